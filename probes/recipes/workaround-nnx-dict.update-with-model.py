@@ -1,0 +1,20 @@
+"""Trains an nnx.Variable inside an nnx.Dict."""
+
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+variables = nnx.Dict({"var": nnx.Variable(jnp.array(0.0))})
+optimizer = nnx.Optimizer(variables, optax.adam(0.1), wrt=nnx.Variable)
+
+
+def loss(variables):
+    return (variables["var"][...] - 3.0) ** 2
+
+
+for _ in range(10):
+    grads = nnx.grad(loss, argnums=nnx.DiffState(0, nnx.Variable))(variables)
+    optimizer.update(variables, grads)
+
+value = float(variables["var"][...])
+print(value)
