@@ -64,6 +64,14 @@ def require_call_without_wrt() -> None:
         pytest.skip("nnx.Optimizer.update requires the model here: update(grads) does not fit")
 
 
+def require_extra_arguments() -> None:
+    """Skip where `nnx.Optimizer.update` hands nothing but gradients on to optax."""
+    require("Optimizer")
+    kinds = [parameter.kind for parameter in inspect.signature(nnx.Optimizer.update).parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        pytest.skip("nnx.Optimizer.update takes no further arguments here")
+
+
 def read(variable: Any) -> Any:
     """The value of a Variable, through the accessor that module code uses in this release.
 

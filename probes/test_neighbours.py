@@ -1,0 +1,123 @@
+"""What the same users ask next: transformations of optax that want more of `nnx.Optimizer` than adam does.
+
+Each is held against the same transformation on a plain dict of arrays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any, Callable, Dict, List
+
+import jax
+import jax.numpy as jnp
+import nnx_api
+import optax
+import pytest
+from nnx_api import nnx
+from yardstick import Check
+
+KERNEL = jnp.array([[1.0, -2.0], [0.5, 3.0]])
+BIAS = jnp.array([-1.0, 2.0])
+
+
+class Small(nnx.Module):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        self.kernel = nnx.Param(jnp.ones((2, 2)))
+        self.bias = nnx.Param(jnp.zeros(2))
+
+
+def distance(kernel: Any, bias: Any) -> Any:
+    return jnp.sum((kernel - KERNEL) ** 2) + 4.0 * jnp.sum((bias - BIAS) ** 2)
+
+
+def loss(model: Any) -> Any:
+    return distance(nnx_api.read(model.kernel), nnx_api.read(model.bias))
+
+
+def plain_loss(params: Dict[str, Any]) -> Any:
+    return distance(params["kernel"], params["bias"])
+
+
+def plain_params() -> Dict[str, Any]:
+    return {"kernel": jnp.ones((2, 2)), "bias": jnp.zeros(2)}
+
+
+def numbers(kernel: Any, bias: Any) -> List[float]:
+    return [float(number) for number in (*bias.ravel(), *kernel.ravel())]
+
+
+def train_plain(tx: Any, steps: int) -> List[float]:
+    """What plain optax does to the same numbers."""
+    params = plain_params()
+    state = tx.init(params)
+    for _ in range(steps):
+        updates, state = tx.update(jax.grad(plain_loss)(params), state, params)
+        params = optax.apply_updates(params, updates)
+    return numbers(**params)
+
+
+def train_nnx(tx: Any, steps: int) -> List[float]:
+    """What `nnx.Optimizer` does to them."""
+    model = Small()
+    optimizer = nnx_api.make_optimizer(model, tx, wrt=nnx.Param)
+    for _ in range(steps):
+        nnx_api.update(optimizer, model, nnx.grad(loss)(model))
+    return numbers(nnx_api.read(model.kernel), nnx_api.read(model.bias))
+
+
+@pytest.mark.probe(title="optax.lbfgs", group="neighbours", links=("https://github.com/google/flax/issues/4144",))
+def test_optimizer_lbfgs(check: Check) -> None:
+    """Does `nnx.Optimizer` train with `optax.lbfgs`, given the value, the gradient and the value function it asks for?"""
+    nnx_api.require("Optimizer")
+    if not hasattr(optax, "lbfgs"):
+        pytest.skip("optax.lbfgs does not exist here")
+    nnx_api.require_extra_arguments()
+    tx = optax.lbfgs()
+
+    params = plain_params()
+    state = tx.init(params)
+    for _ in range(2):
+        value, grads = jax.value_and_grad(plain_loss)(params)
+        updates, state = tx.update(grads, state, params, value=value, grad=grads, value_fn=plain_loss)
+        params = optax.apply_updates(params, updates)
+
+    model = Small()
+    optimizer = nnx_api.make_optimizer(model, tx, wrt=nnx.Param)
+    graphdef = nnx.split(model)[0]
+    for _ in range(2):
+        value, grads = nnx.value_and_grad(loss)(model)
+        nnx_api.update(
+            optimizer, model, grads, value=value, grad=grads, value_fn=lambda state: loss(nnx.merge(graphdef, state))
+        )
+    check.numbers(numbers(nnx_api.read(model.kernel), nnx_api.read(model.bias)), numbers(**params), tolerance=1e-4)
+
+
+@pytest.mark.probe(title="optax.contrib.muon", group="neighbours", links=("https://github.com/google/flax/issues/4901",))
+def test_optimizer_muon(check: Check) -> None:
+    """Does `nnx.Optimizer` train a module with `optax.contrib.muon`?"""
+    nnx_api.require("Optimizer")
+    if importlib.util.find_spec("optax.contrib") is None or not hasattr(importlib.import_module("optax.contrib"), "muon"):
+        pytest.skip("optax.contrib.muon does not exist here")
+    tx = optax.contrib.muon(0.1)
+    check.numbers(train_nnx(tx, steps=3), train_plain(tx, steps=3))
+
+
+@pytest.mark.probe(
+    title="optax.partition",
+    group="neighbours",
+    links=("https://github.com/google/flax/issues/5372", "https://github.com/google/flax/issues/3955"),
+)
+def test_optimizer_partition(check: Check) -> None:
+    """Does `nnx.Optimizer` train with `optax.partition` (once `multi_transform`) and labels taken from the path?"""
+    nnx_api.require("Optimizer")
+
+    def label(path: Any, _: Any) -> str:
+        return "slow" if "bias" in jax.tree_util.keystr(path) else "fast"
+
+    partition: Callable[..., Any] = optax.partition if hasattr(optax, "partition") else optax.multi_transform
+    tx = partition(
+        {"slow": optax.sgd(0.01), "fast": optax.adam(0.1)},
+        lambda params: jax.tree_util.tree_map_with_path(label, params),
+    )
+    check.numbers(train_nnx(tx, steps=3), train_plain(tx, steps=3))

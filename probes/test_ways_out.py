@@ -1,0 +1,76 @@
+"""What to do instead: plain optax on the array, or a container of any kind around the Variable."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import nnx_api
+import pytest
+from nnx_api import nnx
+from yardstick import Check
+
+
+@pytest.mark.probe(
+    title="Plain optax, on the array inside",
+    group="ways-out",
+    links=("https://github.com/google/flax/issues/4564",),
+)
+def test_workaround_raw_array(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Can plain optax train the array inside an `nnx.Variable`, written back after every step?"""
+    check.trained(recipe(nnx_api.value_form()))
+
+
+@pytest.mark.probe(title="List of Variables", group="ways-out")
+def test_workaround_list(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain list?"""
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="Dict of Variables", group="ways-out")
+def test_workaround_dict(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain dict?"""
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="Tuple of Variables", group="ways-out")
+def test_workaround_tuple(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain tuple?"""
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="nnx.List", group="ways-out")
+def test_workaround_nnx_list(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.List`?"""
+    nnx_api.require("List")
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="nnx.Dict", group="ways-out")
+def test_workaround_nnx_dict(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.Dict`?"""
+    nnx_api.require("Dict")
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="nnx.Sequential", group="ways-out")
+def test_workaround_sequential(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.Sequential`?"""
+    nnx_api.require("Sequential")
+    nnx_api.require_wrt()
+    check.trained(recipe(nnx_api.variable_form()))
+
+
+@pytest.mark.probe(title="nnx.Object or nnx.Pytree", group="ways-out")
+def test_workaround_object(check: Check, recipe: Callable[[str], Any]) -> None:
+    """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable held by a small `nnx.Object` or `nnx.Pytree`?"""
+    nnx_api.require_wrt()
+    if hasattr(nnx, "Pytree"):
+        check.trained(recipe("pytree"))
+    else:
+        nnx_api.require("Object")
+        check.trained(recipe(nnx_api.variable_form()))
