@@ -96,11 +96,24 @@ def test_optimizer_lbfgs(check: Check) -> None:
 @pytest.mark.probe(title="optax.contrib.muon", group="neighbours", links=("https://github.com/google/flax/issues/4901",))
 def test_optimizer_muon(check: Check) -> None:
     """Does `nnx.Optimizer` train a module with `optax.contrib.muon`?"""
-    nnx_api.require("Optimizer")
     if importlib.util.find_spec("optax.contrib") is None or not hasattr(importlib.import_module("optax.contrib"), "muon"):
         pytest.skip("optax.contrib.muon does not exist here")
     tx = optax.contrib.muon(0.1)
     check.numbers(train_nnx(tx, steps=3), train_plain(tx, steps=3))
+
+
+def label(path: Any, _: Any) -> str:
+    return "slow" if "bias" in jax.tree_util.keystr(path) else "fast"
+
+
+def labels_of(params: Any) -> Any:
+    return jax.tree_util.tree_map_with_path(label, params)
+
+
+def partition(labels: Any) -> Any:
+    """Two rules of descent for one model; `optax.partition` was called `multi_transform` before."""
+    combine: Callable[..., Any] = optax.partition if hasattr(optax, "partition") else optax.multi_transform
+    return combine({"slow": optax.sgd(0.01), "fast": optax.adam(0.1)}, labels)
 
 
 @pytest.mark.probe(
@@ -109,15 +122,24 @@ def test_optimizer_muon(check: Check) -> None:
     links=("https://github.com/google/flax/issues/5372", "https://github.com/google/flax/issues/3955"),
 )
 def test_optimizer_partition(check: Check) -> None:
-    """Does `nnx.Optimizer` train with `optax.partition` (once `multi_transform`) and labels taken from the path?"""
-    nnx_api.require("Optimizer")
+    """Does `nnx.Optimizer` train with `optax.partition` and a function that labels parameters by their path?
 
-    def label(path: Any, _: Any) -> str:
-        return "slow" if "bias" in jax.tree_util.keystr(path) else "fast"
-
-    partition: Callable[..., Any] = optax.partition if hasattr(optax, "partition") else optax.multi_transform
-    tx = partition(
-        {"slow": optax.sgd(0.01), "fast": optax.adam(0.1)},
-        lambda params: jax.tree_util.tree_map_with_path(label, params),
-    )
+    Where optax has no `partition` yet, its `multi_transform` is used: the same under an older name.
+    """
+    tx = partition(labels_of)
     check.numbers(train_nnx(tx, steps=3), train_plain(tx, steps=3))
+
+
+@pytest.mark.probe(
+    title="optax.partition, labels made beforehand",
+    group="neighbours",
+    links=("https://github.com/google/flax/issues/5372",),
+)
+def test_optimizer_partition_labels_ahead(check: Check) -> None:
+    """Does `nnx.Optimizer` train with `optax.partition` and labels made beforehand from `nnx.state(model, nnx.Param)`?
+
+    Hand optax the function that labels, and not the tree it made, where this fails and the other succeeds.
+    """
+    nnx_api.require("Optimizer", "state")
+    labels = labels_of(nnx.state(Small(), nnx.Param))
+    check.numbers(train_nnx(partition(labels), steps=3), train_plain(partition(labels_of), steps=3))

@@ -1,0 +1,7 @@
+"""`python -m compatmatrix`."""
+
+import sys
+
+from compatmatrix.cli import main
+
+sys.exit(main())

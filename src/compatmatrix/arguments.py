@@ -1,0 +1,151 @@
+"""The command line: which commands there are, which arguments they share, and what is accepted.
+
+Kept free of everything heavy, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from compatmatrix import __version__
+
+EPILOG = """\
+exit codes:
+  0  the job was done, whatever was found
+  1  some cells could not be examined (they are listed, with why)
+  2  the arguments or matrix.toml are wrong
+  3  a --fail-on condition holds
+  130  interrupted; what was done is recorded
+"""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; exits with 2 and a message where it is wrong."""
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("shared by all commands")
+    group.add_argument(
+        "--config", type=Path, default=Path("matrix.toml"), metavar="FILE", help="what is tested (default: matrix.toml)"
+    )
+    group.add_argument(
+        "--reports",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="where records and reports are (default: reports/ beside the configuration)",
+    )
+    group.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        type=_requirement,
+        metavar="SPEC",
+        help="narrow to versions of the subject or a companion, like 'name==0.12.*'; repeatable, all must hold",
+    )
+    group.add_argument(
+        "--pairing", action="append", default=[], metavar="NAME", help="release-day, newest, oldest or grid; repeatable"
+    )
+    group.add_argument(
+        "--as-of", type=_instant, default=None, metavar="DATE", help="the world as it was at the end of that day (UTC)"
+    )
+    group.add_argument(
+        "--index", default=None, metavar="URL", help="package index to use instead of the configured one"
+    )
+    group.add_argument(
+        "--extra-index",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="further index; the best version over all wins; repeatable",
+    )
+    group.add_argument("--fresh", action="store_true", help="ignore records: run again what has been run before")
+    group.add_argument(
+        "--jobs",
+        type=_positive,
+        default=_default_jobs(),
+        metavar="N",
+        help=f"cells at once (default here: {_default_jobs()})",
+    )
+    group.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run part I of N of what is missing")
+    group.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=("changed", "inconclusive"),
+        help="exit with 3 if an outcome changed, or one is inconclusive; repeatable",
+    )
+
+    parser = argparse.ArgumentParser(
+        prog="python -m compatmatrix",
+        description="Finds out by running it which releases of a package support what, and publishes the table.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            parents=[common],
+            help=text,
+            description=text,
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    command("run", "run the cells that are missing, record them, write the reports, show the table")
+    planned = command("plan", "print what `run` would run, and run nothing")
+    planned.add_argument("--format", choices=("text", "json"), default="text", help="how to print it (default: text)")
+    rebuilt = command("report", "rebuild all reports from the records, without running a probe")
+    rebuilt.add_argument("--repair", action="store_true", help="set damaged lines of the records aside first")
+    shown = command("show", "everything about one release: outcomes, evidence, lock, how to reproduce it")
+    shown.add_argument("release", type=_requirement, metavar="NAME==VERSION", help="like 'name==0.10.4'")
+    return parser.parse_args(arguments)
+
+
+def _default_jobs() -> int:
+    return max(1, min(os.cpu_count() or 1, 4))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, count = text.partition("/")
+    if not slash or not part.isdigit() or not count.isdigit() or not 1 <= int(part) <= int(count):
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; write I/N with I from 1 to N, like 2/5")
+    return int(part), int(count)
+
+
+def _requirement(text: str) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no requirement ({str(error).splitlines()[0]}); write one like 'name==0.12.*'"
+        ) from None
+    if not requirement.specifier or requirement.url or requirement.extras or requirement.marker:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not accepted; write a name and a version specifier (PEP 440), like 'name>=0.12,!=0.12.3'"
+        )
+    return text
+
+
+def _instant(text: str) -> datetime:
+    """A day stands for its end; an instant for itself. Both in UTC unless an offset is given."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write one like 2025-06-02") from None
+    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return instant + timedelta(days=1) if len(text) == 10 else instant

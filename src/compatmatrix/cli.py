@@ -1,0 +1,40 @@
+"""Arguments -> one of the commands. Turns every failure into a message and the exit code that it stands for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from compatmatrix.arguments import parse
+
+DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    asked = parse(arguments)
+    # Only now what is heavy: `--help` and a wrong argument should be answered at once.
+    from rich.console import Console
+    from rich.text import Text
+
+    from compatmatrix.commands import COMMANDS
+    from compatmatrix.model import Trouble, UserError
+    from compatmatrix.setting import Setting
+
+    # In a pipe nothing is folded to a width that nobody has.
+    console = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
+    errors = Console(stderr=True)
+    try:
+        return COMMANDS[asked.command](Setting(asked, console))
+    except UserError as error:
+        errors.print(Text(f"error: {error}"), soft_wrap=True)
+        return WRONG
+    except Trouble as error:
+        errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
+        return UNEXAMINED
+    except KeyboardInterrupt:
+        errors.print(Text("interrupted: what was finished is recorded, and the same command goes on from there"))
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing is left to say, nobody to say it to
+        return DONE

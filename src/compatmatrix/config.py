@@ -1,0 +1,276 @@
+"""matrix.toml -> Config.
+
+Every error names the file, the line, the key, what is wrong there and what is accepted instead.
+"""
+
+from __future__ import annotations
+
+import os
+import platform as machine
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from compatmatrix.model import Probe, UserError
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Subject(_Table, frozen=True, kw_only=True):
+    """The package whose releases are the rows."""
+
+    name: str
+    releases: str
+    import_: str = msgspec.field(name="import")
+    headline: str
+    control: str
+    title: str = ""
+    question: str = ""
+    yes: str = ""
+    no: str = ""
+    issue: str = ""
+
+
+class Companion(_Table, frozen=True, kw_only=True):
+    """A package installed beside the subject whose version matters."""
+
+    name: str
+    requirement: str = ""
+    follows: tuple[str, ...] = ()
+    oldest: bool = False
+
+    def pinned(self, version: str | None = None) -> str:
+        """The requirement, with its extras, on one version or on any."""
+        base = self.requirement or self.name
+        return f"{base}=={version}" if version else base
+
+
+class Grid(_Table, frozen=True, kw_only=True):
+    """The explicit pairing: every release of one companion that the specifier admits."""
+
+    companion: str
+    releases: str = ""
+    probes: tuple[str, ...] = ()
+
+
+class Pairings(_Table, frozen=True, kw_only=True):
+    """Which pairings a run takes if none is asked for, and what the grid is made of."""
+
+    default: tuple[str, ...] = ("release-day", "newest")
+    grid: Grid | None = None
+
+
+class Python(_Table, frozen=True, kw_only=True):
+    """The Pythons that a cell may have, in order of preference."""
+
+    versions: tuple[str, ...]
+
+
+class Limits(_Table, frozen=True, kw_only=True):
+    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output."""
+
+    seconds: int = 180
+    memory_mb: int = 4096
+    output_kb: int = 256
+
+
+class Index(_Table, frozen=True, kw_only=True):
+    """Where packages come from; with extra indexes the best version over all wins."""
+
+    url: str = "https://pypi.org/simple/"
+    extra: tuple[str, ...] = ()
+
+
+class Config(_Table, frozen=True, kw_only=True):
+    """All of matrix.toml; the order of tables and of what they list is kept."""
+
+    subject: Subject
+    companion: tuple[Companion, ...] = ()
+    pairings: Pairings = Pairings()
+    python: Python
+    platform: dict[str, str]
+    tools: dict[str, str]
+    limits: Limits = Limits()
+    environment: dict[str, str] = {}
+    index: Index = Index()
+    groups: dict[str, str] = {}
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        return self.companion
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The packages whose versions a reader is told: the subject, then companions and what follows them."""
+        names = [self.subject.name]
+        for companion in self.companion:
+            names += [companion.name, *companion.follows]
+        return tuple(names)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Packages in whose frames an exception counts as theirs."""
+        return self.named
+
+
+PAIRINGS = ("release-day", "newest", "oldest", "grid")
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read and check matrix.toml; index addresses may come from uv's and pip's variables.
+
+    Raises:
+        UserError: the file is missing, is no TOML, or says something that is not accepted.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); name another file with --config") from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        raise UserError(_explain(path, text, str(error))) from None
+    _check(path, text, config)
+    return msgspec.structs.replace(config, index=_index(config.index, environ))
+
+
+def host_platform(config: Config) -> str:
+    """This machine's name in ``[platform]``."""
+    system = {"darwin": "macos"}.get(machine.system().lower(), machine.system().lower())
+    name = f"{system}-{machine.machine().lower()}"
+    if name not in config.platform:
+        raise UserError(
+            f"this machine is {name}; [platform] of matrix.toml knows {', '.join(config.platform)}: add a line for it"
+        )
+    return name
+
+
+def check_probes(path: Path, config: Config, probes: Iterable[Probe]) -> None:
+    """Raises UserError where matrix.toml names a probe that is not there."""
+    known = [probe.id for probe in probes]
+    named: dict[str, tuple[str, ...]] = {
+        "subject.headline": (config.subject.headline,),
+        "subject.control": (config.subject.control,),
+    }
+    if config.pairings.grid:
+        named["pairings.grid.probes"] = config.pairings.grid.probes
+    text = path.read_text(encoding="utf-8")
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"{_place(path, text, key)}: `{key}`: {name!r} is no probe; there are {', '.join(known)}"
+                )
+
+
+def _index(index: Index, environ: Mapping[str, str]) -> Index:
+    url = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or environ.get("PIP_INDEX_URL") or index.url
+    extra = (
+        environ.get("UV_INDEX") or environ.get("UV_EXTRA_INDEX_URL") or environ.get("PIP_EXTRA_INDEX_URL") or ""
+    ).split()
+    # uv's variables may carry a name before the address (`name=https://…`).
+    return Index(url=_unnamed(url), extra=tuple(map(_unnamed, extra)) or index.extra)
+
+
+def _unnamed(address: str) -> str:
+    return re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z+]+://)", "", address)
+
+
+def _check(path: Path, text: str, config: Config) -> None:
+    """What a type cannot say: specifiers, requirements, names that must refer to something."""
+
+    def wrong(key: str, problem: str) -> UserError:
+        return UserError(f"{_place(path, text, key)}: `{key}`: {problem}")
+
+    specifiers = {"subject.releases": config.subject.releases}
+    if config.pairings.grid:
+        specifiers["pairings.grid.releases"] = config.pairings.grid.releases
+    for key, specifier in specifiers.items():
+        try:
+            SpecifierSet(specifier)
+        except InvalidSpecifier:
+            raise wrong(key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'") from None
+    for companion in config.companion:
+        try:
+            named = Requirement(companion.pinned()).name
+        except InvalidRequirement:
+            raise wrong(
+                "companion.requirement", f"{companion.requirement!r} is no requirement; write one like 'name[extra]'"
+            ) from None
+        if canonicalize_name(named) != canonicalize_name(companion.name):
+            raise wrong("companion.requirement", f"{companion.requirement!r} is not about {companion.name!r}")
+    for pairing in config.pairings.default:
+        if pairing not in PAIRINGS:
+            raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}")
+    names = [companion.name for companion in config.companion]
+    if config.pairings.grid and config.pairings.grid.companion not in names:
+        raise wrong(
+            "pairings.grid.companion",
+            f"{config.pairings.grid.companion!r} is no companion; there are {', '.join(names)}",
+        )
+    for version in config.python.versions:
+        if not re.fullmatch(r"3\.\d+", version):
+            raise wrong("python.versions", f'{version!r} is not accepted; write versions like "3.12"')
+    if not config.python.versions:
+        raise wrong("python.versions", 'is empty; list at least one version like "3.12"')
+    if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
+        raise wrong("tools", "must pin pytest and pytest-json-report, which run the probes")
+
+
+def _explain(path: Path, text: str, problem: str) -> str:
+    """msgspec's message with the line of the key and, for an unknown key, the known ones."""
+    match = re.search(r" - at `\$\.?(.*?)`$", problem)
+    key = match.group(1) if match else ""
+    what = problem[: match.start()] if match else problem
+    unknown = re.search(r"unknown field `(.*?)`", what) or re.search(r"required field `(.*?)`", what)
+    if unknown:
+        accepted = ", ".join(_fields(key))
+        key = f"{key}.{unknown.group(1)}" if key else unknown.group(1)
+        problem = "is not known here" if "unknown" in what else "is missing"
+        return f"{_place(path, text, key)}: `{key}` {problem}; accepted: {accepted}"
+    return f"{_place(path, text, key)}: `{key}`: {what[0].lower()}{what[1:]}"
+
+
+def _fields(key: str) -> tuple[str, ...]:
+    table: type[msgspec.Struct] = Config
+    tables: dict[str, type[msgspec.Struct]] = {
+        "subject": Subject,
+        "companion": Companion,
+        "pairings": Pairings,
+        "grid": Grid,
+        "python": Python,
+        "limits": Limits,
+        "index": Index,
+    }
+    for part in re.sub(r"\[.*?\]", "", key).split("."):
+        table = tables.get(part, table)
+    return tuple(field.encode_name for field in msgspec.structs.fields(table))
+
+
+def _place(path: Path, text: str, key: str) -> str:
+    """``file:line`` of a dotted key: the key's own line, else its table's, else the file."""
+    parts = re.sub(r"\[.*?\]", "", key).split(".")
+    table, found = "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+([^\]]+)\]+", line):
+            table = header.group(1).strip()
+            if table == ".".join(parts) or (table == ".".join(parts[:-1]) and found is None):
+                found = number
+        elif (assigned := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)) and [
+            *filter(None, table.split(".")),
+            assigned.group(1),
+        ] == parts:
+            return f"{path}:{number}"
+    return f"{path}:{found}" if found else str(path)

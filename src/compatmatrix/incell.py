@@ -1,0 +1,160 @@
+"""What runs inside a cell: checks that the cell is what it claims, imports what the probes need, runs pytest.
+
+Copied beside the probes and started as a script by the cell's own interpreter; needs pytest and pytest-json-report
+and nothing of the engine, and keeps to the syntax of the oldest Python that a cell may have.
+
+It writes one JSON object per line to the events file, so that a cell that dies leaves word of what it was at.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import sys
+import traceback
+from typing import Any
+
+TEXT = 4000
+"""Characters kept of any one text that comes out of a package."""
+
+FRAMES = 14
+"""Frames kept of a traceback: the outermost few and the innermost."""
+
+
+def main() -> int:
+    """Do the task that the file named by the only argument describes; returns pytest's exit code, 3 or 4."""
+    with open(sys.argv[1], encoding="utf-8") as file:
+        task: dict[str, Any] = json.load(file)
+    events = open(task["events"], "w", encoding="utf-8", buffering=1)
+
+    def tell(event: str, **details: object) -> None:
+        events.write(json.dumps({"event": event, **details}) + "\n")
+
+    wrong = _differences(task["lock"])
+    tell("versions", wrong=wrong, python=list(sys.version_info[:3]))
+    if wrong:
+        return 3
+    sys.path.insert(0, task["probes"])
+    describe = Describer(task["probes"], task["packages"])
+    tell("import")
+    try:
+        __import__(task["import"])
+    except BaseException as error:
+        tell("import-failed", exception=describe(error))
+        return 4
+    tell("imported")
+
+    import pytest
+
+    return int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
+
+
+def _differences(lock: dict[str, str]) -> list[str]:
+    """Where what is installed is not the lock: exactly these names in exactly these versions."""
+    installed: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        installed[re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()] = distribution.version
+    return [
+        f"{name}: {lock.get(name, 'not')} in the lock, {installed.get(name, 'not')} installed"
+        for name in sorted({*lock, *installed})
+        if lock.get(name) != installed.get(name)
+    ][:20]
+
+
+class Plugin:
+    """Tells which probe is at work, and puts into pytest-json-report what it leaves out of an exception."""
+
+    def __init__(self, tell: Any, describe: Describer) -> None:
+        self._tell = tell
+        self._describe = describe
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._tell("probe", nodeid=nodeid[:TEXT])
+
+    def pytest_json_runtest_metadata(self, item: Any, call: Any) -> dict[str, object]:
+        if call.excinfo is None:
+            return {}
+        return {call.when: self._describe(call.excinfo.value)}
+
+    def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
+        for test in json_report.get("tests", ()):
+            for phase in ("setup", "call", "teardown"):
+                for part in ("crash", "longrepr"):
+                    test.get(phase, {}).pop(part, None)
+
+
+class Describer:
+    """An exception as plain, bounded data: type, message, frames with paths that are the same on every machine."""
+
+    def __init__(self, probes: str, packages: list[str]) -> None:
+        self._probes = os.path.realpath(probes)
+        self._packages = packages
+        self._owners: dict[str, str] | None = None
+
+    def __call__(self, error: BaseException) -> dict[str, object]:
+        kind = type(error)
+        frames = [self._frame(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        # How pytest came to call the probe is of no interest.
+        first = next((number for number, frame in enumerate(frames) if str(frame["path"]).startswith("probes/")), 0)
+        frames = frames[first:]
+        home = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        try:
+            message = str(error)
+        except BaseException:
+            message = "(its message cannot be made)"
+        return {
+            "type": (
+                kind.__qualname__
+                if kind.__module__ in ("builtins", "__main__")
+                else f"{kind.__module__}.{kind.__qualname__}"
+            )[:300],
+            "own": self._inside(home),
+            "message": message[:TEXT],
+            "frames": frames[:4] + frames[-(FRAMES - 4) :] if len(frames) > FRAMES else frames,
+            "left_out": max(0, len(frames) - FRAMES),
+        }
+
+    def _frame(self, frame: Any, line: int) -> dict[str, object]:
+        import linecache
+
+        filename = frame.f_code.co_filename
+        path, package = self._place(filename)
+        return {
+            "path": path[:300],
+            "line": line,
+            "function": getattr(frame.f_code, "co_qualname", frame.f_code.co_name)[:200],
+            "text": linecache.getline(filename, line).strip()[:300],
+            "package": package,
+        }
+
+    def _inside(self, path: str) -> bool:
+        return os.path.realpath(path).startswith(self._probes + os.sep)
+
+    def _place(self, filename: str) -> tuple[str, str | None]:
+        """Path relative to site-packages (or what else it lies in) and the watched package that it belongs to."""
+        parts = re.split(r"[\\/]", filename)
+        for folder in ("site-packages", "dist-packages"):
+            if folder in parts:
+                inside = parts[parts.index(folder) + 1 :]
+                return "/".join(inside), self._owner(re.sub(r"\.(py|so|pyd).*$", "", inside[0])) if inside else None
+        if self._inside(filename):
+            return "probes/" + os.path.relpath(os.path.realpath(filename), self._probes).replace(os.sep, "/"), None
+        return parts[-1], None
+
+    def _owner(self, top: str) -> str | None:
+        if self._owners is None:
+            self._owners = {}
+            for name in self._packages:
+                try:
+                    files = importlib.metadata.files(name) or []
+                except importlib.metadata.PackageNotFoundError:
+                    continue
+                for file in files:
+                    self._owners.setdefault(re.sub(r"\.(py|so|pyd).*$", "", file.parts[0]), name)
+        return self._owners.get(top)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

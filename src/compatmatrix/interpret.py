@@ -1,0 +1,213 @@
+"""Raw report -> cell state and outcomes. Pure, and suspicious: what is not clearly an answer is `inconclusive`.
+
+The rules are those of the design: passing is `supported`, the measuring helper's own failure `no-effect`, a skip
+`absent`, an exception that came up through the subject or a companion `raises`, and anything else the probe's fault.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from compatmatrix import plain
+from compatmatrix.execute import Raw
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Trouble, digest
+
+OWN_FAILURE = "NoEffect"
+"""Name of the exception, defined in a file of probes/, by which the measuring helper says that the number is wrong."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell's report comes to; ``evidence`` maps content address -> traceback text."""
+
+    state: CellState
+    detail: str = ""
+    outcomes: Mapping[str, Outcome] = {}
+    evidence: Mapping[str, str] = {}
+
+
+def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
+    """Read a cell's report.
+
+    Args:
+        probes: those that were put; each gets an outcome if the cell ran. What controls make of it is the
+            view's business (`weigh`), so that the record keeps what was seen.
+
+    Raises:
+        Trouble: the cell was not what the lock says, or ended by no doing of its own.
+    """
+    events = {event.get("event"): event for event in raw.events}
+    if wrong := events.get("versions", {}).get("wrong"):
+        raise Trouble(f"the environment is not the lock: {plain.line('; '.join(map(str, wrong)))}")
+    at = _last(raw.events)
+    if raw.killed_for == "time":
+        return Reading(state=CellState.TIMEOUT, detail=f"no end within the time limit ({at})")
+    if raw.killed_for == "memory":
+        return Reading(state=CellState.CRASHED, detail=f"took more memory than the limit ({at})")
+    if "versions" not in events:
+        raise Trouble(f"the cell did not start (exit code {raw.exit_code}): {plain.line(raw.output)}")
+    if failed := events.get("import-failed"):
+        return _import_failure(failed.get("exception"))
+    if raw.exit_code == -getattr(signal, "SIGKILL", 9):
+        raise Trouble(f"the cell was killed from outside ({at})")
+    if raw.exit_code < 0:
+        return Reading(state=CellState.CRASHED, detail=f"ended by {_signal_name(-raw.exit_code)} ({at})")
+    tests = _tests(raw.report)
+    if "imported" not in events or tests is None or raw.exit_code not in (0, 1):
+        return Reading(
+            state=CellState.CRASHED, detail=f"ended without a complete report, exit code {raw.exit_code} ({at})"
+        )
+    evidence: dict[str, str] = {}
+    outcomes = {probe.id: _outcome(tests.get(probe.id), evidence) for probe in probes}
+    return Reading(state=CellState.RAN, outcomes=outcomes, evidence=evidence)
+
+
+def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str) -> dict[str, Outcome]:
+    """Make negative answers `inconclusive` where a control that governs them failed.
+
+    ``control`` governs every probe, further ones those that name them in ``needs``. A control that is absent, or
+    was not run, says nothing against the others.
+    """
+    weighed = dict(outcomes)
+    for probe in probes:
+        outcome = outcomes.get(probe.id)
+        if outcome is None or not outcome.state.negative:
+            continue
+        for governor in dict.fromkeys((control, *probe.needs)):
+            judged = outcomes.get(governor)
+            if governor != probe.id and judged and (judged.state.negative or judged.state is OutcomeState.INCONCLUSIVE):
+                note = f"the control {governor} came out {judged.state.value} here; without it: {outcome.state.value}"
+                weighed[probe.id] = msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=note)
+                break
+    return weighed
+
+
+def _import_failure(exception: Any) -> Reading:
+    exception = exception if isinstance(exception, dict) else {}
+    frames = _frames(exception)
+    if (
+        frames
+        and all(str(frame.get("path", "")).startswith("probes/") for frame in frames[-1:])
+        and exception.get("type")
+        not in (
+            "ImportError",
+            "ModuleNotFoundError",
+            "AttributeError",
+        )
+    ):
+        raise Trouble(
+            f"the probes' own import failed: {plain.line(exception.get('type'))}: {plain.line(exception.get('message'))}"
+        )
+    text = f"{plain.line(exception.get('type'), 100)}: {plain.line(exception.get('message'))}"
+    trace = _traceback(exception)
+    return Reading(state=CellState.IMPORT_FAILS, detail=text, evidence={digest(trace): trace})
+
+
+def _outcome(test: Mapping[str, Any] | None, evidence: dict[str, str]) -> Outcome:
+    if test is None:
+        return Outcome(state=OutcomeState.INCONCLUSIVE, note="the report says nothing of this probe")
+    properties = _properties(test)
+    told = test.get("metadata")
+    metadata: Mapping[str, Any] = told if isinstance(told, dict) else {}
+    exception = next(
+        (metadata[when] for when in ("setup", "call", "teardown") if isinstance(metadata.get(when), dict)), None
+    )
+    verdict = test.get("outcome")
+    if verdict == "passed" and exception is None:
+        return Outcome(state=OutcomeState.SUPPORTED, **properties)
+    if exception is None:
+        return Outcome(
+            state=OutcomeState.INCONCLUSIVE, note=f"the report says {plain.line(verdict, 40)!r} without a reason"
+        )
+    kind, message = plain.line(exception.get("type"), 100), plain.line(exception.get("message"))
+    if verdict == "skipped":
+        return Outcome(state=OutcomeState.ABSENT, **{**properties, "note": message})
+    if exception.get("own") is True and kind.rsplit(".", 1)[-1] == OWN_FAILURE:
+        return Outcome(state=OutcomeState.NO_EFFECT, message=message, **properties)
+    trace = _traceback(exception)
+    evidence[digest(trace)] = trace
+    theirs = [frame for frame in _frames(exception) if frame.get("package")]
+    state = OutcomeState.RAISES if theirs and "call" in metadata else OutcomeState.INCONCLUSIVE
+    if state is OutcomeState.INCONCLUSIVE:
+        properties["note"] = (
+            "the exception did not come up through the subject or a companion: the probe itself is at fault"
+        )
+    return Outcome(
+        state=state,
+        exception=kind,
+        message=message or None,
+        where=_where(theirs[-1]) if theirs else None,
+        signature=plain.signature(kind, message),
+        evidence=digest(trace),
+        **properties,
+    )
+
+
+def _tests(report: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]] | None:
+    """Probe id -> its entry of the JSON report; None where there is no report in the right form."""
+    tests = (report or {}).get("tests")
+    if not isinstance(tests, list) or not all(
+        isinstance(test, dict) and isinstance(test.get("nodeid"), str) for test in tests
+    ):
+        return None
+    return {test["nodeid"].rsplit("::", 1)[-1].removeprefix("test_").replace("_", "-"): test for test in tests}
+
+
+def _properties(test: Mapping[str, Any]) -> dict[str, Any]:
+    """What a probe recorded about its answer: the found value, a note, the recipe that it ran."""
+    found: dict[str, Any] = {}
+    listed = test.get("user_properties")
+    for entry in listed if isinstance(listed, list) else ():
+        for name, value in entry.items() if isinstance(entry, dict) else ():
+            if name == "value":
+                # JSON has no NaN or infinity; as words they stay readable.
+                plain_number = isinstance(value, int | float) and abs(value) < 1e300
+                found[name] = float(value) if plain_number else plain.line(value, 100)
+            elif name in ("note", "recipe"):
+                found[name] = plain.line(value)
+    return found
+
+
+def _frames(exception: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    frames = exception.get("frames")
+    return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []
+
+
+def _where(frame: Mapping[str, Any]) -> str:
+    return plain.line(f"{frame.get('path')}:{frame.get('line')} in {frame.get('function')}", 200)
+
+
+def _traceback(exception: Mapping[str, Any]) -> str:
+    lines = ["Traceback (most recent call last):"]
+    for number, frame in enumerate(_frames(exception)):
+        if number == 4 and exception.get("left_out"):
+            lines.append(f"  [{exception['left_out']} frames left out]")
+        lines.append(
+            f"  {plain.line(frame.get('path'), 200)}:{frame.get('line')} in {plain.line(frame.get('function'), 100)}"
+        )
+        if frame.get("text"):
+            lines.append(f"    {plain.line(frame['text'], 200)}")
+    lines.append(f"{plain.line(exception.get('type'), 100)}: {plain.block(exception.get('message'), 1000)}")
+    return plain.block("\n".join(lines))
+
+
+def _last(events: Sequence[Mapping[str, Any]]) -> str:
+    """What the cell was at, for a message."""
+    if not events:
+        return "at its start"
+    event = events[-1]
+    if event.get("event") == "probe":
+        return f"in {plain.line(str(event.get('nodeid')).rsplit('::', 1)[-1].removeprefix('test_').replace('_', '-'), 100)}"
+    return {"import": "at the import", "versions": "at its start", "imported": "while pytest started"}.get(
+        str(event.get("event")), "at its start"
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

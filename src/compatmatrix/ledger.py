@@ -1,0 +1,238 @@
+"""Records on disk: read, append, merge. Facts only; every report is made from what this room returns.
+
+`records/<subject version>.jsonl`: one record a line, sorted by key. `records/releases.jsonl`: what the index listed
+of the subject, one release a line. `records/evidence/<digest>.txt`: tracebacks, each distinct text once.
+Merging is a union: in any order, any number of times, the result is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+from packaging.version import Version
+
+from compatmatrix.model import SCHEMA, CellState, Record, Release, Trouble, canonical
+
+LOCK_SECONDS = 600
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that is no record: where, and what is wrong with it."""
+
+    file: str
+    line: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.problem}"
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known: records by key, the subject's releases by version, evidence by digest."""
+
+    records: Mapping[str, Record] = {}
+    releases: Mapping[str, Release] = {}
+    evidence: Mapping[str, str] = {}
+    damage: tuple[Damage, ...] = ()
+
+
+def merge(*ledgers: Ledger) -> Ledger:
+    """The union. Where two hold one key, the labels are united and the later run's findings kept."""
+    records: dict[str, Record] = {}
+    releases: dict[str, Release] = {}
+    evidence: dict[str, str] = {}
+    for ledger in ledgers:
+        for key, record in ledger.records.items():
+            records[key] = _united(records[key], record) if key in records else record
+        for version, release in ledger.releases.items():
+            releases[version] = max(releases.get(version, release), release, key=_release_order)
+        evidence |= ledger.evidence
+    return Ledger(
+        records=records,
+        releases=releases,
+        evidence=evidence,
+        damage=tuple(part for ledger in ledgers for part in ledger.damage),
+    )
+
+
+def read(folder: Path) -> Ledger:
+    """Read everything below ``folder`` (`reports/records`); lines that are damaged are named and the rest used.
+
+    Raises:
+        Trouble: the folder is there but cannot be read.
+    """
+    records: dict[str, Record] = {}
+    releases: dict[str, Release] = {}
+    damage: list[Damage] = []
+    try:
+        for path in sorted(folder.glob("*.jsonl")):
+            lines = _lines(path)
+            damage += lines.damage
+            releases |= {release.version: release for release in lines.releases}
+            for record in lines.records:
+                records[record.key] = _united(records[record.key], record) if record.key in records else record
+        evidence = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "evidence").glob("*.txt"))}
+    except OSError as error:
+        raise Trouble(f"the records in {folder} cannot be read: {error}") from None
+    return Ledger(records=records, releases=releases, evidence=evidence, damage=tuple(damage))
+
+
+def holders(records: Iterable[Record], grid_companion: str | None = None) -> dict[tuple[str, ...], Record]:
+    """Which record stands for (platform, subject, pairing[, companion version]): the one last found to be that.
+
+    A cell for which this or that machine lacked the Python gives way to any other.
+    """
+    found: dict[tuple[str, ...], tuple[tuple[bool, str, str], Record]] = {}
+    for record in records:
+        for label, instants in record.pairings.items():
+            slot: tuple[str, ...] = (record.platform, record.subject, label)
+            if label == "grid" and grid_companion:
+                slot += (record.versions.get(grid_companion, ""),)
+            rank = (record.state is not CellState.NO_PYTHON, max(instants, default=""), record.cell)
+            if slot not in found or found[slot][0] < rank:
+                found[slot] = (rank, record)
+    return {slot: record for slot, (_, record) in found.items()}
+
+
+def append(folder: Path, news: Ledger) -> None:
+    """Unite ``news`` with what is on disk, under a lock, file by file and each file at once.
+
+    Raises:
+        Trouble: the disk does not take it; what was there before still is.
+    """
+    try:
+        with _locked(folder):
+            # Evidence first: a record never names a text that is not there.
+            for name, text in news.evidence.items():
+                path = folder / "evidence" / f"{name}.txt"
+                if not path.exists():
+                    path.parent.mkdir(exist_ok=True)
+                    _replace(path, text.encode())
+            for version in {record.subject for record in news.records.values()}:
+                ours = {key: record for key, record in news.records.items() if record.subject == version}
+                _rewrite(folder / f"{version}.jsonl", Ledger(records=ours))
+            if news.releases:
+                _rewrite(folder / "releases.jsonl", Ledger(releases=news.releases))
+    except OSError as error:
+        raise Trouble(f"the records cannot be written to {folder}: {error}") from None
+
+
+def repair(folder: Path) -> tuple[Damage, ...]:
+    """Set every damaged line aside in ``<file>.damaged`` beside its file; what was in it will be run again."""
+    damage: list[Damage] = []
+    try:
+        with _locked(folder):
+            for path in sorted(folder.glob("*.jsonl")):
+                lines = _lines(path)
+                if lines.damage:
+                    damage += lines.damage
+                    with path.with_name(f"{path.name}.damaged").open("ab") as aside:
+                        aside.writelines(line + b"\n" for line in lines.raw)
+                    _replace(path, _content(lines.records, lines.releases, ()))
+    except OSError as error:
+        raise Trouble(f"the records in {folder} cannot be repaired: {error}") from None
+    return tuple(damage)
+
+
+class _Lines(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the ledger: what its lines hold, and the lines that hold nothing of ours, as they are."""
+
+    records: tuple[Record, ...] = ()
+    releases: tuple[Release, ...] = ()
+    damage: tuple[Damage, ...] = ()
+    raw: tuple[bytes, ...] = ()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise Trouble(
+            f"another run has held {folder / '.lock'} for {LOCK_SECONDS} s; if there is none, delete that file"
+        ) from None
+
+
+def _rewrite(path: Path, news: Ledger) -> None:
+    """Unite a file with ``news``. Damaged lines stay in it, last, until they are repaired: nothing is lost in passing."""
+    lines = _lines(path) if path.exists() else _Lines()
+    old = Ledger(records={record.key: record for record in lines.records})
+    records = merge(old, Ledger(records=news.records)).records
+    # What the index says now replaces what it said before (a release may be yanked later); what it no longer lists stays.
+    releases = {release.version: release for release in lines.releases}
+    releases |= {version: msgspec.structs.replace(release, wheels=()) for version, release in news.releases.items()}
+    content = _content(records.values(), releases.values(), lines.raw)
+    if not path.exists() or content != path.read_bytes():
+        _replace(path, content)
+
+
+def _content(records: Iterable[Record], releases: Iterable[Release], raw: Iterable[bytes]) -> bytes:
+    lines = [canonical(record) for record in sorted(records, key=lambda record: record.key)]
+    lines += [canonical(release) for release in sorted(releases, key=lambda release: Version(release.version))]
+    return b"".join(line + b"\n" for line in [*lines, *raw])
+
+
+def _united(one: Record, other: Record) -> Record:
+    later = max(one, other, key=lambda record: (record.recorded, canonical(record)))
+    pairings = {
+        label: tuple(sorted({*one.pairings.get(label, ()), *other.pairings.get(label, ())}))
+        for label in sorted({*one.pairings, *other.pairings})
+    }
+    return msgspec.structs.replace(later, pairings=pairings)
+
+
+def _release_order(release: Release) -> tuple[bool, bytes]:
+    return (release.yanked, canonical(release))
+
+
+def _lines(path: Path) -> _Lines:
+    kind: type[Release] | type[Record] = Release if path.name == "releases.jsonl" else Record
+    records: list[Record] = []
+    releases: list[Release] = []
+    damage: list[Damage] = []
+    raw: list[bytes] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            item: Release | Record = msgspec.json.decode(line, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = _problem(line, str(error))
+        else:
+            if isinstance(item, Release):
+                releases.append(item)
+                continue
+            if item.schema <= SCHEMA:
+                records.append(item)
+                continue
+            problem = f"a record of schema {item.schema}; this version reads up to {SCHEMA}"
+        damage.append(Damage(file=path.name, line=number, problem=problem))
+        raw.append(line)
+    return _Lines(records=tuple(records), releases=tuple(releases), damage=tuple(damage), raw=tuple(raw))
+
+
+def _problem(line: bytes, error: str) -> str:
+    if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>")):
+        return "a merge-conflict marker"
+    return f"no valid record ({error[:120]})"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

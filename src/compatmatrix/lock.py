@@ -1,0 +1,161 @@
+"""Cell wanted -> lock: the exact set with hashes that its pairing means, resolved by uv from wheels alone.
+
+A lock is kept in a cache under the question that was put, because a question that is bounded by a date has one
+answer for good, and one about "now" has one for as long as the lists of releases count as current.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from packaging.utils import canonicalize_name
+
+from compatmatrix import uv
+from compatmatrix.config import Config
+from compatmatrix.model import Cell, Lock, Pin, Trouble, Wanted, digest, parse_instant
+from compatmatrix.releases import FRESH_SECONDS
+
+
+class Unresolvable(msgspec.Struct, frozen=True, kw_only=True):
+    """There is no set that meets the requirements; ``why`` is the resolver's reason, ``python`` the first that was tried."""
+
+    python: str
+    why: str
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    resolved: float
+    python: str
+    lock: Lock | None
+    why: str = ""
+
+
+def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
+    """The cell that the wish comes to: the first candidate Python on which a complete set exists.
+
+    Raises:
+        Trouble: the resolver could not work (index, network, disk).
+    """
+    kept = cache / f"{digest([wanted.request_id(), config.index.url, config.index.extra])}.json"
+    known = _read(kept, wanted)
+    if known is None:
+        known = _resolve(config, wanted)
+        _write(kept, known)
+    if known.lock is None:
+        return Unresolvable(python=known.python, why=known.why)
+    return Cell(
+        subject=wanted.subject,
+        python=known.python,
+        platform=wanted.platform,
+        lock=known.lock,
+        versions=named_versions(config, known.lock),
+    )
+
+
+def named_versions(config: Config, lock: Lock) -> dict[str, str]:
+    """Versions of the subject, the companions and what follows them, as far as the lock holds them."""
+    versions = {pin.name: pin.version for pin in lock}
+    return {name: versions[canonicalize_name(name)] for name in config.named if canonicalize_name(name) in versions}
+
+
+def _resolve(config: Config, wanted: Wanted) -> _Kept:
+    first_refusal: _Kept | None = None
+    for python in wanted.pythons:
+        try:
+            text = uv.run(_arguments(config, wanted, python), stdin="\n".join(wanted.requirements) + "\n")
+        except uv.Refused as refusal:
+            # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
+            if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
+                raise Trouble(f"the resolver failed for {wanted.title}: {str(refusal)[-1000:]}") from None
+            first_refusal = first_refusal or _Kept(
+                resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))
+            )
+        else:
+            return _Kept(resolved=time.time(), python=python, lock=parse_pylock(text))
+    if first_refusal is None:
+        raise ValueError(f"{wanted.title} has no candidate Python")
+    return first_refusal
+
+
+def _arguments(config: Config, wanted: Wanted, python: str) -> list[str]:
+    arguments = [
+        "pip",
+        "compile",
+        "-",
+        "--format",
+        "pylock.toml",
+        "--no-header",
+        "--no-annotate",
+        "--no-build",
+        "--python",
+        sys.executable,
+        "--python-version",
+        python,
+        "--python-platform",
+        config.platform[wanted.platform],
+        *uv.index_arguments(config.index),
+    ]
+    if wanted.lowest:
+        arguments += ["--resolution", "lowest-direct"]
+    if wanted.bound:
+        arguments += ["--exclude-newer", wanted.bound]
+        # The tools that run the probes are ours, not the subject's day's.
+        for tool in config.tools:
+            arguments += ["--exclude-newer-package", f"{tool}=false"]
+    return arguments
+
+
+def parse_pylock(text: str) -> Lock:
+    """A pylock.toml (PEP 751) as pins, sorted by name.
+
+    Raises:
+        Trouble: a package has no wheel with a SHA-256, so what would be installed is not determined.
+    """
+    pins = []
+    for package in tomllib.loads(text).get("packages", []):
+        digests = sorted(
+            wheel["hashes"]["sha256"] for wheel in package.get("wheels", []) if "sha256" in wheel.get("hashes", {})
+        )
+        if not digests:
+            raise Trouble(f"the index gives no SHA-256 for any wheel of {package['name']} {package.get('version')}")
+        pins.append(Pin(name=package["name"], version=package["version"], sha256=tuple(digests)))
+    return tuple(sorted(pins, key=lambda pin: pin.name))
+
+
+def _reason(text: str) -> str:
+    """The resolver's first sentence of cause, without its hints."""
+    body = text.split("\nhint:")[0]
+    cause = body.split("cause:", 1)[-1] if "cause:" in body else body.split("\n", 1)[-1]
+    return " ".join(cause.replace("╰─▶", " ").split())
+
+
+def _read(kept: Path, wanted: Wanted) -> _Kept | None:
+    try:
+        known = msgspec.json.decode(kept.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+    age = time.time() - known.resolved
+    settled = wanted.bound is not None and parse_instant(wanted.bound).timestamp() < known.resolved
+    return known if settled or 0 <= age < FRESH_SECONDS else None
+
+
+def _write(kept: Path, known: _Kept) -> None:
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{os.getpid()}.partial")
+        partial.write_bytes(msgspec.json.encode(known))
+        os.replace(partial, kept)
+    except OSError:
+        pass  # The cache only saves time; the run itself has the lock.
+
+
+def requirements_text(lock: Lock | Mapping[str, Any] | tuple[str, ...]) -> str:
+    """A requirements file in pip's hash-checking mode."""
+    return "".join(f"{line}\n" for line in lock)

@@ -1,0 +1,165 @@
+"""compatibility.json and its schema: the published form of the view, described by types and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import msgspec
+
+from compatmatrix.model import SCHEMA, CellState, Outcome, OutcomeState, Release
+from compatmatrix.support import Range, View
+
+
+class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class PublishedProbe(_Published, frozen=True, kw_only=True):
+    """One question."""
+
+    id: str
+    title: str
+    question: str
+    group: str
+    control: bool
+    links: tuple[str, ...]
+
+
+class PublishedRelease(_Published, frozen=True, kw_only=True):
+    """One release of the subject."""
+
+    version: str
+    released: str
+    requires_python: str | None
+    yanked: bool
+    prerelease: bool
+
+
+class PublishedCell(_Published, frozen=True, kw_only=True):
+    """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC)."""
+
+    id: str
+    subject: str
+    python: str
+    platform: str
+    pairings: tuple[str, ...]
+    versions: Mapping[str, str]
+    state: CellState
+    detail: str
+    outcomes: Mapping[str, Outcome]
+    recorded: str
+
+
+class PublishedSupport(_Published, frozen=True, kw_only=True):
+    """One probe under one pairing over all releases, in version order; every release is in exactly one range.
+
+    Where ``first_supported_at_latest`` is true, the release before it is not known to lack support.
+    """
+
+    first_supported: str | None
+    latest: OutcomeState
+    ranges: tuple[Range, ...]
+    first_supported_at_latest: bool = False
+
+
+class Published(_Published, frozen=True, kw_only=True):
+    """The whole of compatibility.json."""
+
+    schema: int
+    subject: str
+    as_of: str
+    probes: tuple[PublishedProbe, ...]
+    releases: tuple[PublishedRelease, ...]
+    cells: tuple[PublishedCell, ...]
+    support: Mapping[str, Mapping[str, PublishedSupport]]
+
+
+def published(view: View) -> Published:
+    """The view in the published form."""
+    return Published(
+        schema=SCHEMA,
+        subject=view.config.subject.name,
+        as_of=view.as_of,
+        probes=tuple(
+            PublishedProbe(
+                id=probe.id,
+                title=probe.title,
+                question=probe.question,
+                group=probe.group,
+                control=probe.control,
+                links=probe.links,
+            )
+            for probe in view.probes
+        ),
+        releases=tuple(_release(release) for release in view.releases),
+        cells=tuple(
+            PublishedCell(
+                id=cell.id,
+                subject=cell.subject,
+                python=cell.python,
+                platform=cell.platform,
+                pairings=cell.pairings,
+                versions=cell.versions,
+                state=cell.state,
+                detail=cell.detail,
+                outcomes=cell.outcomes,
+                recorded=cell.recorded,
+            )
+            for cell in view.cells
+        ),
+        support={
+            probe: {
+                pairing: PublishedSupport(
+                    first_supported=support.first_supported,
+                    latest=support.latest,
+                    ranges=support.ranges,
+                    first_supported_at_latest=support.at_latest,
+                )
+                for pairing, support in pairings.items()
+            }
+            for probe, pairings in view.support.items()
+        },
+    )
+
+
+def compatibility_json(view: View) -> bytes:
+    """One line per element of the long lists, keys sorted: small differences in git for small changes."""
+    tree = msgspec.to_builtins(published(view), str_keys=True)
+    parts = []
+    for key in sorted(tree):
+        value = tree[key]
+        if isinstance(value, list):
+            body = ",\n".join(f"  {_compact(item)}" for item in value)
+            parts.append(f"{json.dumps(key)}: [\n{body}\n ]" if value else f"{json.dumps(key)}: []")
+        elif isinstance(value, dict):
+            body = ",\n".join(f"  {json.dumps(name)}: {_compact(value[name])}" for name in sorted(value))
+            parts.append(f"{json.dumps(key)}: {{\n{body}\n }}" if value else f"{json.dumps(key)}: {{}}")
+        else:
+            parts.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return ("{\n " + ",\n ".join(parts) + "\n}\n").encode()
+
+
+def schema_json() -> bytes:
+    """JSON Schema 2020-12 of compatibility.json, generated from the types above."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Compatibility",
+        **msgspec.json.schema(Published),
+    }
+    return (json.dumps(schema, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _compact(value: object) -> str:
+    # Characters beyond ASCII are escaped: the file is the same text for every reader, whatever a package put in it.
+    return json.dumps(value, sort_keys=True, separators=(", ", ": "))
+
+
+def _release(release: Release) -> PublishedRelease:
+    return PublishedRelease(
+        version=release.version,
+        released=release.released[:10],
+        requires_python=release.requires_python,
+        yanked=release.yanked,
+        prerelease=release.prerelease,
+    )

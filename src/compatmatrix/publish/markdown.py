@@ -1,0 +1,52 @@
+"""compatibility.md: the table for people who read the repository."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from compatmatrix.model import CellState, OutcomeState, Probe
+from compatmatrix.publish import words
+from compatmatrix.support import Change, View, changes
+
+
+def escaped(text: object) -> Markup:
+    """Text as text in GitHub's Markdown: HTML's characters as entities, Markdown's with a backslash, one line."""
+    html = str(escape(" ".join(str(text).split())))
+    return Markup(re.sub(r"([\\`*_{}\[\]()#+!|~$@^<>-])", r"\\\1", html).replace("://", "\\://"))
+
+
+def render(view: View, earlier: View | None) -> str:
+    """The report; ``earlier`` is the view of the last state on record before this one, for what changed since."""
+    environment = Environment(
+        loader=PackageLoader("compatmatrix.publish"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["md"] = escaped
+    return environment.get_template("compatibility.md.j2").render(
+        view=view,
+        words=words,
+        groups=grouped(view),
+        changes=list(reversed(changes(view))),
+        news=since(earlier, view),
+        OutcomeState=OutcomeState,
+        CellState=CellState,
+    )
+
+
+def grouped(view: View) -> list[tuple[str, list[Probe]]]:
+    """Title of each group with its probes, in order; a group that is not in ``[groups]`` keeps its own name."""
+    found: dict[str, list[Probe]] = {}
+    for probe in view.probes:
+        found.setdefault(probe.group, []).append(probe)
+    return [(view.config.groups.get(group, group), probes) for group, probes in found.items()]
+
+
+def since(earlier: View | None, view: View) -> Iterable[Change]:
+    """What the newest records say otherwise than those before."""
+    from compatmatrix.support import difference
+
+    return difference(earlier, view) if earlier and earlier.cells else ()

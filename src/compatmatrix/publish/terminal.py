@@ -1,0 +1,108 @@
+"""The table and one release's dossier in a terminal, or as plain text in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from compatmatrix.model import CellState, OutcomeState
+from compatmatrix.publish import words
+from compatmatrix.support import CellView, View
+
+STYLES = {
+    OutcomeState.SUPPORTED: "green",
+    OutcomeState.RAISES: "red",
+    OutcomeState.NO_EFFECT: "bold magenta",
+    OutcomeState.ABSENT: "dim",
+    OutcomeState.INCONCLUSIVE: "yellow",
+    OutcomeState.NOT_RUN: "dim",
+}
+
+
+def print_table(console: Console, view: View, groups: Sequence[str] = ("headline",)) -> None:
+    """The verdict and, per pairing, a row for each release with the outcomes of the groups' probes and the controls."""
+    probes = [probe for probe in view.probes if probe.group in groups or probe.control] or list(view.probes)
+    for pairing in view.pairings:
+        if not view.by_pairing.get(pairing):
+            continue
+        table = Table(
+            title=f"{view.config.subject.title or view.config.subject.name}, {pairing} companions", title_justify="left"
+        )
+        for heading in (
+            view.config.subject.name,
+            "released",
+            "Python",
+            *(companion.name for companion in view.config.companions),
+        ):
+            table.add_column(heading, no_wrap=True)
+        for probe in probes:
+            table.add_column(Text(probe.id), overflow="fold", min_width=14)
+        for release in reversed(view.releases):
+            cell = view.cell(pairing, release.version)
+            if cell is None:
+                continue
+            marks = " (yanked)" if release.yanked else " (pre)" if release.prerelease else ""
+            cells = [Text(release.version + marks), Text(release.released[:10]), Text(cell.python)]
+            cells += [Text(cell.versions.get(companion.name, "")) for companion in view.config.companions]
+            for probe in probes:
+                outcome = view.outcome(probe.id, pairing, release.version)
+                cells.append(Text(words.outcome_words(outcome, cell), style=STYLES[outcome.state]))
+            table.add_row(*cells)
+        console.print(table)
+    console.print(Text(words.verdict(view), style="bold"))
+
+
+def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
+    """Everything about one release: outcomes, evidence, lock, and the commands that rebuild each cell."""
+    for cell in cells:
+        console.rule(Text(f"{view.config.subject.name} {cell.subject}, {', '.join(cell.pairings)}"), align="left")
+        line(
+            console,
+            f"{words.companions_words(view, cell)}; Python {cell.python}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
+        )
+        line(
+            console,
+            f"{cell.state.value}: {words.CELL_MEANINGS[cell.state]}" + (f". {cell.detail}" if cell.detail else ""),
+        )
+        if cell.state is CellState.RAN:
+            for probe in view.probes:
+                if probe.id in cell.outcomes:
+                    _print_outcome(console, view, cell, probe.id)
+        if cell.lock:
+            line(console, "\nReproduce: save the lines below as cell.txt, then")
+            line(console, f"  uv venv --python {cell.python} cell")
+            line(console, "  uv pip sync --python cell --require-hashes --no-build cell.txt")
+            line(console, f"  {environment_words(view)}cell/bin/python -I -m pytest probes\n")
+            for pin in cell.lock:
+                line(console, f"  {pin}")
+
+
+def environment_words(view: View) -> str:
+    """The cell's environment variables as a shell writes them before a command."""
+    return "".join(f"{name}={value} " for name, value in view.config.environment.items())
+
+
+def line(console: Console, text: str) -> None:
+    """Plain text: nothing in it is taken for markup, nothing is wrapped."""
+    console.print(Text(text), soft_wrap=True)
+
+
+def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> None:
+    outcome = cell.outcome(probe)
+    value = f" (found {outcome.value})" if outcome.value is not None else ""
+    console.print(
+        Text(f"\n{words.outcome_words(outcome, cell)}  {probe}{value}", style=STYLES[outcome.state]), soft_wrap=True
+    )
+    for part in (
+        outcome.note,
+        f"{outcome.exception}: {outcome.message}" if outcome.exception else outcome.message,
+        outcome.where,
+    ):
+        if part:
+            line(console, f"    {part}")
+    if outcome.evidence and outcome.evidence in view.evidence:
+        for text in view.evidence[outcome.evidence].splitlines():
+            line(console, f"    | {text}")

@@ -1,0 +1,43 @@
+"""Writes all reports below a folder: each file whole or not at all, and only where its content is new."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from compatmatrix import support
+from compatmatrix.config import Config
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import Probe, Trouble
+from compatmatrix.publish import machine, markdown
+
+
+def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping[str, bytes]:
+    """Path below `reports/` -> bytes of every derived file."""
+    view = support.view(ledger, config, probes)
+    newest = max((record.recorded[:10] for record in ledger.records.values()), default="")
+    earlier = support.view(support.before(ledger, newest), config, probes) if newest else None
+    return {
+        "compatibility.json": machine.compatibility_json(view),
+        "compatibility.schema.json": machine.schema_json(),
+        "compatibility.md": markdown.render(view, earlier).encode(),
+    }
+
+
+def write(reports: Path, files: Mapping[str, bytes]) -> None:
+    """Raises Trouble where the disk does not take a file."""
+    try:
+        for name, content in files.items():
+            path = reports / name
+            if path.is_file() and path.read_bytes() == content:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.chmod(partial, 0o644)
+            os.replace(partial, path)
+    except OSError as error:
+        raise Trouble(f"the reports cannot be written to {reports}: {error}") from None

@@ -1,0 +1,216 @@
+"""The run: in what order, on how many workers, each finished cell recorded at once.
+
+Workers keep an environment each and take cells that differ least from the one before, so that the heavy packages
+change seldom. What could not be examined, for reasons of ours, is not written to the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from filelock import FileLock, Timeout
+from packaging.version import Version
+
+from compatmatrix import execute
+from compatmatrix import ledger as ledgers
+from compatmatrix.agenda import Job, group
+from compatmatrix.config import Config
+from compatmatrix.environment import InstallFailed, NoPython, Workspace
+from compatmatrix.interpret import Reading, interpret
+from compatmatrix.interpreters import Interpreters
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import CellState, Probe, Record, Trouble, format_instant, record_key
+from compatmatrix.plan import Selection
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a job: its record, or why there is none."""
+
+    job: Job
+    record: Record | None
+    trouble: str = ""
+    seconds: float = 0.0
+    parts: Mapping[str, float] = {}
+
+
+class Watcher(Protocol):
+    """Whoever shows progress."""
+
+    def started(self, worker: int, job: Job) -> None: ...
+    def finished(self, worker: int, result: Result) -> None: ...
+
+
+class Run:
+    """Carries out an agenda on some workers."""
+
+    def __init__(
+        self,
+        config: Config,
+        probes: Sequence[Probe],
+        folder: Path,
+        records: Path,
+        cache: Path,
+        selection: Selection,
+        now: datetime,
+        watcher: Watcher,
+    ) -> None:
+        self._config, self._folder, self._records, self._cache = config, folder, records, cache
+        self._probes = {probe.id: probe for probe in probes}
+        self._instant = format_instant(selection.as_of or now)
+        self._watcher = watcher
+        self._interpreters = Interpreters(cache / "interpreters")
+        self._stop = threading.Event()
+        self._mutex = threading.Lock()
+        self._results: list[Result] = []
+
+    def stop(self) -> None:
+        """Ask the workers to end at once; cells at work are given up, finished ones are recorded."""
+        self._stop.set()
+
+    def go(self, jobs: Sequence[Job], workers: int) -> list[Result]:
+        """Run the jobs; returns what became of each that was begun."""
+        queue = Queue(jobs)
+        threads = [
+            threading.Thread(target=self._work, args=(number, queue), daemon=True)
+            for number in range(min(workers, len(jobs)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        except KeyboardInterrupt:
+            self.stop()
+            for thread in threads:
+                thread.join(4.0)
+            raise
+        return self._results
+
+    def _work(self, number: int, queue: Queue) -> None:
+        with ExitStack() as stack:
+            try:
+                root = stack.enter_context(claimed_folder(self._cache / "environments"))
+            except (OSError, Trouble) as error:
+                while job := queue.take(None):
+                    self._done(number, Result(job=job, record=None, trouble=f"no folder for environments: {error}"))
+                return
+            workspace = Workspace(self._config, root, self._interpreters)
+            last: Job | None = None
+            while not self._stop.is_set() and (job := queue.take(last)):
+                self._watcher.started(number, job)
+                self._done(number, self._examine(workspace, job))
+                last = job
+
+    def _done(self, number: int, result: Result) -> None:
+        if self._stop.is_set() and result.record is None:
+            return
+        with self._mutex:
+            self._results.append(result)
+        self._watcher.finished(number, result)
+
+    def _examine(self, workspace: Workspace, job: Job) -> Result:
+        started = time.monotonic()
+        parts: dict[str, float] = {}
+        try:
+            record, evidence = self._record(workspace, job, parts)
+            ledgers.append(self._records, Ledger(records={record.key: record}, evidence=evidence))
+        except Trouble as trouble:
+            workspace.discard(job.cell.python)
+            return Result(job=job, record=None, trouble=str(trouble), seconds=time.monotonic() - started, parts=parts)
+        return Result(job=job, record=record, seconds=time.monotonic() - started, parts=parts)
+
+    def _record(self, workspace: Workspace, job: Job, parts: dict[str, float]) -> tuple[Record, Mapping[str, str]]:
+        began = time.monotonic()
+        try:
+            python = workspace.bring_to(job.cell)
+        except InstallFailed as failure:
+            return self._made(job, Reading(state=CellState.INSTALL_FAILED, detail=str(failure))), {}
+        except NoPython as missing:
+            return self._made(job, Reading(state=CellState.NO_PYTHON, detail=str(missing))), {}
+        finally:
+            parts["environment"] = time.monotonic() - began
+        put = [self._probes[name] for name in job.probes]
+        raw = execute.run(self._config, job.cell, python, put, self._folder, self._stop.is_set)
+        parts["probes"] = raw.seconds
+        reading = interpret(raw, put)
+        if reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
+            workspace.discard(job.cell.python)
+        return self._made(job, reading), reading.evidence
+
+    def _made(self, job: Job, reading: Reading) -> Record:
+        cell = job.cell
+        return Record(
+            key=record_key(cell.id(), job.probes),
+            cell=cell.id(),
+            subject=cell.subject,
+            python=cell.python,
+            platform=cell.platform,
+            versions=cell.versions,
+            pairings={label: (self._instant,) for label in job.labels},
+            state=reading.state,
+            detail=reading.detail,
+            lock=tuple(map(str, cell.lock)),
+            probes=dict(job.probes),
+            outcomes=dict(reading.outcomes),
+            recorded=format_instant(datetime.now(UTC)),
+        )
+
+
+class Queue:
+    """Jobs in groups of one Python and the same companions; a worker stays with its group while it lasts."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._mutex = threading.Lock()
+        self._groups: dict[tuple[str, ...], list[Job]] = defaultdict(list)
+        for job in sorted(jobs, key=lambda job: (group(job), Version(job.cell.subject))):
+            self._groups[group(job)].append(job)
+        self._taken: set[tuple[str, ...]] = set()
+
+    def take(self, last: Job | None) -> Job | None:
+        """The next job after ``last``: of its group, else of one that nobody has begun, else of the longest."""
+        with self._mutex:
+            left = [one for one, jobs in self._groups.items() if jobs]
+            if not left:
+                return None
+            mine = group(last) if last else ()
+            chosen = max(
+                left,
+                key=lambda one: (one == mine, one not in self._taken, _shared(one, mine), len(self._groups[one])),
+            )
+            self._taken.add(chosen)
+            return self._groups[chosen].pop(0)
+
+
+@contextmanager
+def claimed_folder(root: Path) -> Iterator[Path]:
+    """A folder below ``root`` that no other worker, of this run or another, uses for as long as it is held."""
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(256):
+        guard = FileLock(root / f"{number}.lock", timeout=0)
+        try:
+            guard.acquire()
+        except Timeout:
+            continue
+        folder = root / str(number)
+        folder.mkdir(exist_ok=True)
+        try:
+            yield folder
+        finally:
+            guard.release()
+        return
+    raise Trouble(f"all folders below {root.name}/ are in use")
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many leading parts two groups have in common."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))

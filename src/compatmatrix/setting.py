@@ -1,0 +1,49 @@
+"""What every command works with, read from the arguments and the files that they name."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from compatmatrix import config, ledger, probes
+from compatmatrix.ledger import Ledger
+from compatmatrix.places import cache_folder
+from compatmatrix.plan import Selection
+
+
+class Setting:
+    """The configuration, the probes, where records and reports are, what is asked for, and whom to tell."""
+
+    def __init__(self, asked: argparse.Namespace, console: Console) -> None:
+        self.asked, self.console = asked, console
+        self.config = config.load(asked.config)
+        if asked.index or asked.extra_index:
+            index = self.config.index
+            chosen = config.Index(url=asked.index or index.url, extra=(*asked.extra_index,) or index.extra)
+            self.config = msgspec.structs.replace(self.config, index=chosen)
+        self.folder: Path = asked.config.parent / "probes"
+        self.reports: Path = asked.reports or asked.config.parent / "reports"
+        self.records = self.reports / "records"
+        self.cache = cache_folder()
+        self.probes = probes.read(self.folder)
+        config.check_probes(asked.config, self.config, self.probes)
+        self.selection = Selection(only=tuple(asked.only), pairings=tuple(asked.pairing), as_of=asked.as_of)
+        self.now = datetime.now(UTC)
+
+    def say(self, text: str) -> None:
+        """Print a line as it is: nothing in it is taken for markup, nothing is wrapped."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def ledger(self) -> Ledger:
+        """Read the records, and name what is damaged among them."""
+        known = ledger.read(self.records)
+        for damage in known.damage:
+            self.say(f"damaged, not used: {self.records / damage.file}:{damage.line}: {damage.problem}")
+        if known.damage:
+            self.say("`python -m compatmatrix report --repair` sets damaged lines aside; what they held is run again")
+        return known

@@ -1,0 +1,256 @@
+"""Ledger -> what it says: cells with their outcomes, ranges over releases, verdicts, changes. Pure.
+
+A bound is as exact as what was run: where a release between was not run, came out inconclusive or could not be
+examined, a range ends there and "first supported" says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import msgspec
+from packaging.version import Version
+
+from compatmatrix.config import Config
+from compatmatrix.interpret import weigh
+from compatmatrix.ledger import Ledger, holders
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release
+
+UNKNOWN = (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE)
+"""States that say neither yes nor no."""
+
+NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
+
+
+class CellView(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell as all its records together show it; outcomes are weighed by the controls and answer today's questions only."""
+
+    id: str
+    subject: str
+    python: str
+    platform: str
+    pairings: tuple[str, ...]
+    versions: Mapping[str, str]
+    state: CellState
+    detail: str
+    lock: tuple[str, ...]
+    outcomes: Mapping[str, Outcome]
+    recorded: str
+
+    def outcome(self, probe: str) -> Outcome:
+        return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Consecutive releases in which a probe comes out the same; ``signature`` where they raise."""
+
+    first: str
+    last: str
+    state: OutcomeState
+    signature: str | None = None
+
+
+class Support(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one probe under one pairing.
+
+    ``first_supported`` is the earliest release found supported; ``at_latest`` that an earlier one may be too,
+    because the release before it is not known to lack it. ``latest`` is the outcome in the newest release that is
+    neither yanked nor a pre-release.
+    """
+
+    first_supported: str | None
+    at_latest: bool
+    latest: OutcomeState
+    ranges: tuple[Range, ...]
+
+    @property
+    def since(self) -> str | None:
+        """First release of the supported range that holds today, None where it does not."""
+        return self.ranges[-1].first if self.ranges and self.ranges[-1].state is OutcomeState.SUPPORTED else None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A probe's outcome under a pairing moved with a release."""
+
+    release: str
+    probe: str
+    pairing: str
+    before: Outcome
+    after: Outcome
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a report needs, computed once."""
+
+    config: Config
+    probes: tuple[Probe, ...]
+    releases: tuple[Release, ...]
+    pairings: tuple[str, ...]
+    cells: tuple[CellView, ...]
+    by_pairing: Mapping[str, Mapping[str, CellView]]
+    support: Mapping[str, Mapping[str, Support]]
+    evidence: Mapping[str, str]
+    as_of: str
+    latest: Release | None
+
+    def cell(self, pairing: str, version: str) -> CellView | None:
+        return self.by_pairing.get(pairing, {}).get(version)
+
+    def outcome(self, probe: str, pairing: str, version: str) -> Outcome:
+        cell = self.cell(pairing, version)
+        return cell.outcome(probe) if cell else NOT_RUN
+
+
+def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
+    """Compute the view of a ledger; probes stand in the order of ``[groups]``, then of their files."""
+    groups = list(config.groups)
+    ordered = tuple(
+        sorted(probes, key=lambda probe: groups.index(probe.group) if probe.group in groups else len(groups))
+    )
+    cells = _cells(ledger, config, ordered)
+    known = {cell.subject for cell in cells}
+    listed = [release for release in ledger.releases.values() if release.version in known or not release.prerelease]
+    releases = tuple(sorted(listed, key=lambda release: Version(release.version)))
+    by_pairing: dict[str, dict[str, CellView]] = defaultdict(dict)
+    # One table shows one platform: the first of the configuration that was ever run.
+    shown = next((name for name in config.platform if any(cell.platform == name for cell in cells)), "")
+    for cell in cells:
+        for pairing in cell.pairings:
+            if pairing != "grid" and cell.platform == shown:
+                by_pairing[pairing][cell.subject] = cell
+    pairings = (*config.pairings.default, *sorted(by_pairing.keys() - set(config.pairings.default)))
+    latest = next((release for release in reversed(releases) if not release.prerelease and not release.yanked), None)
+    versions = [release.version for release in releases]
+    support: dict[str, dict[str, Support]] = {}
+    for probe in ordered:
+        for pairing in pairings:
+            outcomes = [_outcome_at(by_pairing[pairing].get(version), probe.id) for version in versions]
+            support.setdefault(probe.id, {})[pairing] = summarise(
+                versions, outcomes, latest.version if latest else None
+            )
+    instants = [record.recorded for record in ledger.records.values()]
+    return View(
+        config=config,
+        probes=ordered,
+        releases=releases,
+        pairings=pairings,
+        cells=cells,
+        by_pairing=by_pairing,
+        support=support,
+        evidence=ledger.evidence,
+        as_of=max(instants, default="1970-01-01")[:10],
+        latest=latest,
+    )
+
+
+def summarise(versions: Sequence[str], outcomes: Sequence[Outcome], latest: str | None) -> Support:
+    """Ranges over releases in order: each release is in exactly one of them."""
+    ranges = []
+    for (state, signature), group in groupby(zip(versions, outcomes, strict=True), key=lambda pair: _kind(pair[1])):
+        members = [version for version, _ in group]
+        ranges.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
+    first = next((index for index, outcome in enumerate(outcomes) if outcome.state is OutcomeState.SUPPORTED), None)
+    return Support(
+        first_supported=versions[first] if first is not None else None,
+        at_latest=first is not None and first > 0 and outcomes[first - 1].state in UNKNOWN,
+        latest=outcomes[versions.index(latest)].state if latest in versions else OutcomeState.NOT_RUN,
+        ranges=tuple(ranges),
+    )
+
+
+def changes(view: View) -> tuple[Change, ...]:
+    """Every move of an outcome from one release to the next, oldest first; what is unknown moves nothing."""
+    found = []
+    for probe in view.probes:
+        for pairing in view.pairings:
+            before: Outcome | None = None
+            for release in view.releases:
+                after = view.outcome(probe.id, pairing, release.version)
+                if after.state in UNKNOWN:
+                    continue
+                if before is not None and _kind(before) != _kind(after):
+                    found.append(
+                        Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
+                    )
+                before = after
+    return tuple(sorted(found, key=lambda change: Version(change.release)))
+
+
+def difference(old: View, new: View) -> tuple[Change, ...]:
+    """Where a later view says something else of the same release, probe and pairing, or speaks of a new one.
+
+    What was unknown before and is known now is news; what is unknown now takes nothing back.
+    """
+    found = []
+    for probe in new.probes:
+        for pairing in new.pairings:
+            for release in new.releases:
+                before, after = (view.outcome(probe.id, pairing, release.version) for view in (old, new))
+                if after.state not in UNKNOWN and _kind(before) != _kind(after):
+                    found.append(
+                        Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
+                    )
+    return tuple(found)
+
+
+def before(ledger: Ledger, instant: str) -> Ledger:
+    """The ledger as it was before an instant (ISO 8601, UTC): later records and later labels taken away."""
+    records = {}
+    for key, record in ledger.records.items():
+        labels = {label: tuple(at for at in instants if at < instant) for label, instants in record.pairings.items()}
+        if record.recorded < instant:
+            records[key] = msgspec.structs.replace(
+                record, pairings={label: instants for label, instants in labels.items() if instants}
+            )
+    return msgspec.structs.replace(ledger, records=records)
+
+
+def _cells(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
+    grid = config.pairings.grid.companion if config.pairings.grid else None
+    held: dict[str, set[str]] = defaultdict(set)
+    for slot, record in holders(ledger.records.values(), grid).items():
+        held[record.cell].add(slot[2])
+    current = {probe.id: probe.digest for probe in probes}
+    grouped: dict[str, list[Record]] = defaultdict(list)
+    for record in ledger.records.values():
+        grouped[record.cell].append(record)
+    cells = []
+    for cell, records in grouped.items():
+        if cell not in held:
+            continue
+        records.sort(key=lambda record: (record.recorded, record.key))
+        last = records[-1]
+        outcomes: dict[str, Outcome] = {}
+        for record in records:
+            outcomes |= {
+                name: outcome
+                for name, outcome in record.outcomes.items()
+                if record.probes.get(name) == current.get(name)
+            }
+        cells.append(
+            CellView(
+                id=cell,
+                subject=last.subject,
+                python=last.python,
+                platform=last.platform,
+                pairings=tuple(sorted(held[cell])),
+                versions=last.versions,
+                state=last.state,
+                detail=last.detail,
+                lock=last.lock,
+                outcomes=weigh(outcomes, probes, config.subject.control),
+                recorded=last.recorded[:10],
+            )
+        )
+    return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
+
+
+def _outcome_at(cell: CellView | None, probe: str) -> Outcome:
+    return cell.outcome(probe) if cell else NOT_RUN
+
+
+def _kind(outcome: Outcome) -> tuple[OutcomeState, str | None]:
+    """What makes two outcomes the same answer: the state and, where it raises, the signature."""
+    return outcome.state, outcome.signature if outcome.state is OutcomeState.RAISES else None

@@ -1,0 +1,90 @@
+"""How uv is called: the one place that knows its command line, its environment and its ways to fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from compatmatrix.config import Index
+from compatmatrix.model import Trouble
+
+SECONDS = 600
+
+# Settings of the user's that would change what is resolved or where it goes; everything about the index and
+# credentials, the cache and certificates stays.
+_NOT_INHERITED = (
+    "UV_EXCLUDE_NEWER",
+    "UV_PYTHON",
+    "UV_RESOLUTION",
+    "UV_PRERELEASE",
+    "UV_CONSTRAINT",
+    "UV_OVERRIDE",
+    "UV_BUILD_CONSTRAINT",
+    "UV_INDEX_STRATEGY",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_NO_BINARY",
+    "UV_COMPILE_BYTECODE",
+    "UV_TARGET",
+    "UV_SYSTEM_PYTHON",
+    "UV_OFFLINE",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PYTHONDONTWRITEBYTECODE",
+)
+
+
+class Refused(Exception):
+    """uv answered, and the answer is no (its exit code 1): the text says why."""
+
+
+def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """Run uv and return its standard output.
+
+    Raises:
+        Refused: uv ended with 1, its code for "done, and the answer is no".
+        Trouble: it could not be run, did not end in time, or failed in any other way.
+    """
+    command = [binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"]
+    clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
+    try:
+        done = subprocess.run(
+            command,
+            input=stdin,
+            env=clean,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"uv {arguments[0]} {arguments[1]} did not end within {SECONDS} s") from None
+    except OSError as error:
+        raise Trouble(f"uv cannot be run: {error}") from None
+    if done.returncode == 0:
+        return done.stdout
+    text = (done.stderr or done.stdout).strip()
+    if done.returncode == 1:
+        raise Refused(text)
+    raise Trouble(f"uv {arguments[0]} {arguments[1]} failed ({done.returncode}): {text[-2000:]}")
+
+
+def index_arguments(index: Index) -> list[str]:
+    """The best version over all indexes wins, wherever it is."""
+    extra = [part for address in index.extra for part in ("--index", address)]
+    return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
+
+
+@cache
+def binary() -> str:
+    """Absolute path of the uv that was installed with the engine."""
+    from uv import find_uv_bin
+
+    return find_uv_bin()
