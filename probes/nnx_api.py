@@ -13,13 +13,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from typing import Any, Callable, List, Optional
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax  # noqa: F401  (an environment without a working optax cannot answer any of the questions)
 import pytest
 
-# NNX moved out of `flax.experimental`. The file decides, not an import that fails: a present but broken `flax.nnx` must be seen.
+# NNX moved out of `flax.experimental`. The file decides, not an import that fails: a `flax.nnx` that is there but broken
+# must be seen.
 EXPERIMENTAL = importlib.util.find_spec("flax.nnx") is None
 nnx: Any = importlib.import_module("flax.experimental.nnx" if EXPERIMENTAL else "flax.nnx")
 
@@ -91,7 +93,7 @@ def write(variable: Any, value: Any) -> None:
         variable.value = value
 
 
-def leaves(tree: Any) -> List[Any]:
+def leaves(tree: Any) -> list[Any]:
     """The arrays in whatever a transform returned: a State, a Variable, an array or a container of those."""
     found = jax.tree_util.tree_leaves(tree, is_leaf=lambda node: isinstance(node, Variable))
     return [read(leaf) if isinstance(leaf, Variable) else leaf for leaf in found]
@@ -113,14 +115,14 @@ def update(optimizer: Any, model: Any, grads: Any, **extra: Any) -> None:
         optimizer.update(grads, **extra)
 
 
-def filtered(transform: Callable[..., Any], loss: Callable[..., Any], wrt: Any) -> Callable[..., Any]:
-    """`nnx.grad` or `nnx.value_and_grad` of `loss` in its first argument's Variables of type `wrt`."""
+def filtered(transform: Any, loss: Callable[..., Any], wrt: Any) -> Any:
+    """`nnx.grad` or its like, of `loss` in the Variables of type `wrt` in its first argument."""
     if takes(transform, "wrt"):
         return transform(loss, wrt=wrt)
     return transform(loss, argnums=nnx.DiffState(0, wrt))
 
 
-def grad(loss: Callable[..., Any], wrt: Optional[Any] = None) -> Callable[..., Any]:
+def grad(loss: Callable[..., Any], wrt: Any = None) -> Any:
     """`nnx.grad`, with the filter where one is given and with the release's default where not."""
     return nnx.grad(loss) if wrt is None else filtered(nnx.grad, loss, wrt)
 

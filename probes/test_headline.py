@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import nnx_api
@@ -54,7 +55,7 @@ def test_issue_4564_verbatim(check: Check) -> None:
     var = nnx.Variable(jnp.array(0.0))
     optimizer = nnx.Optimizer(var, optax.adam(0.1))
     grad_fn = nnx.value_and_grad(loss_fn)
-    out, grads = grad_fn(var, jnp.zeros(1))
+    out, grads = grad_fn(var, jnp.zeros(1))  # noqa: RUF059  (the issue's own line)
     optimizer = optimizer.update(grads)
 
     check.number(nnx_api.read(var), adam_lands_at(1))

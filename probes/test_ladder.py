@@ -5,7 +5,8 @@ Every loss here receives the Variable and reads it through its accessor, as modu
 
 from __future__ import annotations
 
-from typing import Any, Callable, List
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,8 @@ def test_standalone_update(check: Check) -> None:
     nnx.update(var, other)
     check.same_type(var, nnx.Variable)
     check.number(nnx_api.read(var), 2.5)
+    nnx_api.write(var, jnp.array(7.0))
+    check.that(float(nnx_api.read(other)) == 2.5, "the two Variables share their value afterwards")
 
 
 @pytest.mark.probe(title="nnx.jit", group="ladder", needs=("wrapper-param-jit",))
@@ -106,7 +109,7 @@ def test_standalone_grad_arithmetic(check: Check) -> None:
 
     Some releases hand the loss an array in the Variable's place: arithmetic does not notice, code that reads the value does.
     """
-    received: List[str] = []
+    received: list[str] = []
 
     def arithmetic(var: Any) -> Any:
         received.append(type(var).__name__)

@@ -1,8 +1,9 @@
-"""A module around the Variable: the way out that always was, the controls, and the version of it that articles copy."""
+"""A module around the Variable: the controls, the way out that works, and the versions of it that look as if they did."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import nnx_api
@@ -12,14 +13,14 @@ from nnx_api import nnx
 from yardstick import Check
 
 
-class ParamWrapper(nnx.Module):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        self.var = nnx.Param(jnp.array(0.0))
+def wrapper_of(kind: Any) -> Any:
+    """A module that holds a Variable of that kind. Defined in a function: on a broken pair of Flax and jax even the class may raise."""
 
+    class Wrapper(nnx.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.var = kind(jnp.array(0.0))
 
-class VariableWrapper(nnx.Module):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        self.var = nnx.Variable(jnp.array(0.0))
+    return Wrapper()
 
 
 def loss(wrapper: Any) -> Any:
@@ -41,7 +42,7 @@ def test_wrapper_param_jit(check: Check) -> None:
 
     On some pairs of Flax and jax everything eager works and only `nnx.jit` is broken.
     """
-    wrapper = ParamWrapper()
+    wrapper = wrapper_of(nnx.Param)
     optimizer = nnx_api.make_optimizer(wrapper, optax.adam(0.1), wrt=nnx.Param)
 
     @nnx.jit
@@ -75,9 +76,42 @@ def test_wrapper_variable_as_published(check: Check) -> None:
     The default filter of optimizer and gradient is `nnx.Param`; a plain Variable is not one.
     """
     nnx_api.require_call_without_wrt()
-    wrapper = VariableWrapper()
+    wrapper = wrapper_of(nnx.Variable)
     optimizer = nnx.Optimizer(wrapper, optax.adam(0.1))
     for _ in range(10):
         grads = nnx.grad(loss)(wrapper)
         optimizer.update(grads)
+    check.trained(nnx_api.read(wrapper.var))
+
+
+@pytest.mark.probe(
+    title="Module with a Variable, `wrt=nnx.Param`",
+    group="traps",
+    links=("https://github.com/google/flax/issues/4564",),
+)
+def test_wrapper_variable_param_filter(check: Check) -> None:
+    """Does a module with a plain `nnx.Variable` learn anything when the optimizer is given `wrt=nnx.Param`?
+
+    The documentation's own calls pass `wrt=nnx.Param`. A plain Variable is not a Param.
+    """
+    nnx_api.require_wrt()
+    wrapper = wrapper_of(nnx.Variable)
+    optimizer = nnx.Optimizer(wrapper, optax.adam(0.1), wrt=nnx.Param)
+    for _ in range(10):
+        nnx_api.update(optimizer, wrapper, nnx.grad(loss)(wrapper))
+    check.trained(nnx_api.read(wrapper.var))
+
+
+@pytest.mark.probe(
+    title="Module with a Variable, `ModelAndOptimizer`",
+    group="traps",
+    links=("https://github.com/google/flax/issues/4564",),
+)
+def test_wrapper_variable_model_and_optimizer(check: Check) -> None:
+    """Does a module with a plain `nnx.Variable` learn anything in an `nnx.ModelAndOptimizer` without a filter?"""
+    nnx_api.require("ModelAndOptimizer")
+    wrapper = wrapper_of(nnx.Variable)
+    optimizer = nnx.ModelAndOptimizer(wrapper, optax.adam(0.1))
+    for _ in range(10):
+        optimizer.update(nnx.grad(loss)(wrapper))
     check.trained(nnx_api.read(wrapper.var))

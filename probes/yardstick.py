@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -14,7 +16,7 @@ class NoEffect(AssertionError):
     """Nothing raised, and yet nothing or the wrong thing was learned."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def adam_lands_at(steps: int = 10) -> float:
     """Where adam(0.1) takes a plain array from 0 on (v - 3)^2, in this very process."""
     tx = optax.adam(0.1)
@@ -60,10 +62,10 @@ class Check:
         self.number(found[0], expected)
 
     def numbers(self, found: Sequence[Any], expected: Sequence[float], tolerance: float = 1e-5) -> None:
-        """Pass where every number is right, in order; the first is the one written down."""
+        """Pass where every number is right, in order."""
         values = [float(value) for value in found]
         self._record("value", ", ".join(f"{value:.4g}" for value in values))
-        if len(values) != len(expected) or not all(abs(a - b) <= tolerance for a, b in zip(values, expected)):
+        if len(values) != len(expected) or not np.allclose(values, expected, rtol=0, atol=tolerance):
             wanted = ", ".join(f"{value:.6g}" for value in expected)
             raise NoEffect(f"found {', '.join(f'{value:.6g}' for value in values)}, expected {wanted}")
 
