@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         return (
             ", ".join(f"{name} {version}" for name, version in self.cell.versions.items())
-            + f" (Python {self.cell.python})"
+            + f" (Python {self.cell.python}; {', '.join(self.labels)})"
         )
 
 

@@ -104,6 +104,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     rebuilt.add_argument("--repair", action="store_true", help="set damaged lines of the records aside first")
     shown = command("show", "everything about one release: outcomes, evidence, lock, how to reproduce it")
     shown.add_argument("release", type=_requirement, metavar="NAME==VERSION", help="like 'name==0.10.4'")
+    cooked = command("recipe", "what works on the versions that are installed, or on those that --only names")
+    cooked.add_argument(
+        "--python", type=Path, default=None, metavar="PATH", help="whose packages (default: the python on PATH)"
+    )
+    bounded = command("bounds", "the version specifier under which a probe is supported, for whoever depends on it")
+    bounded.add_argument("probe", metavar="PROBE", help="a probe's id")
     return parser.parse_args(arguments)
 
 

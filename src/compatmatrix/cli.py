@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix.commands import COMMANDS
+    from compatmatrix import commands, consult
     from compatmatrix.model import Trouble, UserError
     from compatmatrix.setting import Setting
 
@@ -25,7 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
     errors = Console(stderr=True)
     try:
-        return COMMANDS[asked.command](Setting(asked, console))
+        return {
+            "run": commands.run_missing,
+            "plan": commands.show_plan,
+            "report": commands.rebuild_reports,
+            "show": consult.show,
+            "recipe": consult.recipe,
+            "bounds": consult.bounds,
+        }[asked.command](Setting(asked, console))
     except UserError as error:
         errors.print(Text(f"error: {error}"), soft_wrap=True)
         return WRONG

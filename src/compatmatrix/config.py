@@ -89,6 +89,12 @@ class Index(_Table, frozen=True, kw_only=True):
     extra: tuple[str, ...] = ()
 
 
+class Publish(_Table, frozen=True, kw_only=True):
+    """What the reports show: ``recipes`` is the order of preference, nearest to the headline first."""
+
+    recipes: tuple[str, ...] = ()
+
+
 class Config(_Table, frozen=True, kw_only=True):
     """All of matrix.toml; the order of tables and of what they list is kept."""
 
@@ -102,6 +108,7 @@ class Config(_Table, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     index: Index = Index()
     groups: dict[str, str] = {}
+    publish: Publish = Publish()
 
     @property
     def companions(self) -> tuple[Companion, ...]:
@@ -164,6 +171,7 @@ def check_probes(path: Path, config: Config, probes: Iterable[Probe]) -> None:
         "subject.headline": (config.subject.headline,),
         "subject.control": (config.subject.control,),
     }
+    named["publish.recipes"] = config.publish.recipes
     if config.pairings.grid:
         named["pairings.grid.probes"] = config.pairings.grid.probes
     text = path.read_text(encoding="utf-8")
@@ -253,6 +261,7 @@ def _fields(key: str) -> tuple[str, ...]:
         "python": Python,
         "limits": Limits,
         "index": Index,
+        "publish": Publish,
     }
     for part in re.sub(r"\[.*?\]", "", key).split("."):
         table = tables.get(part, table)

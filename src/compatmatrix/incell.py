@@ -111,7 +111,7 @@ class Describer:
                 else f"{kind.__module__}.{kind.__qualname__}"
             )[:300],
             "own": self._inside(home),
-            "message": message[:TEXT],
+            "message": self._without_places(message[: 2 * TEXT])[:TEXT],
             "frames": frames[:4] + frames[-(FRAMES - 4) :] if len(frames) > FRAMES else frames,
             "left_out": max(0, len(frames) - FRAMES),
         }
@@ -128,6 +128,15 @@ class Describer:
             "text": linecache.getline(filename, line).strip()[:300],
             "package": package,
         }
+
+    def _without_places(self, text: str) -> str:
+        """Paths of this machine made relative: to site-packages, to the probes, to the standard library."""
+        text = re.sub(r"[^\s'\"()<>]*[\\/](?:site|dist)-packages[\\/]", "", text)
+        text = text.replace(self._probes, "probes")
+        for prefix in sorted({sys.prefix, sys.base_prefix, os.path.expanduser("~")}, key=len, reverse=True):
+            if len(prefix) > 1:
+                text = text.replace(prefix, "<python>")
+        return text
 
     def _inside(self, path: str) -> bool:
         return os.path.realpath(path).startswith(self._probes + os.sep)

@@ -7,7 +7,7 @@ its metadata admits, `grid` every release of one companion in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -148,37 +148,40 @@ def _pythons(
     explicit: Mapping[str, str],
     bound: datetime | None,
 ) -> tuple[tuple[str, ...], str | None]:
-    """The candidate Pythons in order: those that the subject and every companion admit, then those the subject admits.
+    """The candidate Pythons in order: those that the subject and every companion admit, then those that may do.
 
-    The second kind lets the resolver go back to an older companion where no Python holds the newest of all; with
-    an explicit companion version, or the oldest, there is nothing to go back to.
+    The second kind admits the subject and the explicit companion version; the resolver goes back to an older
+    release of the others there, where no Python holds the newest of all.
     """
     target = config.platform[platform]
+    needed = f"{config.subject.name} {release.version} needs {_needs(release)}"
     mine = [python for python in config.python.versions if admits(release, python, target)]
     if not mine:
-        return (
-            (),
-            f"{config.subject.name} {release.version} needs {_needs(release)}; matrix.toml lists Python {', '.join(config.python.versions)}",
-        )
-    together = [_target(projects, companion, explicit.get(companion.name), bound) for companion in config.companions]
+        return (), f"{needed}; matrix.toml lists Python {', '.join(config.python.versions)}"
     if pairing == "oldest":
         return tuple(mine), None
-    beside = [other for pair in together for other in pair]
-    ours = [python for python in mine if all(admits(other[1], python, target) for other in beside)]
-    if explicit and not ours:
+    aims = {
+        companion.name: list(_aims(projects, companion, explicit.get(companion.name), bound))
+        for companion in config.companions
+    }
+    required = [pair for name in explicit for pair in aims[name]]
+    possible = [python for python in mine if all(admits(other, python, target) for _, other in required)]
+    if not possible:
         blocking = [
             f"{name} {other.version} needs {_needs(other)}"
-            for name, other in beside
+            for name, other in required
             if not any(admits(other, python, target) for python in mine)
         ]
-        return (), f"{config.subject.name} {release.version} needs {_needs(release)}; " + "; ".join(blocking)
-    return (*ours, *(python for python in mine if python not in ours)) if not explicit else tuple(ours), None
+        return (), "; ".join([needed, *blocking])
+    everything = [other for pairs in aims.values() for _, other in pairs]
+    best = [python for python in possible if all(admits(other, python, target) for other in everything)]
+    return (*best, *(python for python in possible if python not in best)), None
 
 
-def _target(
+def _aims(
     projects: Projects, companion: Companion, version: str | None, bound: datetime | None
-) -> Iterable[tuple[str, Release]]:
-    """The release of the companion that the pairing aims at, and those of what follows it (the newest not newer than it)."""
+) -> Iterator[tuple[str, Release]]:
+    """The release of the companion that the pairing aims at, and the newest of what follows it that is no newer."""
     listed = releases(projects[canonicalize_name(companion.name)], bound)
     candidates = (
         [release for release in listed if release.version == version]

@@ -72,6 +72,8 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
     for node in functions:
         for number in range(_first_line(node) - 1, node.end_lineno or node.lineno):
             rest[number] = ""
+    # Blank lines decide nothing, and they change with every probe that is added to the file.
+    beside = "".join(line for line in rest if line.strip())
     for node in functions:
         question, _, advice = (ast.get_docstring(node) or "").partition("\n\n")
         if not question:
@@ -79,7 +81,7 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
                 f"{path}:{node.lineno}: {node.name} has no docstring; its first paragraph is the question that readers see"
             )
         own = "".join(lines[_first_line(node) - 1 : node.end_lineno])
-        hashed = hashlib.sha256("\0".join([helpers, "".join(rest), own]).encode())
+        hashed = hashlib.sha256("\0".join([helpers, beside, own]).encode())
         for recipe in sorted((folder / "recipes").glob(f"{_id(node)}.*")):
             hashed.update(recipe.name.encode() + b"\0" + recipe.read_bytes() + b"\0")
         mark = _mark(node, path)

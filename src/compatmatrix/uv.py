@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compatmatrix.config import Index
 from compatmatrix.model import Trouble
+from compatmatrix.places import cache_folder
 
 SECONDS = 600
 
@@ -53,6 +54,7 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
     """
     command = [binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"]
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
+    clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     try:
         done = subprocess.run(
             command,

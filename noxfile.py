@@ -1,0 +1,95 @@
+"""Sessions: each a few lines that call the engine or a tool. `nox` alone runs the matrix; nox is all that has to be there.
+
+The engine and everything it needs, uv included, is installed from PyPI into the session's environment, once per
+state of the project's own files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = ROOT / "pyproject.toml"
+CONSTRAINTS = ROOT / "constraints.txt"  # what the tests run with; users of the package are held to pyproject's bounds
+SUBJECT = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["subject"]["name"]
+KNOWN = ROOT / "reports" / "records" / "releases.jsonl"
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["matrix"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.default_venv_backend = "uv|virtualenv"
+
+
+def recorded_releases() -> list[str]:
+    """Releases of the subject on record, newest first: no network is asked for `nox -l`."""
+    if not KNOWN.exists():
+        return []
+    lines = KNOWN.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["version"] for line in lines if line.startswith("{")][::-1]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the engine and dependency groups, unless this environment has them already in today's version."""
+    wanted = hashlib.sha256(PYPROJECT.read_bytes() + CONSTRAINTS.read_bytes() + repr(groups).encode()).hexdigest()
+    stamp = Path(session.virtualenv.location) / "installed"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    session.install(
+        "-c", str(CONSTRAINTS), "-e", ".", *nox.project.dependency_groups(nox.project.load_toml(PYPROJECT), *groups)
+    )
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def engine(session: nox.Session, *arguments: str) -> None:
+    """Run one command of the engine; nox ends with its exit code, which says more than "failed"."""
+    install(session)
+    process = subprocess.Popen([Path(session.bin) / "python", "-m", "compatmatrix", *arguments])
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # A terminal tells the engine too; it records what is done and ends by itself within seconds.
+        code = process.wait(timeout=15)
+    if code:
+        sys.exit(code)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Run the cells that are missing, record them, write the reports and show the table."""
+    engine(session, "run", *session.posargs)
+
+
+@nox.session
+@nox.parametrize(SUBJECT, recorded_releases())
+def probe(session: nox.Session, **release: str) -> None:
+    """Run one release of the subject."""
+    engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Rebuild all reports from the records; no probe is run."""
+    engine(session, "report", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the project's own tests; they need no network but the package index that installs them."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and strict types."""
+    install(session, "tests", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
