@@ -1,0 +1,242 @@
+"""A project of the tests: its matrix.toml, its probes, and the cells that the fake world makes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from compatmatrix import cli, config, lock, probes
+from compatmatrix.config import Config, host_platform
+from compatmatrix.model import Cell, Probe, Wanted
+
+THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""The Python that is there for certain: the one that runs the tests."""
+
+NOWHERE = "3.99"
+"""A Python that a configuration may list and no machine has."""
+
+TOOLS = ("pytest", "pytest-json-report", "pytest-metadata", "iniconfig", "pluggy", "packaging", "pygments")
+
+MATRIX = """\
+[subject]
+name = "subject"
+title = "Subject"
+releases = ">=0.1"
+import = "subject_api"
+headline = "standalone"
+control = "held"
+question = "Can a bare Value be trained?"
+yes = "A bare Value can be trained"
+no = "A bare Value cannot be trained"
+
+[[companion]]
+name = "companion"
+requirement = "companion[cpu]"
+follows = ["companionlib"]
+oldest = true
+
+[[companion]]
+name = "helper"
+
+[pairings.grid]
+companion = "companion"
+releases = ">=1.0"
+probes = ["held", "standalone"]
+
+[python]
+versions = ["{this}", "{nowhere}"]
+
+[platform]
+linux-x86_64 = "x86_64-manylinux_2_28"
+linux-aarch64 = "aarch64-manylinux_2_28"
+macos-arm64 = "aarch64-apple-darwin"
+windows-amd64 = "x86_64-pc-windows-msvc"
+
+[tools]
+{tools}
+
+[limits]
+seconds = 20
+memory_mb = 1024
+output_kb = 16
+
+[environment]
+PLANTED = "by matrix.toml"
+
+[index]
+url = "{url}"
+
+[groups]
+headline = "The question"
+"""
+
+PROBES: Mapping[str, str] = {
+    "conftest.py": '''\
+import pytest
+
+
+class NoEffect(AssertionError):
+    """The number is wrong."""
+
+
+@pytest.fixture
+def check(record_property):
+    def check(found, expected):
+        record_property("value", found)
+        if abs(found - expected) > 1e-5:
+            raise NoEffect(f"found {found:.5g}, expected {expected:.5g}")
+    return check
+''',
+    "subject_api.py": '''\
+"""What the probes ask of a release, whatever its API."""
+import subject
+import helper
+
+
+def trainer(thing):
+    import pytest
+
+    if not hasattr(subject, "Trainer"):
+        pytest.skip("there is no subject.Trainer")
+    return subject.Trainer(thing)
+
+
+def trained(thing, value):
+    training = trainer(thing)
+    for _ in range(10):
+        training.step(2 * (value.number - 3.0))
+    return value.number
+
+
+def expected():
+    number = 0.0
+    for _ in range(10):
+        number = helper.step(number, 2 * (number - 3.0))
+    return number
+''',
+    "test_value.py": '''\
+import pytest
+import subject
+import subject_api
+
+
+@pytest.mark.probe(title="Held Value", group="headline", control=True)
+def test_held(check):
+    """Can a Value in a Holder be trained?"""
+    value = subject.Value(0.0)
+    check(subject_api.trained(subject.Holder(value), value), subject_api.expected())
+
+
+@pytest.mark.probe(title="Bare Value", group="headline", links=("https://example.org/1",))
+def test_standalone(check):
+    """Can a bare Value be trained?
+
+    It is given to the trainer as it is.
+    """
+    value = subject.Value(0.0)
+    check(subject_api.trained(value, value), subject_api.expected())
+
+
+def test_arithmetic():
+    """Does addition work?"""
+    import companion
+
+    assert companion.add(1, 2) == 3
+''',
+}
+"""The probes of the fake world, by file name."""
+
+
+def matrix(url: str = "https://example.org/simple/", pythons: tuple[str, ...] = (THIS, NOWHERE)) -> str:
+    """The text of a matrix.toml whose tools are those installed here, for the local index serves these."""
+    tools = "\n".join(f'{name} = "{version(name)}"' for name in TOOLS)
+    text = MATRIX.format(this="THIS", nowhere="NOWHERE", tools=tools, url=url)
+    return text.replace('["THIS", "NOWHERE"]', str(list(pythons)).replace("'", '"'))
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files below a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a matrix.toml and probes."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path, url: str, pythons: tuple[str, ...] = (THIS, NOWHERE)) -> Project:
+        """Write matrix.toml and the probes."""
+        write(
+            folder, {"matrix.toml": matrix(url, pythons), **{f"probes/{name}": text for name, text in PROBES.items()}}
+        )
+        return cls(folder)
+
+    @property
+    def config(self) -> Config:
+        return config.load(self.folder / "matrix.toml", environ={})
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        return probes.read(self.folder / "probes")
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    @property
+    def records(self) -> Path:
+        return self.reports / "records"
+
+    def set(self, old: str, new: str) -> None:
+        """Edit matrix.toml."""
+        text = (self.folder / "matrix.toml").read_text(encoding="utf-8")
+        assert old in text
+        (self.folder / "matrix.toml").write_text(text.replace(old, new), encoding="utf-8")
+
+    def main(self, *arguments: str) -> Said:
+        """Give a command as a user does, in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        command, *rest = arguments
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = cli.main([command, "--config", str(self.folder / "matrix.toml"), *rest])
+            except SystemExit as leaving:  # argparse leaves by itself
+                code = int(str(leaving.code))
+        return Said(code, out.getvalue(), err.getvalue())
+
+    def wanted(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> Wanted:
+        """A wish for one release, put as the plan puts it."""
+        pinned = [f"{name}=={number}" for name, number in self.config.tools.items()] if tools else []
+        return Wanted(
+            subject=subject,
+            pairing="newest" if bound is None else "release-day",
+            platform=host_platform(self.config),
+            pythons=(THIS,),
+            requirements=(f"subject=={subject}", *(requirements or ("companion[cpu]", "helper")), *pinned),
+            bound=bound,
+        )
+
+    def cell(self, subject: str, *requirements: str, bound: str | None = None) -> Cell:
+        """The cell of one release, locked by uv."""
+        found = lock.resolve(self.config, self.wanted(subject, *requirements, bound=bound), self.folder / "locks")
+        assert isinstance(found, Cell), found
+        return found
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str

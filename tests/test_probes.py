@@ -1,0 +1,126 @@
+"""Probes are read as text: who they are, what they ask, and which change of source makes a new question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ground import PROBES, write
+
+from compatmatrix import probes
+from compatmatrix.model import Probe, UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, PROBES)
+    return tmp_path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {probe.id: probe.digest for probe in probes.read(folder)}
+
+
+def changed(folder: Path, name: str, text: str) -> set[str]:
+    """Writes a file and tells which probes are new questions by it."""
+    before = digests(folder)
+    write(folder, {name: text})
+    return {probe for probe, digest in digests(folder).items() if before.get(probe) != digest}
+
+
+def test_a_probe_is_a_function_with_a_docstring_and_one_mark(folder: Path) -> None:
+    held, standalone, arithmetic = probes.read(folder)
+    assert standalone == Probe(
+        id="standalone",
+        title="Bare Value",
+        question="Can a bare Value be trained?",
+        advice="It is given to the trainer as it is.",
+        group="headline",
+        file="test_value.py",
+        digest=standalone.digest,
+        links=("https://example.org/1",),
+    )
+    assert held.control
+    assert not standalone.control
+    assert (arithmetic.title, arithmetic.group) == ("arithmetic", "others")
+
+
+def test_an_underscore_in_a_name_is_a_dash_in_the_id(folder: Path) -> None:
+    write(folder, {"test_more.py": 'def test_two_words():\n    """Does\n    it work?"""\n'})
+    assert {probe.id: probe.question for probe in probes.read(folder)}["two-words"] == "Does it work?"
+
+
+def test_the_source_of_a_probe_is_shown_with_its_mark(folder: Path) -> None:
+    held = probes.read(folder)[0]
+    text = probes.source(held, folder)
+    assert text.startswith('@pytest.mark.probe(title="Held Value"')
+    assert text.endswith("subject_api.expected())")
+
+
+def test_a_changed_probe_is_a_new_question_and_no_other_is(folder: Path) -> None:
+    text = PROBES["test_value.py"].replace("companion.add(1, 2) == 3", "companion.add(2, 2) == 4")
+    assert changed(folder, "test_value.py", text) == {"arithmetic"}
+
+
+def test_a_changed_helper_makes_every_question_new(folder: Path) -> None:
+    assert changed(folder, "subject_api.py", PROBES["subject_api.py"] + "\n# more\n") == set(digests(folder))
+
+
+def test_what_stands_beside_the_probes_of_a_file_belongs_to_them_all_and_to_no_other_file(folder: Path) -> None:
+    write(folder, {"test_other.py": 'def test_other():\n    """Another?"""\n'})
+    text = PROBES["test_value.py"].replace("import subject_api\n", "import subject_api\nSTEPS = 10\n")
+    assert changed(folder, "test_value.py", text) == {"held", "standalone", "arithmetic"}
+
+
+def test_a_changed_recipe_makes_its_probes_question_new(folder: Path) -> None:
+    write(folder, {"recipes/held.py": "value = 1\n", "recipes/held-too.py": "value = 1\n"})
+    assert changed(folder, "recipes/held.form.py", "value = 2\n") == {"held"}
+    assert changed(folder, "recipes/held-too.py", "value = 3\n") == set()
+    assert list(probes.recipes(folder)) == ["held-too.py", "held.form.py", "held.py"]
+
+
+def test_a_new_file_makes_no_old_question_new(folder: Path) -> None:
+    assert changed(folder, "test_new.py", 'def test_new():\n    """New?"""\n') == {"new"}
+
+
+def test_defect_a_probe_added_to_a_file_made_the_questions_beside_it_new(folder: Path) -> None:
+    """The blank lines around it counted as source of the others."""
+    text = PROBES["test_value.py"] + '\n\ndef test_new():\n    """New?"""\n'
+    assert changed(folder, "test_value.py", text) == {"new"}
+
+
+def test_reading_runs_nothing(folder: Path) -> None:
+    write(folder, {"test_new.py": 'raise SystemExit("ran")\n\ndef test_new():\n    """New?"""\n'})
+    assert "new" in digests(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("test_bad.py", "def test_bad(:\n", "test_bad.py:1: is no valid Python"),
+        ("test_bad.py", "\ndef test_bad():\n    pass\n", "test_bad.py:2: test_bad has no docstring"),
+        ("test_bad.py", 'def test_held():\n    """Again?"""\n', "'held' stands in"),
+        (
+            "test_bad.py",
+            'import pytest\n@pytest.mark.probe(title=1 + x)\ndef test_bad():\n    """Bad?"""\n',
+            "test_bad.py:2: the arguments of pytest.mark.probe must be literals",
+        ),
+        (
+            "test_bad.py",
+            'import pytest\n@pytest.mark.probe(needs=("gone",))\ndef test_bad():\n    """Bad?"""\n',
+            "'bad' needs 'gone', which is no probe",
+        ),
+    ],
+)
+def test_a_wrong_probe_is_named_with_its_place(folder: Path, name: str, text: str, said: str) -> None:
+    write(folder, {name: text})
+    with pytest.raises(UserError, match=r"^.*test_bad\.py") as caught:
+        probes.read(folder)
+    assert said in str(caught.value)
+
+
+def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no probe"):
+        probes.read(tmp_path)
+    with pytest.raises(UserError, match="no such folder"):
+        probes.read(tmp_path / "gone")
