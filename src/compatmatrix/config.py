@@ -90,9 +90,16 @@ class Index(_Table, frozen=True, kw_only=True):
 
 
 class Publish(_Table, frozen=True, kw_only=True):
-    """What the reports show: ``recipes`` is the order of preference, nearest to the headline first."""
+    """What the reports show: ``recipes`` is the order of preference, nearest to the headline first.
+
+    ``url`` is where the pages are read and ``repository`` where the project's files are, both once they are
+    known; ``schedule`` says in a sentence how often the matrix runs.
+    """
 
     recipes: tuple[str, ...] = ()
+    url: str = ""
+    repository: str = ""
+    schedule: str = ""
 
 
 class Config(_Table, frozen=True, kw_only=True):

@@ -180,7 +180,10 @@ class Record(_Frozen, frozen=True, kw_only=True):
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):
-    """One question, as the files in ``probes/`` put it; ``digest`` covers all source that decides the answer."""
+    """One question, as the files in ``probes/`` put it; ``digest`` covers all source that decides the answer.
+
+    ``source`` is the function's text, ``recipes`` maps the scripts that it may run (file name) to their text.
+    """
 
     id: str
     title: str
@@ -192,6 +195,8 @@ class Probe(_Frozen, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     advice: str = ""
+    source: str = ""
+    recipes: Mapping[str, str] = {}
 
 
 def canonical(value: Any) -> bytes:

@@ -82,7 +82,8 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
             )
         own = "".join(lines[_first_line(node) - 1 : node.end_lineno])
         hashed = hashlib.sha256("\0".join([helpers, beside, own]).encode())
-        for recipe in sorted((folder / "recipes").glob(f"{_id(node)}.*")):
+        scripts = sorted((folder / "recipes").glob(f"{_id(node)}.*"))
+        for recipe in scripts:
             hashed.update(recipe.name.encode() + b"\0" + recipe.read_bytes() + b"\0")
         mark = _mark(node, path)
         yield Probe(
@@ -96,6 +97,8 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
             control=bool(mark.get("control", False)),
             links=tuple(mark.get("links", ())),
             needs=tuple(mark.get("needs", ())),
+            source=own,
+            recipes={recipe.name: recipe.read_text(encoding="utf-8") for recipe in scripts},
         )
 
 
