@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from compatmatrix.model import CellState, OutcomeState, Probe
 from compatmatrix.publish import words
+from compatmatrix.publish.gridmap import MEANINGS, gridmap
 from compatmatrix.support import Change, View, changes
 
 
@@ -32,6 +33,8 @@ def render(view: View, earlier: View | None) -> str:
         groups=grouped(view),
         changes=list(reversed(changes(view))),
         news=since(earlier, view),
+        grid=gridmap(view),
+        grid_meanings=MEANINGS,
         OutcomeState=OutcomeState,
         CellState=CellState,
     )
