@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ground import THIS, Project
 from hypothesis import settings
 
 from compatmatrix.interpreters import Interpreters
+from ground import THIS, Project
 from packages import world
 from packages.index import LocalIndex
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ground import PROBES, write
 
 from compatmatrix import probes
 from compatmatrix.model import Probe, UserError
+from ground import PROBES, write
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_a_probe_is_a_function_with_a_docstring_and_one_mark(folder: Path) -> No
         group="headline",
         file="test_value.py",
         digest=standalone.digest,
+        source=standalone.source,
         links=("https://example.org/1",),
     )
     assert held.control

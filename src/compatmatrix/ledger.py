@@ -103,6 +103,8 @@ def holders(records: Iterable[Record], grid_companion: str | None = None) -> dic
 def append(folder: Path, news: Ledger) -> None:
     """Unite ``news`` with what is on disk, under a lock, file by file and each file at once.
 
+    Only that a Python which was missing still is makes no difference: the day of it is no news.
+
     Raises:
         Trouble: the disk does not take it; what was there before still is.
     """
@@ -165,7 +167,8 @@ def _rewrite(path: Path, news: Ledger) -> None:
     """Unite a file with ``news``. Damaged lines stay in it, last, until they are repaired: nothing is lost in passing."""
     lines = _lines(path) if path.exists() else _Lines()
     old = Ledger(records={record.key: record for record in lines.records})
-    records = merge(old, Ledger(records=news.records)).records
+    told = {key: record for key, record in news.records.items() if not _still_missing(old.records.get(key), record)}
+    records = merge(old, Ledger(records=told)).records
     # What the index says now replaces what it said before (a release may be yanked later); what it no longer lists stays.
     releases = {release.version: release for release in lines.releases}
     releases |= {version: msgspec.structs.replace(release, wheels=()) for version, release in news.releases.items()}
@@ -181,12 +184,22 @@ def _content(records: Iterable[Record], releases: Iterable[Release], raw: Iterab
 
 
 def _united(one: Record, other: Record) -> Record:
-    later = max(one, other, key=lambda record: (record.recorded, canonical(record)))
+    # That some machine lacks the Python takes nothing back of what another found with it.
+    later = max(
+        one, other, key=lambda record: (record.state is not CellState.NO_PYTHON, record.recorded, canonical(record))
+    )
     pairings = {
         label: tuple(sorted({*one.pairings.get(label, ()), *other.pairings.get(label, ())}))
         for label in sorted({*one.pairings, *other.pairings})
     }
     return msgspec.structs.replace(later, pairings=pairings)
+
+
+def _still_missing(old: Record | None, new: Record) -> bool:
+    """Whether all that a record has to say is that a Python which was missing still is: the day it is said is no news."""
+    if old is None or not old.state is new.state is CellState.NO_PYTHON:
+        return False
+    return new.pairings.keys() <= old.pairings.keys()
 
 
 def _release_order(release: Release) -> tuple[bool, bytes]:

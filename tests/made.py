@@ -1,0 +1,132 @@
+"""Facts made up for tests: each with what the test is about, and something sensible for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from hypothesis import strategies as st
+
+from compatmatrix.config import Config
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release, digest, record_key
+from ground import Project
+
+PLATFORM = "linux-x86_64"
+DAY = "2025-06-01T00:00:00Z"
+
+SUPPORTED = Outcome(state=OutcomeState.SUPPORTED)
+RAISES = Outcome(state=OutcomeState.RAISES, exception="subject.core.NotTrainable", signature="NotTrainable: no")
+NO_EFFECT = Outcome(state=OutcomeState.NO_EFFECT, message="found 0, expected 3")
+ABSENT = Outcome(state=OutcomeState.ABSENT, note="there is no subject.Trainer")
+INCONCLUSIVE = Outcome(state=OutcomeState.INCONCLUSIVE)
+NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
+
+
+def config(folder: Path) -> Config:
+    """The configuration of the tests' project."""
+    return Project.make(folder, "https://example.org/simple/").config
+
+
+def probe(name: str, *, source: str = "1", control: bool = False, needs: tuple[str, ...] = ()) -> Probe:
+    """A probe; another ``source`` is another question."""
+    return Probe(
+        id=name,
+        title=name.title(),
+        question=f"Does {name} work?",
+        group="headline",
+        file="test_value.py",
+        digest=digest(["source", name, source]),
+        control=control,
+        needs=needs,
+    )
+
+
+HELD, STANDALONE = probe("held", control=True), probe("standalone")
+PROBES = (HELD, STANDALONE)
+
+
+def release(version: str, *, yanked: bool = False, prerelease: bool = False, day: str = "2025-01-01") -> Release:
+    """A release without files."""
+    return Release(version=version, released=f"{day}T12:00:00Z", yanked=yanked, prerelease=prerelease)
+
+
+def record(
+    subject: str,
+    outcomes: Mapping[str, Outcome] = {},
+    *,
+    probes: Iterable[Probe] = PROBES,
+    pairings: Mapping[str, tuple[str, ...]] | None = None,
+    state: CellState = CellState.RAN,
+    recorded: str = DAY,
+    cell: str = "",
+    companion: str = "1.0",
+    detail: str = "",
+    platform: str = PLATFORM,
+) -> Record:
+    """A record; releases differ in their cells."""
+    put = {one.id: one.digest for one in probes}
+    cell = cell or digest([subject, companion])
+    return Record(
+        key=record_key(cell, put),
+        cell=cell,
+        subject=subject,
+        python="3.11",
+        platform=platform,
+        versions={"subject": subject, "companion": companion},
+        pairings={"newest": (recorded,)} if pairings is None else pairings,
+        state=state,
+        detail=detail,
+        probes=put,
+        outcomes=outcomes,
+        recorded=recorded,
+    )
+
+
+def ledger(*records: Record, releases: Iterable[Release] | None = None) -> Ledger:
+    """A ledger of these records; without other word, each subject in it is a stable release."""
+    if releases is None:
+        releases = [release(version) for version in {one.subject for one in records}]
+    return Ledger(records={one.key: one for one in records}, releases={listed.version: listed for listed in releases})
+
+
+def answers(**by_probe: Outcome) -> dict[str, Outcome]:
+    """Outcomes by probe, the control working unless it is said otherwise."""
+    return {"held": SUPPORTED, **by_probe}
+
+
+outcomes = st.sampled_from([SUPPORTED, RAISES, NO_EFFECT, ABSENT, INCONCLUSIVE, NOT_RUN])
+"""Any outcome that a view may hold."""
+
+instants = st.integers(1, 28).map(lambda day: f"2025-06-{day:02}T00:00:00Z")
+
+
+@st.composite
+def records(draw: st.DrawFn, states: Sequence[CellState] = (CellState.RAN, CellState.NO_PYTHON)) -> Record:
+    """Records of few cells, so that any two often meet on one key."""
+    made = record(
+        draw(st.sampled_from(["0.1.0", "0.2.0"])),
+        {"standalone": draw(outcomes)},
+        companion=draw(st.sampled_from(["1.0", "2.0"])),
+        recorded=draw(instants),
+        state=draw(st.sampled_from(states)),
+    )
+    labels = st.dictionaries(
+        st.sampled_from(["newest", "release-day"]), st.sets(instants, min_size=1, max_size=3), min_size=1
+    )
+    return msgspec.structs.replace(
+        made, pairings={label: tuple(sorted(found)) for label, found in draw(labels).items()}
+    )
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, states: Sequence[CellState] = (CellState.RAN, CellState.NO_PYTHON)) -> Ledger:
+    """Ledgers with records, releases and evidence."""
+    releases = st.builds(release, st.sampled_from(["0.1.0", "0.2.0"]), yanked=st.booleans())
+    texts = draw(st.lists(st.text("ab", min_size=1, max_size=2), max_size=3))
+    return Ledger(
+        records={one.key: one for one in draw(st.lists(records(states), max_size=4))},
+        releases={listed.version: listed for listed in draw(st.lists(releases, max_size=3))},
+        evidence={digest(text): text for text in texts},
+    )

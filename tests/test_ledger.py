@@ -1,0 +1,206 @@
+"""The ledger loses nothing: merging is a union, writes are whole, and damage is named."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+
+from compatmatrix import ledger as room
+from compatmatrix.ledger import Ledger, append, holders, merge, read, repair
+from compatmatrix.model import SCHEMA, CellState, Record, Trouble, canonical
+from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
+
+
+@given(ledgers(), ledgers())
+def test_merging_is_commutative(one: Ledger, other: Ledger) -> None:
+    assert merge(one, other) == merge(other, one)
+
+
+@given(ledgers(), ledgers(), ledgers())
+def test_merging_is_associative(one: Ledger, two: Ledger, three: Ledger) -> None:
+    assert merge(merge(one, two), three) == merge(one, merge(two, three))
+
+
+@given(ledgers(), ledgers())
+def test_merging_again_changes_nothing(one: Ledger, other: Ledger) -> None:
+    both = merge(one, other)
+    assert merge(both, other, one) == both
+
+
+@given(ledgers(), ledgers())
+def test_merging_keeps_every_key_and_every_label(one: Ledger, other: Ledger) -> None:
+    both = merge(one, other)
+    for part in (one, other):
+        for key, old in part.records.items():
+            for label, instants in old.pairings.items():
+                assert set(instants) <= set(both.records[key].pairings[label])
+        assert part.evidence.items() <= both.evidence.items()
+
+
+@settings(max_examples=20)
+@given(ledgers([CellState.RAN]), ledgers([CellState.RAN]))
+def test_what_is_appended_is_read_back_united(one: Ledger, other: Ledger) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        records = Path(folder) / "records"
+        append(records, one)
+        append(records, other)
+        found = read(records)
+        assert found.records == merge(one, other).records
+        assert found.evidence == merge(one, other).evidence
+        assert found.releases.keys() == merge(one, other).releases.keys()
+        append(records, one)
+        assert read(records).records == found.records
+
+
+def test_the_later_run_of_one_key_is_kept(tmp_path: Path) -> None:
+    append(tmp_path, ledger(record("0.1.0", {"standalone": SUPPORTED}, recorded="2025-06-02T00:00:00Z")))
+    append(tmp_path, ledger(record("0.1.0", {"standalone": RAISES}, recorded="2025-06-01T00:00:00Z")))
+    (kept,) = read(tmp_path).records.values()
+    assert kept.outcomes["standalone"] == SUPPORTED
+    assert kept.pairings == {"newest": ("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")}
+
+
+def test_a_file_holds_a_release_one_record_a_line_sorted_by_key(tmp_path: Path) -> None:
+    made = [record("0.1.0", companion=str(number)) for number in range(5)]
+    append(tmp_path, ledger(*made))
+    lines = (tmp_path / "0.1.0.jsonl").read_bytes().splitlines()
+    keys = [msgspec.json.decode(line, type=Record).key for line in lines]
+    assert keys == sorted(one.key for one in made)
+
+
+def test_appending_what_is_known_touches_no_file(tmp_path: Path) -> None:
+    append(tmp_path, ledger(record("0.1.0")))
+    path = tmp_path / "0.1.0.jsonl"
+    os.utime(path, (0, 0))
+    append(tmp_path, ledger(record("0.1.0")))
+    assert path.stat().st_mtime == 0
+
+
+def test_what_the_index_says_now_of_a_release_replaces_what_it_said(tmp_path: Path) -> None:
+    append(tmp_path, ledger(releases=[release("0.1.0", yanked=True), release("0.2.0")]))
+    append(tmp_path, ledger(releases=[release("0.1.0")]))
+    found = read(tmp_path).releases
+    assert not found["0.1.0"].yanked
+    assert "0.2.0" in found, "a release that the index no longer lists stays known"
+
+
+def test_defect_a_python_that_is_still_missing_made_news_of_every_run(tmp_path: Path) -> None:
+    """The record got the new day each time, and with it every report."""
+    missing = record("0.1.0", state=CellState.NO_PYTHON)
+    append(tmp_path, ledger(missing))
+    later = "2025-06-09T00:00:00Z"
+    append(tmp_path, ledger(record("0.1.0", state=CellState.NO_PYTHON, recorded=later)))
+    assert read(tmp_path).records == {missing.key: missing}
+    append(tmp_path, ledger(record("0.1.0", {"standalone": SUPPORTED}, recorded=later)))
+    assert read(tmp_path).records[missing.key].state is CellState.RAN
+
+
+def test_defect_a_machine_without_the_python_overwrote_what_another_had_found() -> None:
+    """It was the later record of the same key."""
+    ran = record("0.1.0", {"standalone": SUPPORTED})
+    missing = record("0.1.0", state=CellState.NO_PYTHON, recorded="2025-06-09T00:00:00Z")
+    (kept,) = merge(ledger(ran), ledger(missing)).records.values()
+    assert (kept.state, kept.outcomes) == (CellState.RAN, ran.outcomes)
+
+
+DAMAGE = {
+    "half a line": (canonical(record("0.1.0"))[:40], "no valid record"),
+    "flipped bytes": (canonical(record("0.1.0")).replace(b"subject", b"sub\xffect"), "no valid record"),
+    "a conflict marker": (b"<<<<<<< HEAD", "a merge-conflict marker"),
+    "a newer schema": (
+        canonical(msgspec.structs.replace(record("0.1.0"), schema=SCHEMA + 1)),
+        f"a record of schema {SCHEMA + 1}",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_line_is_named_kept_and_only_set_aside_when_asked(tmp_path: Path, kind: str) -> None:
+    bad, problem = DAMAGE[kind]
+    append(tmp_path, ledger(record("0.1.0")))
+    path = tmp_path / "0.1.0.jsonl"
+    path.write_bytes(bad + b"\n" + path.read_bytes())
+
+    found = read(tmp_path)
+    (damage,) = found.damage
+    assert str(damage).startswith(f"0.1.0.jsonl:1: {problem}")
+    assert len(found.records) == 1, "the rest is used"
+
+    append(tmp_path, ledger(record("0.1.0", companion="2.0")))
+    assert bad in path.read_bytes().splitlines(), "nothing is dropped in passing"
+
+    assert [one.problem for one in repair(tmp_path)] == [damage.problem]
+    assert read(tmp_path).damage == ()
+    assert len(read(tmp_path).records) == 2
+    assert path.with_name("0.1.0.jsonl.damaged").read_bytes() == bad + b"\n"
+    assert repair(tmp_path) == ()
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_no_partial_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(tmp_path, ledger(record("0.1.0")))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("compatmatrix.ledger.os.replace", full)
+    with pytest.raises(Trouble, match="No space left"):
+        append(tmp_path, ledger(record("0.1.0", companion="2.0")))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def _append_some(folder: Path, first: int) -> None:
+    for number in range(first, first + 15):
+        append(folder, ledger(record("0.1.0", companion=str(number), recorded=DAY)))
+
+
+def test_two_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    running = [context.Process(target=_append_some, args=(tmp_path, first)) for first in (0, 100)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    found = read(tmp_path)
+    assert [process.exitcode for process in running] == [0, 0]
+    assert {one.versions["companion"] for one in found.records.values()} == {
+        *map(str, range(15)),
+        *map(str, range(100, 115)),
+    }
+    assert found.damage == ()
+
+
+def test_a_lock_that_somebody_holds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from filelock import FileLock
+
+    monkeypatch.setattr(room, "LOCK_SECONDS", 0)
+    # Another object on the same file: within a process, too, a lock is held once.
+    with FileLock(tmp_path / ".lock"), pytest.raises(Trouble, match=r"another run has held .*\.lock"):
+        append(tmp_path, ledger(record("0.1.0")))
+
+
+def test_the_pairing_last_found_to_mean_a_cell_is_held_by_it() -> None:
+    old = record("0.1.0", companion="1.0", pairings={"newest": ("2025-06-01T00:00:00Z", "2025-06-03T00:00:00Z")})
+    new = record("0.1.0", companion="2.0", pairings={"newest": ("2025-06-02T00:00:00Z",), "release-day": (DAY,)})
+    found = holders([new, old])
+    assert found[("linux-x86_64", "0.1.0", "newest")] == old
+    assert found[("linux-x86_64", "0.1.0", "release-day")] == new
+
+
+def test_a_cell_without_a_python_gives_way_to_any_other() -> None:
+    ran = record("0.1.0", companion="1.0")
+    missing = record("0.1.0", companion="2.0", state=CellState.NO_PYTHON, recorded="2025-06-09T00:00:00Z")
+    assert holders([ran, missing])[("linux-x86_64", "0.1.0", "newest")] == ran
+
+
+def test_each_companion_version_of_a_grid_holds_a_slot_of_its_own() -> None:
+    pair = [record("0.1.0", companion=version, pairings={"grid": (DAY,)}) for version in ("1.0", "2.0")]
+    assert {slot[3] for slot in holders(pair, "companion")} == {"1.0", "2.0"}
