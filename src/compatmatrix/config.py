@@ -11,13 +11,18 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from compatmatrix.model import Probe, UserError
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,11 +80,15 @@ class Python(_Table, frozen=True, kw_only=True):
 
 
 class Limits(_Table, frozen=True, kw_only=True):
-    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output."""
+    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output.
 
-    seconds: int = 180
-    memory_mb: int = 4096
-    output_kb: int = 256
+    ``disk_gb`` bounds all that the engine keeps on disk: package cache, environments, lists, locks.
+    """
+
+    seconds: Positive = 180
+    memory_mb: Positive = 4096
+    output_kb: Positive = 256
+    disk_gb: float = 20
 
 
 class Index(_Table, frozen=True, kw_only=True):
@@ -217,15 +226,14 @@ def _check(path: Path, text: str, config: Config) -> None:
             SpecifierSet(specifier)
         except InvalidSpecifier:
             raise wrong(key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'") from None
-    for companion in config.companion:
+    for number, companion in enumerate(config.companion):
+        key = f"companion[{number}].requirement"
         try:
             named = Requirement(companion.pinned()).name
         except InvalidRequirement:
-            raise wrong(
-                "companion.requirement", f"{companion.requirement!r} is no requirement; write one like 'name[extra]'"
-            ) from None
+            raise wrong(key, f"{companion.requirement!r} is no requirement; write one like 'name[extra]'") from None
         if canonicalize_name(named) != canonicalize_name(companion.name):
-            raise wrong("companion.requirement", f"{companion.requirement!r} is not about {companion.name!r}")
+            raise wrong(key, f"{companion.requirement!r} is not about {companion.name!r}")
     for pairing in config.pairings.default:
         if pairing not in PAIRINGS:
             raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}")
@@ -242,6 +250,11 @@ def _check(path: Path, text: str, config: Config) -> None:
         raise wrong("python.versions", 'is empty; list at least one version like "3.12"')
     if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
         raise wrong("tools", "must pin pytest and pytest-json-report, which run the probes")
+    for tool, version in config.tools.items():
+        try:
+            Version(version)
+        except InvalidVersion:
+            raise wrong(f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'") from None
 
 
 def _explain(path: Path, text: str, problem: str) -> str:
@@ -278,10 +291,15 @@ def _fields(key: str) -> tuple[str, ...]:
 def _place(path: Path, text: str, key: str) -> str:
     """``file:line`` of a dotted key: the key's own line, else its table's, else the file."""
     parts = re.sub(r"\[.*?\]", "", key).split(".")
+    # Which of several tables of one name (`[[companion]]`) is meant; further indexes are within one line.
+    listed = re.match(r"\w+\[(\d+)\]\.", key)
+    before = int(listed.group(1)) if listed else 0
     table, found = "", None
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+([^\]]+)\]+", line):
             table = header.group(1).strip()
+            if table == parts[0] and before > 0:
+                table, before = "", before - 1
             if table == ".".join(parts) or (table == ".".join(parts[:-1]) and found is None):
                 found = number
         elif (assigned := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)) and [

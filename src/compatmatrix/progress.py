@@ -68,6 +68,11 @@ class Display:
                 target = self._live.console if self._live is not None else self._console
                 target.print(Text(f"[{self._done}/{self._total}] {result_words(result)}"), soft_wrap=True)
 
+    def said(self, text: str) -> None:
+        """A word from the engine between cells."""
+        target = self._live.console if self._live is not None else self._console
+        target.print(Text(plain.line(text)), soft_wrap=True)
+
     def _left(self) -> str:
         """Honest only once every worker has done its first, slowest cell."""
         if self._done <= self._workers:

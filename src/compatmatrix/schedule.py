@@ -20,7 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from compatmatrix import execute
+from compatmatrix import disk, execute
 from compatmatrix import ledger as ledgers
 from compatmatrix.agenda import Job, group
 from compatmatrix.config import Config
@@ -47,6 +47,7 @@ class Watcher(Protocol):
 
     def started(self, worker: int, job: Job) -> None: ...
     def finished(self, worker: int, result: Result) -> None: ...
+    def said(self, text: str) -> None: ...
 
 
 class Run:
@@ -69,7 +70,7 @@ class Run:
         self._watcher = watcher
         self._interpreters = Interpreters(cache / "interpreters")
         self._stop = threading.Event()
-        self._mutex = threading.Lock()
+        self._mutex, self._room = threading.Lock(), threading.Lock()
         self._results: list[Result] = []
 
     def stop(self) -> None:
@@ -107,9 +108,20 @@ class Run:
             workspace = Workspace(self._config, root, self._interpreters)
             last: Job | None = None
             while not self._stop.is_set() and (job := queue.take(last)):
+                if last is None or group(last) != group(job):
+                    self._make_room()
                 self._watcher.started(number, job)
                 self._done(number, self._examine(workspace, job))
                 last = job
+
+    def _make_room(self) -> None:
+        """Between groups, where the heavy packages change, keep the disk within its bound."""
+        if self._room.acquire(blocking=False):
+            try:
+                heavy = self._config.named[1:]
+                disk.keep_within(self._cache, int(self._config.limits.disk_gb * 1e9), heavy, self._watcher.said)
+            finally:
+                self._room.release()
 
     def _done(self, number: int, result: Result) -> None:
         if self._stop.is_set() and result.record is None:

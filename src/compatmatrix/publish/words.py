@@ -25,7 +25,7 @@ MEANINGS = {
 
 CELL_SIGNS = {
     CellState.RAN: "✓",
-    CellState.IMPORT_FAILS: "✗",
+    CellState.IMPORT_FAILS: "⊘",
     CellState.UNRESOLVABLE: "∦",
     CellState.NO_PYTHON: "○",
     CellState.INSTALL_FAILED: "!",
@@ -70,7 +70,7 @@ def verdict(view: View) -> str:
         told.append((pairing, support, outcome, cell))
     with_answer = [entry for entry in told if entry[2].state not in (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE)]
     if not with_answer:
-        return f"Not known for {title} {latest.version}: its cells could not be examined."
+        return f"Not known for {title} {latest.version}: no cell of it has answered yet."
     pairing, support, outcome, cell = with_answer[-1]
     beside = f" ({companions_words(view, cell)}; {view.as_of})" if cell else ""
     if all(entry[2].state is OutcomeState.SUPPORTED for entry in with_answer):
