@@ -21,7 +21,6 @@ from packaging.version import InvalidVersion, Version
 
 from compatmatrix.model import Probe, UserError
 
-
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
