@@ -208,6 +208,6 @@ def _stable(release: Release) -> bool:
 
 def _needs(release: Release) -> str:
     requires = f"Python {release.requires_python}" if release.requires_python else "any Python"
-    if any(wheel.endswith("-none-any.whl") for wheel in release.wheels):
+    if any(wheel.endswith("py3-none-any.whl") for wheel in release.wheels):
         return requires
     return f"{requires} (wheels: {pythons_of(release.wheels)})"

@@ -1,0 +1,218 @@
+"""The plan: which cells are wanted, with which companions, on which Python; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.config import Config
+from compatmatrix.model import UserError, Wanted, format_instant
+from compatmatrix.plan import Selection, plan, subject_releases
+from compatmatrix.releases import File, Projects
+from ground import matrix, write
+from made import HELD, PLATFORM, STANDALONE, probe
+from packages import world
+from packages.wheels import FakeRelease, artefacts
+
+EVERY = selection = Selection()
+PROBES = (HELD, STANDALONE, probe("arithmetic"))
+
+
+def listed(*tables: Mapping[str, FakeRelease]) -> Projects:
+    """The files of fake releases as the index would list them, without an index."""
+    projects: dict[str, list[File]] = {}
+    for table in tables:
+        for made in table.values():
+            for file in artefacts(made):
+                projects.setdefault(file.project, []).append(
+                    File(
+                        name=file.filename,
+                        version=file.version,
+                        uploaded=format_instant(file.uploaded),
+                        requires_python=file.requires_python,
+                        yanked=bool(file.yanked),
+                    )
+                )
+    return {name: tuple(files) for name, files in projects.items()}
+
+
+WORLD = listed(world.SUBJECT, world.COMPANIONS, world.HELPERS)
+MISFITS = listed(world.SUBJECT, world.COMPANIONS, world.HELPERS, world.MISFITS)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Lists 3.11 and 3.12, whatever there is here: a plan asks no machine."""
+    from compatmatrix.config import load
+
+    write(tmp_path, {"matrix.toml": matrix(pythons=("3.11", "3.12"))})
+    return load(tmp_path / "matrix.toml", environ={})
+
+
+def wanted(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[Wanted, ...]:
+    return plan(config, projects, PROBES, PLATFORM, selection)
+
+
+def one(config: Config, version: str, pairing: str, projects: Projects = WORLD, **more: object) -> Wanted:
+    """The one wish for a release and pairing."""
+    chosen = Selection(only=(f"subject=={version}",), pairings=(pairing,), **more)  # type: ignore[arg-type]
+    (found,) = plan(config, projects, PROBES, PLATFORM, chosen)
+    return found
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_rows_are_all_releases_and_a_candidate_only_where_it_is_the_newest_of_all(config: Config) -> None:
+    versions = [release.version for release in subject_releases(config, WORLD)]
+    assert versions == ["0.1.0", "0.2.0", "0.2.1", "0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0rc1"]
+    assert [release.version for release in subject_releases(config, WORLD) if release.yanked] == ["0.2.1"]
+
+
+def test_a_candidate_was_a_row_on_the_days_before_its_release(config: Config) -> None:
+    versions = [release.version for release in subject_releases(config, WORLD, day("2024-08-25"))]
+    assert versions == ["0.1.0", "0.2.0", "0.2.1", "0.3.0", "0.4.0rc1"]
+
+
+def test_a_candidate_newer_than_a_yanked_release_alone_is_a_row(config: Config) -> None:
+    """What is yanked is no stable release that a user gets."""
+    files = {"subject": tuple(file for file in WORLD["subject"] if file.version in ("0.2.1", "0.1.0"))}
+    candidate = File(name="subject-0.2.0rc1-py3-none-any.whl", version="0.2.0rc1", uploaded="2024-02-01T00:00:00Z")
+    rows = subject_releases(config, {"subject": (*files["subject"], candidate)})
+    assert "0.2.0rc1" in [release.version for release in rows]
+
+
+def test_the_specifier_says_which_releases_are_rows(config: Config) -> None:
+    subject = msgspec.structs.replace(config.subject, releases=">=0.3,!=0.4.0")
+    narrowed = msgspec.structs.replace(config, subject=subject)
+    assert [row.version for row in subject_releases(narrowed, WORLD)] == ["0.3.0", "0.5.0", "0.6.0", "0.7.0rc1"]
+
+
+def test_each_release_is_wanted_once_a_default_pairing_newest_first(config: Config) -> None:
+    found = [(wish.subject, wish.pairing) for wish in wanted(config)]
+    assert found[:2] == [("0.7.0rc1", "release-day"), ("0.7.0rc1", "newest")]
+    assert len(found) == len(set(found)) == 16
+
+
+def test_release_day_is_bound_by_the_end_of_that_day_and_newest_by_nothing(config: Config) -> None:
+    assert one(config, "0.3.0", "release-day").bound == "2024-07-02T00:00:00Z"
+    assert one(config, "0.3.0", "newest").bound is None
+
+
+def test_as_of_bounds_both_and_hides_what_came_later(config: Config) -> None:
+    as_of = day("2024-07-10")
+    assert one(config, "0.3.0", "newest", as_of=as_of).bound == "2024-07-10T00:00:00Z"
+    assert one(config, "0.3.0", "release-day", as_of=as_of).bound == "2024-07-02T00:00:00Z"
+    assert one(config, "0.3.0", "release-day", as_of=day("2024-07-01").replace(hour=15)).bound == "2024-07-01T15:00:00Z"
+    assert {wish.subject for wish in wanted(config, Selection(as_of=as_of))} == {"0.1.0", "0.2.0", "0.2.1", "0.3.0"}
+
+
+def test_a_wish_names_the_release_its_companions_and_the_pinned_tools(config: Config) -> None:
+    found = one(config, "0.3.0", "newest")
+    assert found.requirements[:3] == ("subject==0.3.0", "companion[cpu]", "helper")
+    assert f"pytest=={pytest.__version__}" in found.requirements
+    assert found.probes == {one.id: one.digest for one in PROBES}
+
+
+def test_oldest_lowers_the_companion_that_is_marked_and_leaves_the_rest_to_it(config: Config) -> None:
+    found = one(config, "0.3.0", "oldest")
+    assert found.lowest == ("companion",)
+    assert [line for line in found.requirements if "helper" in line] == []
+
+
+def test_a_grid_is_every_stable_release_of_the_companion_that_the_specifier_admits(config: Config) -> None:
+    found = wanted(config, Selection(only=("subject==0.3.0",), pairings=("grid",)))
+    assert [wish.companions["companion"] for wish in found] == ["3.0", "2.0", "1.2", "1.1", "1.0"]
+    assert found[0].requirements[1] == "companion[cpu]==3.0"
+    assert set(found[0].probes) == {"held", "standalone"}, "the grid asks its own probes only"
+    narrowed = wanted(config, Selection(only=("subject==0.3.0", "companion<2"), pairings=("grid",)))
+    assert [wish.companions["companion"] for wish in narrowed] == ["1.2", "1.1", "1.0"]
+
+
+def test_the_first_python_that_release_and_companions_admit_comes_first(config: Config) -> None:
+    assert one(config, "0.5.0", "newest").pythons == ("3.11", "3.12")
+    assert one(config, "0.6.0", "newest").pythons == ("3.12",), "it requires 3.12"
+    turned = msgspec.structs.replace(config, python=msgspec.structs.replace(config.python, versions=("3.12", "3.11")))
+    assert one(turned, "0.5.0", "newest").pythons == ("3.12", "3.11"), "the order is the configuration's"
+
+
+def only_312(projects: Projects) -> Projects:
+    """The world where the newest library has a wheel for Python 3.12 alone."""
+    files = [
+        msgspec.structs.replace(file, name="companionlib-3.0-cp312-none-any.whl") if file.version == "3.0" else file
+        for file in projects["companionlib"]
+    ]
+    return {**projects, "companionlib": tuple(files)}
+
+
+def test_wheel_tags_of_what_follows_a_companion_decide_too(config: Config) -> None:
+    found = one(config, "0.5.0", "newest", only_312(WORLD))
+    assert found.pythons == ("3.12", "3.11"), "3.11 stays a candidate: there the resolver may go back to an older one"
+    assert one(config, "0.5.0", "release-day", only_312(WORLD)).pythons == ("3.11", "3.12")
+
+
+def test_a_release_for_no_listed_python_is_refused_and_says_what_it_needs(config: Config) -> None:
+    found = one(config, "0.8.1", "newest", MISFITS)
+    assert found.pythons == ()
+    assert found.refused == "subject 0.8.1 needs Python >=3.99; matrix.toml lists Python 3.11, 3.12"
+
+
+def test_a_release_for_other_platforms_is_refused_with_its_wheels(config: Config) -> None:
+    assert one(config, "0.8.5", "newest", MISFITS).refused == (
+        "subject 0.8.5 needs Python >=3.8 (wheels: cp311, cp312); matrix.toml lists Python 3.11, 3.12"
+    )
+    assert "(wheels: none)" in (one(config, "0.8.3", "newest", MISFITS).refused or "")
+
+
+def test_a_grid_pair_that_shares_no_python_is_refused_with_the_one_that_is_in_the_way(config: Config) -> None:
+    found = wanted(config, Selection(only=("subject==0.6.0", "companion==3.0"), pairings=("grid",)), only_311(WORLD))
+    assert found[0].refused == (
+        "subject 0.6.0 needs Python >=3.12; companionlib 3.0 needs Python >=3.8 (wheels: cp311)"
+    )
+
+
+def only_311(projects: Projects) -> Projects:
+    return {
+        **projects,
+        "companionlib": tuple(
+            msgspec.structs.replace(file, name=file.name.replace("py3", "cp311")) for file in projects["companionlib"]
+        ),
+    }
+
+
+def test_the_pre_release_companion_is_not_what_newest_aims_at(config: Config) -> None:
+    """companion 3.1rc1 for a Python that is not listed changes nothing."""
+    files = [
+        msgspec.structs.replace(file, requires_python=">=3.14") if file.version == "3.1rc1" else file
+        for file in WORLD["companion"]
+    ]
+    assert one(config, "0.5.0", "newest", {**WORLD, "companion": tuple(files)}).pythons == ("3.11", "3.12")
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection(only=("other==1",)), "'other' is neither the subject nor a companion; there are subject, companion"),
+        (Selection(pairings=("newset",)), "--pairing newset: there is no such pairing; there are release-day, newest"),
+    ],
+)
+def test_a_selection_that_means_nothing_is_refused(config: Config, selection: Selection, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        wanted(config, selection)
+
+
+def test_a_grid_that_is_not_configured_is_refused(config: Config) -> None:
+    bare = msgspec.structs.replace(config, pairings=msgspec.structs.replace(config.pairings, grid=None))
+    with pytest.raises(UserError, match=r"no \[pairings.grid\]"):
+        wanted(bare, Selection(pairings=("grid",)))
+
+
+def test_the_questions_identity_is_that_of_what_is_resolved(config: Config) -> None:
+    found = one(config, "0.5.0", "newest")
+    assert msgspec.structs.replace(found, probes={}).request_id() == found.request_id()
+    assert one(config, "0.5.0", "release-day").request_id() != found.request_id()
