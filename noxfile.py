@@ -93,3 +93,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the engine against a plain noxfile and against the floor; writes reports/bench.md."""
+    install(session, "bench")
+    session.run("python", "bench/measure.py", *session.posargs)

@@ -1,0 +1,44 @@
+"""What somebody would write by hand: one nox session for each pair, the same probes, no engine.
+
+`nox -s bench` in the project's root measures the engine against it. Run it yourself: `nox -f bench/noxfile.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent.parent
+GRID = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["pairings"]["grid"]["probes"]
+
+nox.options.reuse_existing_virtualenvs = False
+
+
+@nox.session(python="3.11")
+@nox.parametrize("jax", os.environ["BENCH_JAX"].split())
+@nox.parametrize("flax", os.environ["BENCH_FLAX"].split())
+def pair(session: nox.Session, flax: str, jax: str) -> None:
+    """Install one pair and run the grid's probes in it."""
+    session.install(f"flax=={flax}", f"jax[cpu]=={jax}", "optax", "pytest==8.4.2", "pytest-json-report==1.5.0")
+    report = Path(session.create_tmp()) / "report.json"
+    session.run(
+        *("pytest", "-q", "-p", "no:cacheprovider", "--json-report", f"--json-report-file={report}"),
+        *(f"{path}::{name}" for path, name in selected()),
+        env={"JAX_PLATFORMS": "cpu"},
+        success_codes=[0, 1],  # a probe that fails is a finding, not an error of the run
+    )
+
+
+def selected() -> list[tuple[str, str]]:
+    """File and test function of each of the grid's probes."""
+    found = []
+    for path in sorted((ROOT / "probes").glob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        for probe in GRID:
+            name = f"test_{probe.replace('-', '_')}"
+            if f"def {name}(" in text:
+                found.append((str(path), name))
+    return found
