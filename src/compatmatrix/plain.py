@@ -26,7 +26,9 @@ def block(text: object, limit: int = EVIDENCE) -> str:
     whole = "\n".join(lines)
     if len(whole) <= limit:
         return whole
-    return f"{whole[: limit // 3]}\n[… cut …]\n{whole[-(limit * 2 // 3) :]}"
+    mark = "\n[… cut …]\n"
+    room = max(0, limit - len(mark))
+    return cut(f"{whole[: room // 3]}{mark}{whole[len(whole) - (room - room // 3) :]}", limit)
 
 
 def cut(text: str, limit: int) -> str:
@@ -39,6 +41,7 @@ def signature(exception: str, message: str) -> str:
     text = line(message, SIGNATURE * 4)
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
     text = re.sub(r"(?:[A-Za-z]:)?(?:[\w.@~+-]*[\\/])+[\w.@~+-]*\.\w+(?::\d+)*", "<path>", text)
+    text = re.sub(r"(?<![\w/.])(?:[A-Za-z]:|~)?(?:[\\/][\w.@~+-]+){2,}[\\/]?", "<path>", text)
     text = re.sub(r"\bline \d+", "line …", text)
     text = re.sub(r"\[[\d, ]*\d[\d, ]*\]|\((?:\d+, ?)+\d*\)", "[…]", text)
     text = re.sub(r"\b\d+(?:\.\d+)*\b", "N", text)
