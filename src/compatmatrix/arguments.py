@@ -97,7 +97,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    command("run", "run the cells that are missing, record them, write the reports, show the table")
+    ran = command("run", "run the cells that are missing, record them, write the reports, show the table")
+    ran.add_argument("--timings", action="store_true", help="print where the cells' time went")
     planned = command("plan", "print what `run` would run, and run nothing")
     planned.add_argument("--format", choices=("text", "json"), default="text", help="how to print it (default: text)")
     rebuilt = command("report", "rebuild all reports from the records, without running a probe")

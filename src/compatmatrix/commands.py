@@ -11,7 +11,7 @@ from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import OutcomeState
-from compatmatrix.progress import Display
+from compatmatrix.progress import Display, timings
 from compatmatrix.publish import terminal, write
 from compatmatrix.schedule import Result
 from compatmatrix.setting import Setting
@@ -100,6 +100,9 @@ def run_missing(setting: Setting) -> int:
     failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
     for title, why in failed:
         setting.say(f"not examined: {title}: {why}")
+    if setting.asked.timings:
+        for text in timings(results):
+            setting.say(text)
     return _exit_code(setting, earlier, now, results, bool(failed))
 
 

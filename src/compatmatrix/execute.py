@@ -41,7 +41,27 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[dict[str, Any], ...]
     report: dict[str, Any] | None
     output: str
+    began: float
     seconds: float
+
+    def parts(self) -> dict[str, float]:
+        """Where the time went, in seconds, by the cell's own word: its start, the import, pytest's start, probes, its end."""
+        names = {
+            "import": "start",
+            "imported": "import",
+            "import-failed": "import",
+            "probe": "pytest",
+            "done": "probes",
+        }
+        parts: dict[str, float] = {}
+        last = self.began
+        for event in self.events:
+            name, at = names.get(str(event.get("event"))), event.get("at")
+            if name is None or not isinstance(at, int | float) or (name == "pytest" and name in parts):
+                continue
+            parts[name], last = at - last, at
+        parts["end"] = self.began + self.seconds - last
+        return parts
 
 
 def run(
@@ -119,7 +139,7 @@ def _run(
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environ |= config.environment
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     process = subprocess.Popen(
         [python, "-I", "-X", "utf8", script, scratch / "task.json"],
         cwd=home,
@@ -142,6 +162,7 @@ def _run(
         events=_read_events(events),
         report=_read_report(report),
         output=tail.text(),
+        began=began,
         seconds=time.monotonic() - started,
     )
 

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -30,7 +31,7 @@ def main() -> int:
     events = open(task["events"], "w", encoding="utf-8", buffering=1)
 
     def tell(event: str, **details: object) -> None:
-        events.write(json.dumps({"event": event, **details}) + "\n")
+        events.write(json.dumps({"event": event, "at": time.time(), **details}) + "\n")
 
     wrong = _differences(task["lock"])
     tell("versions", wrong=wrong, python=list(sys.version_info[:3]))
@@ -48,7 +49,9 @@ def main() -> int:
 
     import pytest
 
-    return int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
+    code = int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
+    tell("done")
+    return code
 
 
 def _differences(lock: dict[str, str]) -> list[str]:
@@ -166,4 +169,8 @@ class Describer:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All that counts is written: what packages have registered to run at the interpreter's end would only take time.
+    os._exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -89,3 +89,16 @@ def result_words(result: Result) -> str:
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
     told = " ".join(f"{SIGNS[state]}{count}" for state, count in counts.items() if count)
     return f"{plain.line(result.job.title)}: {record.state.value} {told or plain.line(record.detail, 120)} {result.seconds:.1f} s"
+
+
+def timings(results: Sequence[Result]) -> Iterator[str]:
+    """Where the cells' time went: seconds a cell on the average, and the share of each part."""
+    totals: dict[str, float] = {}
+    for result in results:
+        for part, seconds in result.parts.items():
+            totals[part] = totals.get(part, 0.0) + seconds
+    whole = sum(result.seconds for result in results)
+    for part, seconds in totals.items():
+        yield f"  {part:12} {seconds / len(results):6.2f} s a cell  {seconds / whole:5.0%}"
+    if results:
+        yield f"  {'all':12} {whole / len(results):6.2f} s a cell"

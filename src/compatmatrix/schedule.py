@@ -135,7 +135,9 @@ class Run:
         parts: dict[str, float] = {}
         try:
             record, evidence = self._record(workspace, job, parts)
+            began = time.monotonic()
             ledgers.append(self._records, Ledger(records={record.key: record}, evidence=evidence))
+            parts["record"] = time.monotonic() - began
         except Trouble as trouble:
             workspace.discard(job.cell.python)
             return Result(job=job, record=None, trouble=str(trouble), seconds=time.monotonic() - started, parts=parts)
@@ -153,7 +155,7 @@ class Run:
             parts["environment"] = time.monotonic() - began
         put = [self._probes[name] for name in job.probes]
         raw = execute.run(self._config, job.cell, python, put, self._folder, self._stop.is_set)
-        parts["probes"] = raw.seconds
+        parts |= raw.parts()
         reading = interpret(raw, put)
         if reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
             workspace.discard(job.cell.python)
