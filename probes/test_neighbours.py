@@ -136,6 +136,7 @@ def partition(labels: Any) -> Any:
 def test_optimizer_partition(check: Check) -> None:
     """Does `nnx.Optimizer` train with `optax.partition` and a function that labels parameters by their path?
 
+    One of the two rules is adam, which keeps state for each parameter, as most do; sgd alone would not show it.
     Where optax has no `partition` yet, its `multi_transform` is used: the same under an older name.
     """
     tx = partition(labels_of)

@@ -43,7 +43,11 @@ class Check:
         self._record("note", sentence)
 
     def number(self, found: Any, expected: float, tolerance: float = 1e-5) -> None:
-        """Pass where the number is right."""
+        """Pass where the number is right, and is a number."""
+        # float() would also take a Variable, even one that was left inside another in place of the value.
+        if not isinstance(found, (float, jax.Array, np.ndarray, np.generic)):
+            self._record("value", f"a {type(found).__name__}")
+            raise NoEffect(f"found a {type(found).__name__} where the number {expected:.6g} should be")
         value = float(found)
         # Five digits: the ones after those differ between machines.
         self._record("value", float(f"{value:.5g}"))
