@@ -57,18 +57,16 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
 
     ``first_supported`` is the earliest release found supported; ``at_latest`` that an earlier one may be too,
     because the release before it is not known to lack it. ``latest`` is the outcome in the newest release that is
-    neither yanked nor a pre-release.
+    neither yanked nor a pre-release, ``since`` the first release of the supported range that it stands in (None where
+    it is not supported), ``since_at_latest`` that this range may begin earlier.
     """
 
     first_supported: str | None
     at_latest: bool
     latest: OutcomeState
     ranges: tuple[Range, ...]
-
-    @property
-    def since(self) -> str | None:
-        """First release of the supported range that holds today, None where it does not."""
-        return self.ranges[-1].first if self.ranges and self.ranges[-1].state is OutcomeState.SUPPORTED else None
+    since: str | None = None
+    since_at_latest: bool = False
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,12 +150,24 @@ def summarise(versions: Sequence[str], outcomes: Sequence[Outcome], latest: str 
         members = [version for version, _ in group]
         ranges.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
     first = next((index for index, outcome in enumerate(outcomes) if outcome.state is OutcomeState.SUPPORTED), None)
+    since = versions.index(latest) if latest in versions else None
+    if since is not None and outcomes[since].state is not OutcomeState.SUPPORTED:
+        since = None
+    while since and outcomes[since - 1].state is OutcomeState.SUPPORTED:
+        since -= 1
     return Support(
         first_supported=versions[first] if first is not None else None,
-        at_latest=first is not None and first > 0 and outcomes[first - 1].state in UNKNOWN,
+        at_latest=_open_before(outcomes, first),
         latest=outcomes[versions.index(latest)].state if latest in versions else OutcomeState.NOT_RUN,
         ranges=tuple(ranges),
+        since=versions[since] if since is not None else None,
+        since_at_latest=_open_before(outcomes, since),
     )
+
+
+def _open_before(outcomes: Sequence[Outcome], index: int | None) -> bool:
+    """Whether what stands just before says neither yes nor no."""
+    return index is not None and index > 0 and outcomes[index - 1].state in UNKNOWN
 
 
 def changes(view: View) -> tuple[Change, ...]:
@@ -221,7 +231,13 @@ def _cells(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[Cel
         if cell not in held:
             continue
         records.sort(key=lambda record: (record.recorded, record.key))
-        last = records[-1]
+        # How far a question of yesterday got, one that nobody asks any more, says nothing of the cell today.
+        asked_today = [
+            record
+            for record in records
+            if not record.probes or any(current.get(name) == source for name, source in record.probes.items())
+        ]
+        last = (asked_today or records)[-1]
         outcomes: dict[str, Outcome] = {}
         for record in records:
             outcomes |= {

@@ -74,9 +74,7 @@ def verdict(view: View) -> str:
     pairing, support, outcome, cell = with_answer[-1]
     beside = f" ({companions_words(view, cell)}; {view.as_of})" if cell else ""
     if all(entry[2].state is OutcomeState.SUPPORTED for entry in with_answer):
-        bound = f"{support.since}" + (
-            " at the latest" if support.at_latest and support.since == support.first_supported else ""
-        )
+        bound = f"{support.since}" + (" at the latest" if support.since_at_latest else "")
         return f"Yes: {subject.yes or headline} since {title} {bound}{beside}."
     if any(entry[2].state is OutcomeState.SUPPORTED for entry in with_answer):
         return (
