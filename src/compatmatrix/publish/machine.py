@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from compatmatrix import advice
 from compatmatrix.model import SCHEMA, CellState, Outcome, OutcomeState, Release
 from compatmatrix.support import Range, View
 
@@ -26,6 +27,14 @@ class PublishedProbe(_Published, frozen=True, kw_only=True):
     links: tuple[str, ...]
 
 
+class PublishedRecipe(_Published, frozen=True, kw_only=True):
+    """A script of probes/recipes/ that came out supported in every cell of the release that could answer."""
+
+    probe: str
+    file: str
+    pairings: tuple[str, ...]
+
+
 class PublishedRelease(_Published, frozen=True, kw_only=True):
     """One release of the subject."""
 
@@ -34,6 +43,7 @@ class PublishedRelease(_Published, frozen=True, kw_only=True):
     requires_python: str | None
     yanked: bool
     prerelease: bool
+    recipe: PublishedRecipe | None = None
 
 
 class PublishedCell(_Published, frozen=True, kw_only=True):
@@ -92,7 +102,7 @@ def published(view: View) -> Published:
             )
             for probe in view.probes
         ),
-        releases=tuple(_release(release) for release in view.releases),
+        releases=tuple(_release(view, release) for release in view.releases),
         cells=tuple(
             PublishedCell(
                 id=cell.id,
@@ -155,11 +165,13 @@ def _compact(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(", ", ": "))
 
 
-def _release(release: Release) -> PublishedRelease:
+def _release(view: View, release: Release) -> PublishedRelease:
+    found = advice.recipe(view, release.version, view.config.publish.recipes)
     return PublishedRelease(
         version=release.version,
         released=release.released[:10],
         requires_python=release.requires_python,
         yanked=release.yanked,
         prerelease=release.prerelease,
+        recipe=PublishedRecipe(probe=found.probe, file=found.file, pairings=found.pairings) if found else None,
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from compatmatrix.model import CellState, OutcomeState, Probe
+from compatmatrix import advice
+from compatmatrix.model import CellState, OutcomeState, Probe, Release
 from compatmatrix.publish import words
 from compatmatrix.publish.gridmap import MEANINGS, gridmap
 from compatmatrix.support import Change, View, changes
@@ -34,6 +35,7 @@ def render(view: View, earlier: View | None) -> str:
         changes=list(reversed(changes(view))),
         news=since(earlier, view),
         grid=gridmap(view),
+        todo=to_do(view),
         grid_meanings=MEANINGS,
         OutcomeState=OutcomeState,
         CellState=CellState,
@@ -46,6 +48,17 @@ def grouped(view: View) -> list[tuple[str, list[Probe]]]:
     for probe in view.probes:
         found.setdefault(probe.group, []).append(probe)
     return [(view.config.groups.get(group, group), probes) for group, probes in found.items()]
+
+
+def to_do(view: View) -> list[tuple[Release, advice.Recipe | None, tuple[Probe, ...]]]:
+    """For each examined release, newest first: the recipe that works, and the probes that silently do nothing there."""
+    rows = []
+    for release in reversed(view.releases):
+        cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, release.version)) is not None]
+        if cells:
+            recipe = advice.recipe(view, release.version, view.config.publish.recipes)
+            rows.append((release, recipe, advice.silent(view, cells)))
+    return rows
 
 
 def since(earlier: View | None, view: View) -> Iterable[Change]:
