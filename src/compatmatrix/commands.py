@@ -12,7 +12,7 @@ from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import OutcomeState
 from compatmatrix.progress import Display, timings
-from compatmatrix.publish import terminal, write
+from compatmatrix.publish import readme, terminal, write
 from compatmatrix.schedule import Result
 from compatmatrix.setting import Setting
 
@@ -94,7 +94,7 @@ def run_missing(setting: Setting) -> int:
         with display.shown():
             results = run.go(jobs, setting.asked.jobs)
     now = ledger.read(setting.records)
-    write.write(setting.reports, write.contents(now, setting.config, setting.probes))
+    write_reports(setting, now)
     terminal.print_table(setting.console, support.view(now, setting.config, setting.probes))
     setting.say(f"reports: {setting.reports / 'compatibility.md'}, compatibility.json; records: {setting.records}")
     failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
@@ -111,10 +111,20 @@ def rebuild_reports(setting: Setting) -> int:
     if setting.asked.repair:
         for damage in ledger.repair(setting.records):
             setting.say(f"set aside: {setting.records / damage.file}:{damage.line}: {damage.problem}")
-    files = write.contents(setting.ledger(), setting.config, setting.probes)
-    write.write(setting.reports, files)
-    setting.say(f"{len(files)} files in {setting.reports} are as the records say")
+    count = write_reports(setting, setting.ledger())
+    setting.say(f"{count} files in {setting.reports} are as the records say")
     return DONE
+
+
+def write_reports(setting: Setting, known: Ledger) -> int:
+    """Write every report, and the answer in the README beside the project's own; returns how many files there are."""
+    files = write.contents(known, setting.config, setting.probes)
+    write.write(setting.reports, files)
+    page = setting.asked.config.parent / "README.md"
+    if setting.asked.reports is None and page.is_file():
+        view = support.view(known, setting.config, setting.probes)
+        write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
+    return len(files)
 
 
 def _exit_code(setting: Setting, earlier: Ledger, now: Ledger, results: Sequence[Result], failed: bool) -> int:
