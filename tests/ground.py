@@ -226,9 +226,10 @@ class Project:
             bound=bound,
         )
 
-    def cell(self, subject: str, *requirements: str, bound: str | None = None) -> Cell:
+    def cell(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> Cell:
         """The cell of one release, locked by uv."""
-        found = lock.resolve(self.config, self.wanted(subject, *requirements, bound=bound), self.folder / "locks")
+        wanted = self.wanted(subject, *requirements, bound=bound, tools=tools)
+        found = lock.resolve(self.config, wanted, self.folder / "locks")
         assert isinstance(found, Cell), found
         return found
 

@@ -6,14 +6,24 @@ and a step from one lock to the next only what differs.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+import re
 import shutil
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
 from compatmatrix.config import Config
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.model import Cell, Lock, Trouble
+from compatmatrix.releases import TIMEOUT_SECONDS
+from compatmatrix.tags import fits
 
 
 class InstallFailed(Exception):
@@ -70,7 +80,8 @@ class Workspace:
                 "--python-platform",
                 self._config.platform[cell.platform],
                 *uv.index_arguments(self._config.index),
-            ]
+            ],
+            lambda text: _as_listed(self._config, cell, text),
         )
         self._holds[cell.python] = cell.lock
         return python
@@ -83,19 +94,15 @@ class Workspace:
 
 # How uv says that a wheel itself is broken (as opposed to: not there, not reached, not the one that was locked).
 _BROKEN_WHEEL = (
-    "wheel is invalid",
-    "is not a valid wheel",
-    "Failed to read metadata",
-    "Metadata field",
-    "does not match",
-    "Invalid `WHEEL`",
-    "missing a `.dist-info`",
-    "Multiple .dist-info",
-    "RECORD",
-    "invalid Zip",
-    "Invalid zip",
-    "Failed to unzip",
-    "Failed to extract",
+    "The wheel is invalid",
+    "malformed wheel",
+    "`RECORD` file is invalid",
+    "Invalid zip file structure",
+    "I/O operation failed during extraction",
+    "Bad CRC",
+    ".dist-info/METADATA`: No such file",
+    ".dist-info/WHEEL`: No such file",
+    ".dist-info/RECORD`: No such file",
 )
 _NOT_ITS_FAULT = (
     "Hash mismatch",
@@ -107,11 +114,55 @@ _NOT_ITS_FAULT = (
 )
 
 
-def _checked(arguments: list[str | Path]) -> None:
+def _checked(arguments: list[str | Path], as_listed: Callable[[str], bool] = lambda text: False) -> None:
     try:
         uv.run(arguments)
-    except uv.Refused as refusal:
-        text = str(refusal)
-        if any(sign in text for sign in _BROKEN_WHEEL) and not any(sign in text for sign in _NOT_ITS_FAULT):
-            raise InstallFailed(" ".join(text.split())[:500]) from None
+    except (uv.Refused, Trouble) as failure:
+        text = str(failure)
+        broken = any(sign in text for sign in _BROKEN_WHEEL) and not any(sign in text for sign in _NOT_ITS_FAULT)
+        if broken and as_listed(text):
+            raise InstallFailed(_REASON.sub("", " ".join(text.split()))[:500]) from None
+        if isinstance(failure, Trouble):
+            raise
         raise Trouble(f"uv {arguments[0]} {arguments[1]} failed: {text[-1000:]}") from None
+
+
+_REASON = re.compile(r"^uv pip sync failed \(\d+\): |(?<=`)/[^`]*/(?=[^/`]+\.dist-info/)|(?<=`)/[^`]*/(?=[^/`]+`)")
+"""What a reason is read without: who says it, and the folder of this machine that a wheel was unpacked in."""
+
+
+def _as_listed(config: Config, cell: Cell, text: str) -> bool:
+    """Whether the wheel that uv names is, byte for byte, one that was locked, and lacks what uv misses in it.
+
+    A download that ends early without a sign, or a package cache that is cleared at the wrong moment, looks to uv
+    like a wheel that is broken.
+    """
+    import requests
+    from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple
+
+    named = re.search(r"[`(]([\w.-]+)==", text)
+    pin = next((pin for pin in cell.lock if named and pin.name == canonicalize_name(named[1])), None)
+    if pin is None:
+        return False
+    target = config.platform[cell.platform]
+    for address in (config.index.url, *config.index.extra):
+        try:
+            with PyPISimple(address, accept=ACCEPT_JSON_PREFERRED) as client:
+                packages = client.get_project_page(pin.name, timeout=TIMEOUT_SECONDS).packages
+            for package in packages:
+                if package.digests.get("sha256") in pin.sha256 and fits(package.filename, cell.python, target):
+                    content = requests.get(package.url, timeout=TIMEOUT_SECONDS).content
+                    return hashlib.sha256(content).hexdigest() in pin.sha256 and not _holds_all(content, text)
+        except (requests.RequestException, ValueError, OSError):
+            continue
+    return False
+
+
+def _holds_all(content: bytes, text: str) -> bool:
+    """Whether a wheel holds the file that uv did not find in it."""
+    missed = re.search(r"/([^/`]+\.dist-info/\w+)`: No such file", text)
+    if missed is None:
+        return False
+    with suppress(zipfile.BadZipFile):
+        return missed[1] in zipfile.ZipFile(io.BytesIO(content)).namelist()
+    return False

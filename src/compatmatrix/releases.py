@@ -122,6 +122,8 @@ def _page(name: str, address: str, cache: Path, say: Callable[[str], None], now:
         hours = max(0.0, now() - known.read) / 3600
         say(f"using the list of {name} releases that was read {hours:.1f} hours ago: {trouble}")
         return known
+    if not page.files:
+        return page  # not kept: what is not there today is asked for again
     try:
         cache.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(f".{os.getpid()}.partial")
@@ -155,6 +157,8 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
         if answer.status_code == 304 and known:
             return msgspec.structs.replace(known, read=now)
         if answer.status_code == 404:  # an extra index need not hold every project
+            if known and known.files:
+                raise Trouble(f"the index, which had it, says that there is no {name}")
             return _Page(etag=None, read=now, files=())
         answer.raise_for_status()
         page = ProjectPage.from_response(answer, name)

@@ -1,0 +1,199 @@
+"""Environments: brought from lock to lock by the real uv; a broken wheel is the release's fault, a lost one is not."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.environment import InstallFailed, NoPython, Workspace
+from compatmatrix.interpreters import Interpreters
+from compatmatrix.model import Cell, Pin, Trouble
+from ground import NOWHERE, Project
+from packages import world
+from packages.index import Fault, LocalIndex
+from packages.wheels import Artefact, artefacts, build_wheel
+
+HELPER = world.HELPERS["helper-0.1"]
+INFO = "helper-0.1.dist-info/"
+
+
+def installed(python: Path) -> dict[str, str]:
+    code = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
+    told = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    return dict(sorted(part.split("==") for part in told.split()))
+
+
+def rezipped(change: Callable[[str, bytes], list[tuple[str, bytes]]]) -> bytes:
+    """The helper's wheel with each member changed, left out or joined by others."""
+    source, target = zipfile.ZipFile(io.BytesIO(build_wheel(HELPER))), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            for new, content in change(name, source.read(name)):
+                archive.writestr(new, content)
+    return target.getvalue()
+
+
+def without(part: str) -> bytes:
+    return rezipped(lambda name, content: [] if part in name else [(name, content)])
+
+
+def with_text(old: bytes, new: bytes) -> bytes:
+    return rezipped(lambda name, content: [(name, content.replace(old, new))])
+
+
+def with_member(part: str, text: bytes) -> bytes:
+    return rezipped(lambda name, content: [(name, text if part in name else content)])
+
+
+BROKEN: dict[str, bytes] = {
+    "no zip at all": b"this is no zip file at all" * 10,
+    "nothing in it": b"",
+    "half a zip": build_wheel(HELPER)[:400],
+    "a member that is not what its checksum says": build_wheel(HELPER).replace(b"rate=0.1", b"rate=9.9"),
+    "no METADATA": without("/METADATA"),
+    "no WHEEL": without("/WHEEL"),
+    "no RECORD": without("/RECORD"),
+    "no dist-info": without(INFO),
+    "two dist-infos": rezipped(
+        lambda name, content: [(name, content), (name.replace(INFO, "x-1.dist-info/"), content)]
+    ),
+    "a RECORD that is no table": with_member("/RECORD", b'a,b,c,d,e\n"'),
+    "METADATA of another version": with_text(b"Version: 0.1", b"Version: 0.9"),
+    "METADATA of another name": with_text(b"Name: helper", b"Name: other"),
+    "METADATA that is none": with_member("/METADATA", b"\xff\xfe\x00"),
+    "WHEEL of a later standard": with_text(b"Wheel-Version: 1.0", b"Wheel-Version: 9.0"),
+    "WHEEL that is none": with_member("/WHEEL", b"nonsense"),
+    "a file where a folder is": rezipped(lambda name, content: [("helper", b""), (name, content)]),
+}
+
+
+def publish(index: LocalIndex, content: bytes) -> Artefact:
+    """Puts a wheel of these bytes on the index, listed with their own hash."""
+    (good,) = artefacts(HELPER)
+    made = replace(good, content=content)
+    index._publish([made])
+    return made
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, index: LocalIndex, interpreters: Interpreters) -> Iterator[Workspace]:
+    yield Workspace(Project.make(tmp_path / "p", index.url).config, tmp_path / "environments", interpreters)
+
+
+@pytest.fixture
+def project(tmp_path: Path, index: LocalIndex) -> Project:
+    return Project.make(tmp_path / "p", index.url)
+
+
+def cell_of(project: Project, *pins: Pin) -> Cell:
+    """A cell of a lock that nobody resolved."""
+    wanted = project.wanted("0.1.0")
+    return Cell(subject="0.1.0", python=wanted.pythons[0], platform=wanted.platform, lock=pins, versions={})
+
+
+def pin(artefact: Artefact) -> Pin:
+    return Pin(name=artefact.project, version=artefact.version, sha256=(artefact.sha256,))
+
+
+def test_an_environment_is_brought_from_lock_to_lock(project: Project, index: LocalIndex, workspace: Workspace) -> None:
+    world.fill(index, tools=False)
+    old = project.cell("0.2.0", "companion[cpu]<2", "helper", bound="2024-03-10T00:00:00Z", tools=False)
+    python = workspace.bring_to(old)
+    assert installed(python) == {"companion": "1.1", "companionlib": "1.1", "helper": "0.1", "subject": "0.2.0"}
+
+    new = project.cell("0.5.0", "companion", tools=False)
+    assert workspace.bring_to(new) == python
+    assert installed(python) == {"companion": "3.0", "companionlib": "3.0", "helper": "0.2", "subject": "0.5.0"}
+
+    index.requests.clear()
+    assert workspace.bring_to(new) == python
+    assert index.requests == [], "the same lock again needs nothing"
+
+    workspace.discard(new.python)
+    assert not python.exists()
+    assert installed(workspace.bring_to(new)) == {pin.name: pin.version for pin in new.lock}
+
+
+def test_an_environment_without_its_interpreter_is_made_anew(
+    project: Project, index: LocalIndex, workspace: Workspace
+) -> None:
+    world.fill(index, tools=False)
+    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    python = workspace.bring_to(cell)
+    python.unlink()
+    assert installed(workspace.bring_to(cell)) == {"helper": "0.1"}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_wheel_that_is_broken_as_published_is_the_releases_fault(
+    project: Project, index: LocalIndex, workspace: Workspace, kind: str
+) -> None:
+    cell = cell_of(project, pin(publish(index, BROKEN[kind])))
+    with pytest.raises(InstallFailed) as caught:
+        workspace.bring_to(cell)
+    assert "helper" in str(caught.value)
+    assert "/tmp" not in str(caught.value)
+    assert len(str(caught.value)) <= 500
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.UNREACHABLE, Fault.ERROR, Fault.CUT, Fault.TRUNCATED, Fault.TAMPERED, Fault.MISSING]
+)
+def test_a_wheel_that_is_lost_on_the_way_is_not(
+    project: Project, index: LocalIndex, workspace: Workspace, fault: Fault
+) -> None:
+    cell = cell_of(project, pin(publish(index, build_wheel(HELPER))))
+    index.fault(fault, "*.whl")
+    with pytest.raises(Trouble):
+        workspace.bring_to(cell)
+    index.heal()
+    assert installed(workspace.bring_to(cell)) == {"helper": "0.1"}, "and the next try succeeds"
+
+
+@pytest.mark.parametrize("fault", [Fault.UNREACHABLE, Fault.ERROR, Fault.TRUNCATED])
+def test_an_index_that_does_not_answer_is_not(
+    project: Project, index: LocalIndex, workspace: Workspace, fault: Fault
+) -> None:
+    cell = cell_of(project, pin(publish(index, build_wheel(HELPER))))
+    index.fault(fault, "/simple/*")
+    with pytest.raises(Trouble):
+        workspace.bring_to(cell)
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_not_installed(
+    project: Project, index: LocalIndex, workspace: Workspace
+) -> None:
+    publish(index, build_wheel(HELPER))
+    with pytest.raises(Trouble, match="Hash mismatch"):
+        workspace.bring_to(cell_of(project, Pin(name="helper", version="0.1", sha256=("0" * 64,))))
+
+
+def test_a_release_that_was_deleted_after_it_was_locked_is_not_its_fault(
+    project: Project, index: LocalIndex, workspace: Workspace
+) -> None:
+    locked = pin(publish(index, build_wheel(HELPER)))
+    index.remove("helper", "0.1")
+    with pytest.raises(Trouble):
+        workspace.bring_to(cell_of(project, locked))
+
+
+def test_without_the_python_there_is_no_environment(project: Project, workspace: Workspace) -> None:
+    cell = msgspec.structs.replace(cell_of(project), python=NOWHERE)
+    with pytest.raises(NoPython, match=r"needs Python 3\.99, which is not on this machine"):
+        workspace.bring_to(cell)
+
+
+def test_a_folder_that_cannot_be_written_is_our_trouble(
+    tmp_path: Path, project: Project, index: LocalIndex, interpreters: Interpreters
+) -> None:
+    (tmp_path / "file").write_text("")
+    blocked = Workspace(project.config, tmp_path / "file", interpreters)
+    with pytest.raises(Trouble):
+        blocked.bring_to(cell_of(project, pin(publish(index, build_wheel(HELPER)))))
