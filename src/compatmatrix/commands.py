@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
-from compatmatrix import agenda, ledger, plan, releases, schedule, support
-from compatmatrix.agenda import Agenda, shard
+from compatmatrix import agenda, ledger, plan, probes, releases, schedule, support
+from compatmatrix.agenda import Agenda, Job, shard
 from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import OutcomeState
+from compatmatrix.model import OutcomeState, Trouble
 from compatmatrix.progress import Display, timings
 from compatmatrix.publish import readme, terminal, write
 from compatmatrix.schedule import Result
@@ -78,21 +81,7 @@ def run_missing(setting: Setting) -> int:
     earlier = ledger.read(setting.records)
     settled = ledger.merge(*(Ledger(records={record.key: record}) for record in todo.ready))
     ledger.append(setting.records, Ledger(records=settled.records, releases=known.releases))
-    display = Display(setting.console, len(jobs), setting.asked.jobs)
-    run = schedule.Run(
-        setting.config,
-        setting.probes,
-        setting.folder,
-        setting.records,
-        setting.cache,
-        setting.selection,
-        setting.now,
-        display,
-    )
-    results: list[Result] = []
-    if jobs:
-        with display.shown():
-            results = run.go(jobs, setting.asked.jobs)
+    results = _run(setting, jobs) if jobs else []
     now = ledger.read(setting.records)
     write_reports(setting, now)
     terminal.print_table(setting.console, support.view(now, setting.config, setting.probes))
@@ -125,6 +114,27 @@ def write_reports(setting: Setting, known: Ledger) -> int:
         view = support.view(known, setting.config, setting.probes)
         write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
     return len(files)
+
+
+def _run(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
+    display = Display(setting.console, len(jobs), setting.asked.jobs)
+    with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch, display.shown():
+        # The questions are put as they stood when their digests were taken, whoever edits them meanwhile.
+        folder = Path(scratch) / "probes"
+        shutil.copytree(setting.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        if probes.read(folder) != setting.probes:
+            raise Trouble(f"{setting.folder} changed while the run was planned; run again")
+        run = schedule.Run(
+            setting.config,
+            setting.probes,
+            folder,
+            setting.records,
+            setting.cache,
+            setting.selection,
+            setting.now,
+            display,
+        )
+        return run.go(jobs, setting.asked.jobs)
 
 
 def _exit_code(setting: Setting, earlier: Ledger, now: Ledger, results: Sequence[Result], failed: bool) -> int:
