@@ -97,7 +97,7 @@ def _arguments(config: Config, wanted: Wanted, python: str) -> list[str]:
         "--python",
         sys.executable,
         "--python-version",
-        python,
+        f"{python}.99",  # X.Y alone is taken for X.Y.0, and refuses what needs a later patch release
         "--python-platform",
         config.platform[wanted.platform],
         *uv.index_arguments(config.index),
