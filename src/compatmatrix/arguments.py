@@ -99,8 +99,21 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
     ran = command("run", "run the cells that are missing, record them, write the reports, show the table")
     ran.add_argument("--timings", action="store_true", help="print where the cells' time went")
+    _plan_argument(ran, "work by this plan (from `plan --save`) instead of asking the index")
     planned = command("plan", "print what `run` would run, and run nothing")
-    planned.add_argument("--format", choices=("text", "json"), default="text", help="how to print it (default: text)")
+    planned.add_argument(
+        "--format",
+        choices=("text", "json", "gitlab", "lines"),
+        default="text",
+        help="how to print it: for people, for programs, as GitLab's child pipeline, as a shell line a shard (default: text)",
+    )
+    planned.add_argument(
+        "--save",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="keep the plan there, for `run --plan` and `merge --plan`",
+    )
     rebuilt = command("report", "rebuild all reports from the records, without running a probe")
     rebuilt.add_argument("--repair", action="store_true", help="set damaged lines of the records aside first")
     shown = command("show", "everything about one release: outcomes, evidence, lock, how to reproduce it")
@@ -112,6 +125,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     bounded = command("bounds", "the version specifier under which a probe is supported, for whoever depends on it")
     bounded.add_argument("probe", metavar="PROBE", help="a probe's id")
     return parser.parse_args(arguments)
+
+
+def _plan_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--plan", type=Path, default=None, metavar="FILE", help=text)
 
 
 def _default_jobs() -> int:

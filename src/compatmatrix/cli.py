@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix import commands, consult
+    from compatmatrix import commands, consult, planning
     from compatmatrix.model import Trouble, UserError
     from compatmatrix.setting import Setting
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return {
             "run": commands.run_missing,
-            "plan": commands.show_plan,
+            "plan": planning.show_plan,
             "report": commands.rebuild_reports,
             "show": consult.show,
             "recipe": consult.recipe,

@@ -1,17 +1,15 @@
-"""The commands that look at the index and make something: each puts the rooms together and returns an exit code."""
+"""The commands that run cells and make reports: each puts the rooms together and returns an exit code."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from compatmatrix import agenda, ledger, plan, probes, releases, schedule, support
-from compatmatrix.agenda import Agenda, Job, shard
+from compatmatrix import alarm, ledger, planning, probes, schedule, support
+from compatmatrix.agenda import Job, shard
 from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
-from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import OutcomeState, Trouble
 from compatmatrix.progress import Display, timings
@@ -20,67 +18,13 @@ from compatmatrix.schedule import Result
 from compatmatrix.setting import Setting
 
 
-def missing(setting: Setting) -> tuple[Agenda, Ledger]:
-    """Look at the index, plan, lock, and hold it against the ledger."""
-    config, selection = setting.config, setting.selection
-    projects = releases.fetch(config.index, config.named, setting.cache / "index", setting.say)
-    wanted = plan.plan(config, projects, setting.probes, host_platform(config), selection)
-    if not wanted:
-        setting.say("nothing on the index matches what was asked for")
-    listed = plan.subject_releases(config, projects, selection.as_of)
-    known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in listed}))
-    with setting.console.status(f"resolving {len(wanted)} cells …") as status:
-        todo = agenda.agenda(
-            config,
-            wanted,
-            known,
-            selection,
-            setting.cache,
-            setting.now,
-            fresh=setting.asked.fresh,
-            resolved=lambda done: status.update(f"resolving {len(wanted)} cells … {done}"),
-        )
-    return todo, known
-
-
-def show_plan(setting: Setting) -> int:
-    """Print what `run` would run."""
-    todo, _ = missing(setting)
-    jobs = shard(todo.jobs, *setting.asked.shard)
-    if setting.asked.format == "json":
-        tree = {
-            "wanted": todo.wanted,
-            "settled": todo.wanted - len(todo.jobs) - len(todo.failed),
-            "run": [
-                {
-                    "cell": job.cell.id(),
-                    "python": job.cell.python,
-                    "versions": job.cell.versions,
-                    "pairings": job.labels,
-                    "probes": sorted(job.probes),
-                }
-                for job in jobs
-            ],
-            "not_examined": [{"cell": title, "why": why} for title, why in todo.failed],
-        }
-        print(json.dumps(tree, indent=1))
-    else:
-        _say_plan(setting, todo, len(jobs))
-        for job in jobs:
-            setting.say(f"  {job.title}; {len(job.probes)} probes")
-        for title, why in todo.failed:
-            setting.say(f"not examined: {title}: {why}")
-    return UNEXAMINED if todo.failed else DONE
-
-
 def run_missing(setting: Setting) -> int:
     """Run what is missing, record it, write the reports, show the table."""
-    todo, known = missing(setting)
+    todo = planning.obtain(setting)
     jobs = shard(todo.jobs, *setting.asked.shard)
-    _say_plan(setting, todo, len(jobs))
+    planning.say_counts(setting, todo, len(jobs))
     earlier = ledger.read(setting.records)
-    settled = ledger.merge(*(Ledger(records={record.key: record}) for record in todo.ready))
-    ledger.append(setting.records, Ledger(records=settled.records, releases=known.releases))
+    ledger.append(setting.records, todo.facts)
     results = _run(setting, jobs) if jobs else []
     now = ledger.read(setting.records)
     write_reports(setting, now)
@@ -140,10 +84,9 @@ def _run(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
 def _exit_code(setting: Setting, earlier: Ledger, now: Ledger, results: Sequence[Result], failed: bool) -> int:
     view = support.view(now, setting.config, setting.probes)
     if "changed" in setting.asked.fail_on:
-        moved = support.difference(support.view(earlier, setting.config, setting.probes), view)
-        for change in moved:
-            what = f"{setting.config.subject.name} {change.release} {change.probe} ({change.pairing})"
-            setting.say(f"changed: {what}: {change.before.state.value} -> {change.after.state.value}")
+        moved = alarm.alarming(alarm.compare(support.view(earlier, setting.config, setting.probes), view))
+        for move in moved:
+            setting.say(f"changed: {alarm.sentence(setting.config, move)}")
         if moved:
             return FAILED_ON
     if "inconclusive" in setting.asked.fail_on:
@@ -153,10 +96,3 @@ def _exit_code(setting: Setting, earlier: Ledger, now: Ledger, results: Sequence
             setting.say("inconclusive: a control failed, or a probe is at fault, in a cell of this run")
             return FAILED_ON
     return UNEXAMINED if failed else DONE
-
-
-def _say_plan(setting: Setting, todo: Agenda, here: int) -> None:
-    settled = todo.wanted - len(todo.failed) - len(todo.jobs)
-    share = f", {here} of them in this shard" if here != len(todo.jobs) else ""
-    trouble = f", {len(todo.failed)} could not be looked into" if todo.failed else ""
-    setting.say(f"{todo.wanted} cells wanted: {settled} recorded or settled, {len(todo.jobs)} to run{share}{trouble}")

@@ -101,13 +101,15 @@ class Publish(_Table, frozen=True, kw_only=True):
     """What the reports show: ``recipes`` is the order of preference, nearest to the headline first.
 
     ``url`` is where the pages are read and ``repository`` where the project's files are, both once they are
-    known; ``schedule`` says in a sentence how often the matrix runs.
+    known; ``schedule`` says in a sentence how often the matrix runs. ``control_failures`` is the share of a run's
+    cells in which the control may fail before nothing of that run is published.
     """
 
     recipes: tuple[str, ...] = ()
     url: str = ""
     repository: str = ""
     schedule: str = ""
+    control_failures: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 
 class Config(_Table, frozen=True, kw_only=True):

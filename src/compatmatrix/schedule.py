@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +67,8 @@ class Run:
         self._config, self._folder, self._records, self._cache = config, folder, records, cache
         self._probes = {probe.id: probe for probe in probes}
         self._instant = format_instant(selection.as_of or now)
+        # One instant for all that a run finds, so that midnight, or a shard's clock, makes no second day of it.
+        self._recorded = format_instant(now)
         self._watcher = watcher
         self._interpreters = Interpreters(cache / "interpreters")
         self._stop = threading.Event()
@@ -176,7 +178,7 @@ class Run:
             lock=tuple(map(str, cell.lock)),
             probes=dict(job.probes),
             outcomes=dict(reading.outcomes),
-            recorded=format_instant(datetime.now(UTC)),
+            recorded=self._recorded,
         )
 
 

@@ -1,0 +1,201 @@
+"""The plan as a file, and its shards: made once, carried out on many machines, in any order.
+
+A plan names every missing cell with its lock and fixes the instant that all findings are dated with. So a machine that
+works by it asks no index what there is, and the union of all parts is what one machine would have written.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from compatmatrix.agenda import Job, shard
+from compatmatrix.ledger import Ledger, merge
+from compatmatrix.model import Probe, Record, Release, Trouble, UserError, by_version, canonical, parse_instant
+
+SCHEMA = 1
+"""Version of the plan's file; raised when a reader of the old one would misread."""
+
+SECONDS_PER_CELL = 20
+"""What a cell costs a small machine that runs one at a time, installing included: an upper bound for planning."""
+
+CELLS_PER_SHARD = 30
+"""Ten minutes of work: a job's own start, a minute or so, is small beside it, and a shard that is lost costs little."""
+
+MOST_SHARDS = 256
+"""What GitHub allows a job's matrix to have."""
+
+SMOKE_CELLS = 4
+"""What a pull request runs: enough to see that the engine and the probes work."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has to do, complete: jobs with their locks, records that need no run, and what could not be looked into.
+
+    ``planned`` dates every record and ``instant`` every label; ``listed`` are all versions of the subject that the index
+    listed, ``releases`` those that are rows. ``trouble`` says why there is no plan at all.
+    """
+
+    schema: int = SCHEMA
+    planned: str
+    instant: str
+    platform: str
+    wanted: int = 0
+    jobs: tuple[Job, ...] = ()
+    ready: tuple[Record, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    listed: tuple[str, ...] = ()
+    releases: tuple[Release, ...] = ()
+    trouble: str = ""
+
+    @property
+    def settled(self) -> int:
+        """Wishes that are on record or need no cell."""
+        return self.wanted - len(self.jobs) - len(self.failed)
+
+    @property
+    def facts(self) -> Ledger:
+        """What is known without running anything."""
+        settled = merge(*(Ledger(records={record.key: record}) for record in self.ready))
+        return Ledger(records=settled.records, releases={release.version: release for release in self.releases})
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """As many as the work needs, none where there is none."""
+        return _shards(self.jobs, CELLS_PER_SHARD)
+
+    @property
+    def smoke(self) -> tuple[Shard, ...]:
+        """A small shard: the cells with the newest companions."""
+        return _shards(self.jobs, SMOKE_CELLS)[-1:]
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a plan: its name ``I/N``, a number for file names, the Pythons it needs and what it costs."""
+
+    shard: str
+    number: int
+    python: tuple[str, ...]
+    cells: int
+
+    @property
+    def minutes(self) -> float:
+        return round(self.cells * SECONDS_PER_CELL / 60, 1)
+
+    def entry(self) -> dict[str, object]:
+        """One entry of GitHub's job matrix; several Pythons stand on a line each, as `setup-python` takes them."""
+        return {"shard": self.shard, "number": self.number, "python": "\n".join(self.python), "cells": self.cells}
+
+
+def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") -> Plan:
+    """Read a plan; with ``probes``, make sure that it asks today's questions on this platform.
+
+    Raises:
+        UserError: there is no such file, it is no plan, or it was made for something else.
+    """
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{path}: no plan can be read ({str(error)[:200]}); `plan --save` writes one") from None
+    if plan.schema != SCHEMA:
+        raise UserError(f"{path}: a plan of schema {plan.schema}; this version reads {SCHEMA}")
+    if probes is not None:
+        if plan.platform != platform:
+            raise UserError(f"{path}: the plan is for {plan.platform}, and this machine is {platform}")
+        today = {probe.id: probe.digest for probe in probes}
+        for job in plan.jobs:
+            for name, source in job.probes.items():
+                if today.get(name) != source:
+                    raise UserError(f"{path}: the probe {name!r} is another than when this was planned; plan again")
+    return plan
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Raises Trouble where the disk does not take it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(canonical(plan) + b"\n")
+    except OSError as error:
+        raise Trouble(f"the plan cannot be written to {path}: {error.strerror}") from None
+
+
+def missing(plan: Plan, delivered: Ledger) -> tuple[Job, ...]:
+    """The planned jobs of which the ledger holds nothing that was found since."""
+    done: dict[str, dict[str, str]] = {}
+    for record in delivered.records.values():
+        if parse_instant(record.recorded) >= parse_instant(plan.planned):
+            done.setdefault(record.cell, {}).update(record.probes)
+    return tuple(job for job in plan.jobs if not job.probes.items() <= done.get(job.cell.id(), {}).items())
+
+
+def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
+    """The plan for people and programs: without the locks, which only the saved file needs."""
+    tree = {
+        "planned": plan.planned,
+        "wanted": plan.wanted,
+        "settled": plan.settled,
+        "run": [
+            {
+                "cell": job.cell.id(),
+                "python": job.cell.python,
+                "versions": job.cell.versions,
+                "pairings": job.labels,
+                "probes": sorted(job.probes),
+            }
+            for job in jobs
+        ],
+        "not_examined": [{"cell": title, "why": why} for title, why in plan.failed],
+        "minutes": round(len(plan.jobs) * SECONDS_PER_CELL / 60, 1),
+        "shards": [shard.entry() | {"minutes": shard.minutes} for shard in plan.shards],
+    }
+    return json.dumps(tree, indent=1)
+
+
+def as_matrix(shards: Sequence[Shard]) -> str:
+    """GitHub's job matrix, on one line."""
+    return json.dumps({"include": [shard.entry() for shard in shards]})
+
+
+def as_lines(plan: Plan, file: Path) -> str:
+    """One shell command a shard, for a cluster's array job."""
+    return "".join(f"{_command(file, shard)}\n" for shard in plan.shards)
+
+
+def as_gitlab(plan: Plan, file: Path) -> str:
+    """A child pipeline for GitLab CI: JSON, which is YAML too. The parent's job `plan` holds the plan as an artefact."""
+    pipeline: dict[str, object] = {
+        f"cells {part.number}": {
+            "image": f"python:{part.python[-1]}",
+            "needs": [{"pipeline": "$PLAN_PIPELINE", "job": "plan"}],
+            "timeout": "2 hours",
+            "variables": {"COMPATMATRIX_CACHE": "$CI_PROJECT_DIR/.compatmatrix"},
+            "cache": {"key": "cells", "paths": [".compatmatrix/uv/"]},
+            "script": ["python -m pip install .", _command(file, part)],
+            "artifacts": {"when": "always", "paths": [_folder(part)], "expire_in": "1 week"},
+        }
+        for part in plan.shards
+    }
+    # A child pipeline without a job is an error there.
+    return json.dumps(pipeline or {"nothing to run": {"script": ["true"]}}, indent=1) + "\n"
+
+
+def _command(file: Path, part: Shard) -> str:
+    return f"python -m compatmatrix run --plan {shlex.quote(str(file))} --shard {part.shard} --reports {_folder(part)}"
+
+
+def _folder(part: Shard) -> str:
+    return f"shards/{part.number}"
+
+
+def _shards(jobs: Sequence[Job], size: int) -> tuple[Shard, ...]:
+    count = min(-(-len(jobs) // size), MOST_SHARDS)
+    made = []
+    for number in range(1, count + 1):
+        part = shard(jobs, number, count)
+        pythons = tuple(by_version({job.cell.python for job in part}))
+        made.append(Shard(shard=f"{number}/{count}", number=number, python=pythons, cells=len(part)))
+    return tuple(made)
