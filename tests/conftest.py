@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from compatmatrix.environment import Workspace
 from compatmatrix.interpreters import Interpreters
-from ground import THIS, Project
+from ground import Project, Ready
 from packages import world
 from packages.index import LocalIndex
 
@@ -64,12 +64,24 @@ def project(tmp_path: Path, served: LocalIndex) -> Project:
     return Project.make(tmp_path / "project", served.url)
 
 
-@dataclass(frozen=True)
-class Environment:
-    """A real environment that holds the works-everywhere release and the test tools."""
+@pytest.fixture(scope="session")
+def ready(
+    tmp_path_factory: pytest.TempPathFactory, served: LocalIndex, interpreters: Interpreters
+) -> Callable[[str], Ready]:
+    """Environments that hold a release of the subject with its release-day companions, made once each.
 
-    python: Path
-    lock: tuple[str, ...]
+    No test may change what is in them.
+    """
+    made: dict[str, Ready] = {}
 
+    def make(behaviour: str) -> Ready:
+        if behaviour not in made:
+            folder = tmp_path_factory.mktemp(behaviour)
+            project = Project.make(folder / "project", served.url)
+            release = world.SUBJECT[behaviour]
+            cell = project.cell(release.version, bound=release.uploaded.strftime("%Y-%m-%dT23:59:59Z"))
+            python = Workspace(project.config, folder / "environments", interpreters).bring_to(cell)
+            made[behaviour] = Ready(project, cell, python)
+        return made[behaviour]
 
-assert THIS  # the Python that cells of the tests have
+    return make

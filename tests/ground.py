@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import dedent, indent
 
-from compatmatrix import cli, config, lock, probes
+import msgspec
+
+from compatmatrix import cli, config, execute, lock, probes
 from compatmatrix.config import Config, host_platform
+from compatmatrix.execute import Raw
+from compatmatrix.interpret import Reading, interpret
 from compatmatrix.model import Cell, Probe, Wanted
 
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -241,3 +246,34 @@ class Said:
     code: int
     out: str
     err: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A cell whose environment stands."""
+
+    project: Project
+    cell: Cell
+    python: Path
+
+    def run(self, folder: Path, *, stop: Callable[[], bool] = lambda: False, **limits: int) -> Raw:
+        """Run the probes of a folder in it, under these limits."""
+        config = self.project.config
+        config = msgspec.structs.replace(config, limits=msgspec.structs.replace(config.limits, **limits))
+        return execute.run(config, self.cell, self.python, probes.read(folder), folder, stop)
+
+    def read(self, folder: Path, **limits: int) -> Reading:
+        """Run the probes of a folder and read what they found."""
+        return interpret(self.run(folder, **limits), probes.read(folder))
+
+
+def question(name: str, body: str) -> str:
+    """The text of a probe with this body."""
+    return f'def test_{name}(check):\n    """Does it?"""\n' + indent(dedent(body).strip(), "    ") + "\n"
+
+
+def ask(folder: Path, body: str, **more: str) -> Path:
+    """A folder with the helpers of the fake world, the probe `it`, and further files."""
+    files = {name: text for name, text in PROBES.items() if not name.startswith("test_")}
+    write(folder, {**files, "test_it.py": "import subject\nimport subject_api\n\n\n" + question("it", body), **more})
+    return folder
