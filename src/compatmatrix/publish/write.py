@@ -11,7 +11,10 @@ from compatmatrix import support
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Probe, Trouble
-from compatmatrix.publish import machine, markdown
+from compatmatrix.publish import machine, markdown, site
+
+SITE = "site"
+"""The folder below `reports/` that holds made files only: what is not made any more is taken away."""
 
 
 def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping[str, bytes]:
@@ -23,6 +26,7 @@ def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping
         "compatibility.json": machine.compatibility_json(view),
         "compatibility.schema.json": machine.schema_json(),
         "compatibility.md": markdown.render(view, earlier).encode(),
+        **{f"{SITE}/{name}": content for name, content in site.contents(view).items()},
     }
 
 
@@ -39,5 +43,8 @@ def write(reports: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
             os.chmod(partial, 0o644)
             os.replace(partial, path)
+        for path in sorted((reports / SITE).rglob("*")):
+            if path.is_file() and path.relative_to(reports).as_posix() not in files:
+                path.unlink()
     except OSError as error:
         raise Trouble(f"the reports cannot be written to {reports}: {error}") from None

@@ -1,0 +1,42 @@
+"""Atom feeds of the changes: one entry a change, with ids and dates that do not move when reports are rebuilt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from jinja2 import Environment
+
+from compatmatrix.model import format_instant, parse_instant
+from compatmatrix.publish.news import News, latest
+from compatmatrix.support import View
+
+
+def feeds(templates: Environment, view: View, entries: Sequence[News]) -> Mapping[str, bytes]:
+    """Path below the site -> feed: of all changes, and of each probe's."""
+    subject = view.config.subject.title or view.config.subject.name
+    made = {"changes.atom": _feed(templates, view, "changes.atom", f"{subject} compatibility: changes", entries, "")}
+    for probe in view.probes:
+        own = [entry for entry in entries if entry.probe.id == probe.id]
+        title = f"{subject} compatibility: {probe.title.replace('`', '')}"
+        name = f"feeds/{probe.id}.atom"
+        made[name] = _feed(templates, view, name, title, own, "../")
+    return made
+
+
+def _feed(templates: Environment, view: View, name: str, title: str, entries: Sequence[News], root: str) -> bytes:
+    subject = view.config.subject.name
+    base = view.config.publish.url.rstrip("/")
+    updated = latest(entries, view.releases[0].released[:10] if view.releases else view.as_of)
+    text = templates.get_template("feed.atom.j2").render(
+        view=view,
+        title=title,
+        name=name,
+        id=uuid.uuid5(uuid.NAMESPACE_URL, f"compatmatrix:{subject}/{name}"),
+        updated=format_instant(parse_instant(updated)),
+        entries=[(entry, format_instant(parse_instant(entry.at))) for entry in entries],
+        # Without a known address links are relative: to the feed's own, as RFC 4287 resolves them.
+        root=f"{base}/" if base else root,
+        base=base,
+    )
+    return text.encode()

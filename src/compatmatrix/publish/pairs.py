@@ -1,0 +1,137 @@
+"""The map of pairs: how far each subject release gets with each release of the companion that the grid varies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from packaging.version import Version
+
+from compatmatrix import plain
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, by_version
+from compatmatrix.publish import words
+from compatmatrix.support import CellView, View
+
+KINDS: Mapping[str, tuple[str, str, str]] = {
+    "headline": ("★", "yes", "the question itself is answered with yes"),
+    "works": ("✓", "works", "imports, and every control works"),
+    "partly": ("◐", "partly", "imports and trains, but another control fails"),
+    "imports": ("◇", "imports", "imports; the control's API does not exist there"),
+    "broken": ("✗", "broken", "imports, but the control fails: nothing can be trained"),
+    **{
+        state.value: (words.CELL_SIGNS[state], state.value, meaning)
+        for state, meaning in words.CELL_MEANINGS.items()
+        if state is not CellState.RAN
+    },
+}
+"""Kind -> sign, word, meaning; from the best to what says nothing."""
+
+IMPORTS = ("headline", "works", "partly", "imports", "broken")
+TRAINS = ("headline", "works", "partly")
+FULLY = ("headline", "works")
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A subject release beside a companion release: the kind, and why in a line."""
+
+    subject: str
+    companion: str
+    kind: str
+    reason: str
+    cell: CellView
+
+    @property
+    def sign(self) -> str:
+        return KINDS[self.kind][0]
+
+    @property
+    def word(self) -> str:
+        return KINDS[self.kind][1]
+
+
+def varied(view: View) -> str:
+    """Name of the companion whose releases are the map's columns; empty where there is none."""
+    if view.config.pairings.grid:
+        return view.config.pairings.grid.companion
+    return view.config.companions[0].name if view.config.companions else ""
+
+
+def pairs(view: View) -> Mapping[str, Mapping[str, Pair]]:
+    """Subject version -> companion version, oldest first -> pair.
+
+    Where several cells hold one pair, the one made for the map stands for it, then one that ran.
+    """
+    name = varied(view)
+    platform = next((name for name in view.config.platform if any(cell.platform == name for cell in view.cells)), "")
+    best: dict[tuple[str, str], CellView] = {}
+    for cell in view.cells:
+        version = cell.versions.get(name)
+        if version is None or cell.platform != platform:
+            continue
+        known = best.get((cell.subject, version))
+        if known is None or _rank(known) < _rank(cell):
+            best[cell.subject, version] = cell
+    controls = [probe for probe in view.probes if probe.control]
+    found: dict[str, dict[str, Pair]] = {}
+    for release in view.releases:
+        versions = by_version(version for subject, version in best if subject == release.version)
+        found[release.version] = {
+            version: _pair(view, controls, version, best[release.version, version]) for version in versions
+        }
+    return found
+
+
+def columns(found: Mapping[str, Mapping[str, Pair]]) -> list[str]:
+    """Every companion version of the map, oldest first."""
+    return by_version({version for row in found.values() for version in row})
+
+
+def spans(row: Mapping[str, Pair], kinds: Sequence[str]) -> str:
+    """The versions of a row that are of these kinds, runs of neighbours drawn together: ``0.4.31 to 0.6.2, 0.7.1``."""
+    runs: list[list[str]] = []
+    before = False
+    for version, pair in row.items():
+        good = pair.kind in kinds
+        if good and before:
+            runs[-1].append(version)
+        elif good:
+            runs.append([version])
+        before = good
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def newest(row: Iterable[Pair]) -> Pair | None:
+    """The pair with the newest companion that works best: what somebody with this subject release should take."""
+    order = list(KINDS)
+    ranked = sorted(row, key=lambda pair: (-order.index(pair.kind), Version(pair.companion)))
+    return ranked[-1] if ranked else None
+
+
+def _rank(cell: CellView) -> tuple[bool, bool, str, str]:
+    return "grid" in cell.pairings, cell.state is CellState.RAN, cell.recorded, cell.id
+
+
+def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -> Pair:
+    kind, reason = _judge(view, controls, cell)
+    return Pair(subject=cell.subject, companion=version, kind=kind, reason=reason, cell=cell)
+
+
+def _judge(view: View, controls: Sequence[Probe], cell: CellView) -> tuple[str, str]:
+    if cell.state is not CellState.RAN:
+        return cell.state.value, plain.line(cell.detail)
+    main = cell.outcome(view.config.subject.control)
+    if cell.outcome(view.config.subject.headline).state is OutcomeState.SUPPORTED:
+        return "headline", ""
+    if main.state is not OutcomeState.SUPPORTED:
+        told = _told(next(probe for probe in controls if probe.id == view.config.subject.control), main)
+        return ("imports" if main.state in (OutcomeState.ABSENT, OutcomeState.NOT_RUN) else "broken"), told
+    for probe in controls:
+        outcome = cell.outcome(probe.id)
+        if outcome.state not in (OutcomeState.SUPPORTED, OutcomeState.NOT_RUN, OutcomeState.ABSENT):
+            return "partly", _told(probe, outcome)
+    return "works", ""
+
+
+def _told(probe: Probe, outcome: Outcome) -> str:
+    what = plain.line(outcome.signature or outcome.note or outcome.message or "")
+    return f"{probe.title.replace('`', '')}: {outcome.state.value}" + (f", {what}" if what else "")

@@ -1,0 +1,49 @@
+"""compatibility.csv: a row for every outcome, and one for every cell without; safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from compatmatrix import plain
+from compatmatrix.model import Outcome
+from compatmatrix.support import View
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
+"""What a spreadsheet may take for the beginning of a formula or a command."""
+
+
+def safe(value: object) -> str:
+    """A cell's text; where a program might compute it, an apostrophe in front makes it text. Numbers stay numbers."""
+    if isinstance(value, int | float):
+        return str(value)
+    text = plain.line(value)
+    return f"'{text}" if text.startswith(DANGEROUS) else text
+
+
+def table(view: View) -> bytes:
+    """RFC 4180, UTF-8, with a header row."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    named = view.config.named
+    writer.writerow(
+        [
+            *named, "python", "platform", "pairings", "cell", "recorded", "state", "detail",
+            "probe", "outcome", "exception", "message", "where", "value", "note",
+        ]
+    )  # fmt: skip
+    for cell in view.cells:
+        fixed = [cell.versions.get(name, "") for name in named]
+        fixed += [cell.python, cell.platform, " ".join(cell.pairings), cell.id, cell.recorded, cell.state.value]
+        if not cell.outcomes:
+            writer.writerow(map(safe, [*fixed, cell.detail, *[""] * 7]))
+        for probe in view.probes:
+            if probe.id in cell.outcomes:
+                writer.writerow(map(safe, [*fixed, "", probe.id, *_answer(cell.outcomes[probe.id])]))
+    return out.getvalue().encode()
+
+
+def _answer(outcome: Outcome) -> list[object]:
+    value = "" if outcome.value is None else outcome.value
+    parts = (outcome.exception, outcome.message, outcome.where)
+    return [outcome.state.value, *(part or "" for part in parts), value, outcome.note or ""]
