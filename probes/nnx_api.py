@@ -26,7 +26,6 @@ EXPERIMENTAL = importlib.util.find_spec("flax.nnx") is None
 nnx: Any = importlib.import_module("flax.experimental.nnx" if EXPERIMENTAL else "flax.nnx")
 
 Variable: Any = nnx.Variable
-Param: Any = nnx.Param
 
 # `variable[...]` has been readable for longer than it has been the way to do it: `.value` is deprecated since there is both.
 READS_BY_INDEX = hasattr(Variable, "get_value") and hasattr(Variable, "__getitem__")
