@@ -59,7 +59,7 @@ def varied(view: View) -> str:
 def pairs(view: View) -> Mapping[str, Mapping[str, Pair]]:
     """Subject version -> companion version, oldest first -> pair.
 
-    Where several cells hold one pair, the one made for the map stands for it, then one that ran.
+    Where several cells hold one pair, one that ran stands for it, and of those the one made for the map.
     """
     name = varied(view)
     platform = next((name for name in view.config.platform if any(cell.platform == name for cell in view.cells)), "")
@@ -108,7 +108,7 @@ def newest(row: Iterable[Pair]) -> Pair | None:
 
 
 def _rank(cell: CellView) -> tuple[bool, bool, str, str]:
-    return "grid" in cell.pairings, cell.state is CellState.RAN, cell.recorded, cell.id
+    return cell.state is CellState.RAN, "grid" in cell.pairings, cell.recorded, cell.id
 
 
 def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -> Pair:

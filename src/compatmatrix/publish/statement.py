@@ -20,7 +20,7 @@ SILENT = "accepted without an exception, but nothing, or the wrong thing, is lea
 
 def statements(view: View, probe: Probe) -> Mapping[str, list[dict[str, Any]]]:
     """Pairing -> statements of one probe, newest first; a pairing with one says it in a list too."""
-    return {pairing: _of_ranges(support.ranges) for pairing, support in view.support[probe.id].items()}
+    return {pairing: of_ranges(support.ranges) for pairing, support in view.support[probe.id].items()}
 
 
 def document(view: View, probe: Probe) -> bytes:
@@ -34,7 +34,8 @@ def document(view: View, probe: Probe) -> bytes:
     return (json.dumps(tree, indent=1, ensure_ascii=True) + "\n").encode()
 
 
-def _of_ranges(ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
+def of_ranges(ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
+    """Statements from ranges in version order, newest first."""
     found: list[dict[str, Any]] = []
     known: list[tuple[Range, list[Range]]] = []  # what is known, each with the unknown that stands before it
     gap: list[Range] = []

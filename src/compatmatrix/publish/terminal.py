@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -82,7 +83,7 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
 
 def environment_words(view: View) -> str:
     """The cell's environment variables as a shell writes them before a command."""
-    return "".join(f"{name}={value} " for name, value in view.config.environment.items())
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in view.config.environment.items())
 
 
 def line(console: Console, text: str) -> None:

@@ -1,0 +1,354 @@
+"""The site as files: what it links to is there, what came from a package is text, and it is the same every time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+import pytest
+
+import sample
+from compatmatrix import support
+from compatmatrix.config import Config
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import CellState, OutcomeState
+from compatmatrix.publish import machine, news, pages, pairs, sheet, site, statement, write
+from compatmatrix.support import Range, View
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return sample.make_config(tmp_path_factory.mktemp("matrix"))
+
+
+@pytest.fixture(scope="module")
+def view(config: Config) -> View:
+    return support.view(sample.make_ledger(), config, sample.make_probes())
+
+
+@pytest.fixture(scope="module")
+def files(view: View) -> Mapping[str, bytes]:
+    return site.contents(view)
+
+
+class Page(HTMLParser):
+    """What of a page the tests look at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        if identity := given.get("id"):
+            self.ids.append(identity)
+        for name in ("href", "src"):
+            if (address := given.get(name)) is not None:
+                self.links.append(address)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def parsed(files: Mapping[str, bytes]) -> Mapping[str, Page]:
+    return {name: Page(content.decode()) for name, content in files.items() if name.endswith(".html")}
+
+
+def test_every_kind_of_page_is_there(files: Mapping[str, bytes]) -> None:
+    expected = {"index", "table", "grid", "changes", "data", "about", "release/0.31.0", "probe/bare-value"}
+    assert {f"{name}.html" for name in expected} <= files.keys()
+
+
+def test_every_link_leads_to_a_file_and_an_element(files: Mapping[str, bytes], parsed: Mapping[str, Page]) -> None:
+    for name, page in parsed.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                assert parts.scheme == "https", (name, link)
+                continue
+            steps = [*name.split("/")[:-1], *unquote(parts.path).split("/")] if parts.path else name.split("/")
+            target: list[str] = []
+            for step in steps:
+                if step == "..":
+                    target.pop()
+                elif step != ".":
+                    target.append(step)
+            path = "/".join(target)
+            assert path in files, (name, link)
+            if parts.fragment and path in parsed and not parts.fragment.startswith("text="):
+                assert unquote(parts.fragment) in parsed[path].ids, (name, link)
+
+
+def test_ids_are_unique_on_a_page(parsed: Mapping[str, Page]) -> None:
+    for name, page in parsed.items():
+        assert len(page.ids) == len(set(page.ids)), (name, {one for one in page.ids if page.ids.count(one) > 1})
+
+
+def test_every_pair_has_an_address_of_its_own(view: View, parsed: Mapping[str, Page]) -> None:
+    for version, row in pairs.pairs(view).items():
+        ids = set(parsed[f"release/{version}.html"].ids)
+        assert {f"motor-{other}" for other in row} <= ids
+
+
+def test_every_answer_has_an_address_of_its_own(view: View, parsed: Mapping[str, Page]) -> None:
+    for pairing in view.pairings:
+        for release in view.releases:
+            cell = view.cell(pairing, release.version)
+            if cell is not None and cell.state is CellState.RAN:
+                ids = set(parsed[f"release/{release.version}.html"].ids)
+                assert {f"{pairing}.{probe.id}" for probe in view.probes} <= ids
+
+
+def test_policy_title_and_language_are_on_every_page(parsed: Mapping[str, Page]) -> None:
+    for name, page in parsed.items():
+        policy = [
+            tag for tag in page.tags if tag[0] == "meta" and tag[1].get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert len(policy) == 1, name
+        content = str(policy[0][1]["content"])
+        assert content.startswith("default-src 'none'") and "unsafe" not in content
+        assert ("html", {"lang": "en"}) in page.tags
+        assert any(tag == "title" for tag, _ in page.tags)
+
+
+def test_no_script_or_style_is_inline(parsed: Mapping[str, Page]) -> None:
+    """The policy admits files of the site only; the one element without is data, and is never run."""
+    for name, page in parsed.items():
+        for tag, given in page.tags:
+            assert tag != "style" and "style" not in given, name
+            assert not any(attribute.startswith("on") for attribute in given), (name, tag, given)
+            if tag == "script" and "src" not in given:
+                assert given.get("type") == "application/json", name
+
+
+def test_hostile_text_is_shown_as_text(files: Mapping[str, bytes], parsed: Mapping[str, Page]) -> None:
+    shown = "".join(page.text for page in parsed.values())
+    for text in (sample.SCRIPT, sample.LINK, sample.CDATA, "{{ 7 * 7 }}"):
+        assert text in shown
+    for name, content in files.items():
+        text = content.decode()
+        if not name.endswith((".json", ".csv", ".txt")):
+            assert sample.SCRIPT not in text, name
+            assert 'href="javascript:' not in text and "<a href='javascript" not in text, name
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202e\ufffe]", text) or name.endswith(".json"), name
+    assert sample.LONG[:6000] not in shown
+    assert "yyy" in shown and sample.HUGE[:6000] not in shown
+
+
+def test_the_data_of_the_menus_cannot_end_its_element(files: Mapping[str, bytes]) -> None:
+    text = files["index.html"].decode()
+    held = text.split('id="choices">', 1)[1].split("</script>", 1)[0]
+    assert "<" not in held
+    tree = json.loads(held)
+    assert list(tree["releases"])[-1] == "0.31.0"
+    whole = tree["answers"][tree["releases"]["0.31.0"]["any"]]
+    assert whole["headline"]["kind"] == "raises"
+    assert whole["recipe"] in tree["recipes"]
+    assert "trap-1" in whole["traps"]
+
+
+def test_a_pair_that_cannot_train_is_offered_no_recipe(files: Mapping[str, bytes]) -> None:
+    text = files["index.html"].decode()
+    tree = json.loads(text.split('id="choices">', 1)[1].split("</script>", 1)[0])
+    row = tree["releases"]["0.20.0"]["pairs"]
+    answer = tree["answers"][row["49.0"]]
+    assert answer["imports"]["kind"] == "import-fails"
+    assert answer["recipe"] is None
+
+
+@pytest.mark.parametrize("name", ["changes.atom", "feeds/step-1.atom"])
+def test_feeds_are_valid_atom(files: Mapping[str, bytes], name: str) -> None:
+    """The demands of RFC 4287 on feed and entries, element by element."""
+    feed = ElementTree.fromstring(files[name])
+    assert feed.tag == f"{ATOM}feed"
+    allowed = {"id", "title", "updated", "author", "link", "entry"}
+    assert {child.tag.removeprefix(ATOM) for child in feed} <= allowed
+    instant = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+    for single in ("id", "title", "updated"):
+        assert len(feed.findall(f"{ATOM}{single}")) == 1
+    assert feed.findtext(f"{ATOM}author/{ATOM}name")
+    entries = feed.findall(f"{ATOM}entry")
+    assert entries
+    ids = [entry.findtext(f"{ATOM}id") or "" for entry in entries]
+    assert len(set(ids)) == len(ids)
+    for element in [feed, *entries]:
+        assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", element.findtext(f"{ATOM}id") or "")
+        assert instant.fullmatch(element.findtext(f"{ATOM}updated") or "")
+        assert element.findtext(f"{ATOM}title")
+    for entry in entries:
+        assert len(entry.findall(f"{ATOM}link[@rel='alternate']")) == 1
+        assert entry.findtext(f"{ATOM}content")
+    dates = [entry.findtext(f"{ATOM}updated") or "" for entry in entries]
+    assert (feed.findtext(f"{ATOM}updated") or "") == max(dates)
+
+
+def test_an_entry_keeps_its_id_when_more_becomes_known(config: Config) -> None:
+    """The feed of a year ago and today's agree on what both tell."""
+    whole = sample.make_ledger(hostile=False)
+    part = Ledger(
+        records={key: record for key, record in whole.records.items() if int(record.subject.split(".")[1]) <= 20},
+        releases={version: release for version, release in whole.releases.items() if int(version.split(".")[1]) <= 20},
+    )
+    then, now = (news.news(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
+    assert {entry.id: entry.at for entry in then}.items() <= {entry.id: entry.at for entry in now}.items()
+    assert len(now) > len(then)
+
+
+def test_the_day_the_limitation_is_lifted_is_one_entry(config: Config) -> None:
+    view = support.view(sample.make_ledger(headline_since=31), config, sample.make_probes())
+    lifted = [
+        entry
+        for entry in news.news(view)
+        if entry.probe.id == "bare-value" and entry.after.state is OutcomeState.SUPPORTED
+    ]
+    assert [(entry.release, entry.pairings) for entry in lifted] == [("0.31.0", ("release-day", "newest"))]
+    home = Page(site.contents(view)["index.html"].decode()).text
+    assert "A bare Value can be trained since Gadget 0.31.0" in home
+
+
+def test_badges(files: Mapping[str, bytes]) -> None:
+    endpoint = json.loads(files["badges/bare-value.json"])
+    assert endpoint == {
+        "schemaVersion": 1, "label": "gadget: bare-value of a Value", "message": "raises as of 0.31.0", "color": "red",
+    }  # fmt: skip
+    picture = ElementTree.fromstring(files["badges/bare-value.svg"])
+    assert picture.get("aria-label") == "gadget: bare-value of a Value: raises as of 0.31.0"
+
+
+def test_pictures_are_well_formed_and_load_nothing(files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        if name.endswith(".svg"):
+            ElementTree.fromstring(content)
+            addresses = re.findall(rb"""(?:href|src|url\(|@import)[=\s("']+([^"')\s]+)""", content)
+            assert all(address.startswith(b"#") for address in addresses), name
+
+
+def test_statements_have_the_form_of_browser_compat_data(files: Mapping[str, bytes], view: View) -> None:
+    for probe in view.probes:
+        compat = json.loads(files[f"support/{probe.id}.json"])["gadget"][probe.id]["__compat"]
+        assert list(compat["support"]) == list(view.pairings)
+        for entries in compat["support"].values():
+            for entry in entries:
+                assert entry["version_added"] in (False, None) or re.fullmatch(r"≤?\d+(\.\d+)*", entry["version_added"])
+                assert entry.keys() <= {"version_added", "version_removed", "partial_implementation", "notes"}
+    assert json.loads(files["support/trap-1.json"])["gadget"]["trap-1"]["__compat"]["support"]["release-day"] == [
+        {"version_added": "0.1.0", "partial_implementation": True, "notes": [statement.SILENT]}
+    ]
+
+
+def _ranges(*told: str) -> tuple[Range, ...]:
+    return tuple(
+        Range(
+            first=f"0.{number}",
+            last=f"0.{number}",
+            state=OutcomeState(state),
+            signature="E: no" if state == "raises" else None,
+        )
+        for number, state in enumerate(told)
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (["not-run"], [{"version_added": None}]),
+        (["absent", "raises"], [{"version_added": False, "notes": ["0.1: raises E: no"]}]),
+        (["absent", "supported"], [{"version_added": "0.1"}]),
+        (["not-run", "supported"], [{"version_added": "≤0.1"}]),
+        (["supported", "raises", "supported"], [{"version_added": "0.2"}, {"version_added": "0.0", "version_removed": "0.1"}]),
+        (["supported", "inconclusive", "supported"], [{"version_added": "0.0", "notes": ["0.1 inconclusive"]}]),
+        (["supported", "not-run", "raises"], [{"version_added": "0.0", "version_removed": "≤0.2"}]),
+        (["supported", "not-run"], [{"version_added": "0.0", "notes": ["0.1 not-run"]}]),
+        (
+            ["no-effect", "supported"],
+            [
+                {"version_added": "0.1"},
+                {"version_added": "0.0", "version_removed": "0.1", "partial_implementation": True, "notes": [statement.SILENT]},
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_statements_say_unknown_where_it_is(told: list[str], expected: list[dict[str, object]]) -> None:
+    assert statement.of_ranges(_ranges(*told)) == expected
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "|calc", "\t=1"])
+def test_no_text_in_the_spreadsheet_is_a_formula(text: str) -> None:
+    assert not sheet.safe(text).startswith(sheet.DANGEROUS)
+
+
+def test_numbers_in_the_spreadsheet_stay_numbers() -> None:
+    assert sheet.safe(-6.0) == "-6.0"
+
+
+def test_the_spreadsheet_has_a_row_for_every_outcome(files: Mapping[str, bytes], view: View) -> None:
+    rows = list(csv.DictReader(io.StringIO(files["compatibility.csv"].decode(), newline="")))
+    assert len(rows) == sum(max(len(cell.outcomes), 1) for cell in view.cells)
+    assert {row["gadget"] for row in rows} == {release.version for release in view.releases}
+    assert not any(
+        (value or "").startswith(sheet.DANGEROUS) for row in rows for name, value in row.items() if name != "value"
+    )
+
+
+def test_the_json_is_the_one_beside_the_site(files: Mapping[str, bytes], view: View) -> None:
+    assert files["compatibility.json"] == machine.compatibility_json(view)
+
+
+def test_rebuilding_gives_the_same_bytes(config: Config, files: Mapping[str, bytes]) -> None:
+    again = site.contents(support.view(sample.make_ledger(), config, sample.make_probes()))
+    assert again == files
+
+
+def test_sizes(config: Config) -> None:
+    files = site.contents(support.view(sample.make_ledger(hostile=False), config, sample.make_probes()))
+    assert len(gzip.compress(files["index.html"] + files["site.css"] + files["choose.js"] + files["site.js"])) < 150_000
+    assert sum(map(len, files.values())) < 9_000_000
+
+
+def test_what_is_not_made_any_more_goes_and_records_stay(tmp_path: Path) -> None:
+    stale, record = tmp_path / "site" / "probe" / "gone.html", tmp_path / "records" / "0.1.jsonl"
+    for path in (stale, record):
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    write.write(tmp_path, {"site/index.html": b"new"})
+    assert not stale.exists()
+    assert record.exists()
+
+
+def test_an_empty_ledger_makes_a_site(config: Config) -> None:
+    made = site.contents(support.view(Ledger(), config, sample.make_probes()))
+    assert "Not known yet" in Page(made["index.html"].decode()).text
+    ElementTree.fromstring(made["changes.atom"])
+
+
+def test_backticks_mark_code_and_a_stray_one_nothing() -> None:
+    assert pages.code("a `b<` c") == "a <code>b&lt;</code> c"
+    assert pages.code("a ` c") == "a ` c"
+
+
+def test_only_web_addresses_become_links() -> None:
+    assert pages.outside("javascript:alert(1)") == ""
+    assert pages.outside("https://example.org/x") == "https://example.org/x"
+
+
+def test_runs_of_neighbours_are_drawn_together(view: View) -> None:
+    row = pairs.pairs(view)["0.20.0"]
+    assert pairs.spans(row, pairs.IMPORTS) == "17.0 to 44.0, 50.0"
+    assert pairs.spans(row, pairs.TRAINS) == "17.0 to 40.0, 50.0"
+    assert pairs.spans(row, pairs.FULLY) == "17.0 to 36.0, 50.0"
