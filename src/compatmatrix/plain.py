@@ -17,12 +17,12 @@ def line(text: object, limit: int = MESSAGE) -> str:
     """The first line that says something, without control, format or bidi characters, cut to ``limit``."""
     bounded = str(text)[: 20 * limit]
     first = next((part for part in bounded.splitlines() if part.strip()), "")
-    return cut(" ".join(_visible(first).split()), limit)
+    return cut(" ".join(_settled(_visible(first)).split()), limit)
 
 
 def block(text: object, limit: int = EVIDENCE) -> str:
     """Several lines, each visible text only; the middle is left out where it is too long."""
-    lines = [_visible(part).rstrip() for part in str(text)[: 20 * limit].splitlines()]
+    lines = [_settled(_visible(part)).rstrip() for part in str(text)[: 20 * limit].splitlines()]
     whole = "\n".join(lines)
     if len(whole) <= limit:
         return whole
@@ -40,12 +40,18 @@ def signature(exception: str, message: str) -> str:
     """What stays the same of an exception across releases and machines: no path, address, line number, shape, count."""
     text = line(message, SIGNATURE * 4)
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
+    text = re.sub(r"<class '(?:\w+\.)+(\w+)'>", r"<class '\1'>", text)  # classes move between modules
     text = re.sub(r"(?:[A-Za-z]:)?(?:[\w.@~+-]*[\\/])+[\w.@~+-]*\.\w+(?::\d+)*", "<path>", text)
     text = re.sub(r"(?<![\w/.])(?:[A-Za-z]:|~)?(?:[\\/][\w.@~+-]+){2,}[\\/]?", "<path>", text)
     text = re.sub(r"\bline \d+", "line …", text)
     text = re.sub(r"\[[\d, ]*\d[\d, ]*\]|\((?:\d+, ?)+\d*\)", "[…]", text)
     text = re.sub(r"\b\d+(?:\.\d+)*\b", "N", text)
     return cut(f"{exception.rsplit('.', 1)[-1]}: {text}".rstrip(": "), SIGNATURE)
+
+
+def _settled(text: str) -> str:
+    """Without addresses, which are others in every run and would make news of an answer that is the same."""
+    return re.sub(r"\b0x[0-9a-fA-F]{6,}\b", "0x…", text)
 
 
 def _visible(text: str) -> str:
