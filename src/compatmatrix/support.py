@@ -13,6 +13,7 @@ from itertools import groupby
 import msgspec
 from packaging.version import Version
 
+from compatmatrix import plain
 from compatmatrix.config import Config
 from compatmatrix.interpret import weigh
 from compatmatrix.ledger import Ledger, holders
@@ -241,7 +242,7 @@ def _cells(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[Cel
         outcomes: dict[str, Outcome] = {}
         for record in records:
             outcomes |= {
-                name: outcome
+                name: _signed(outcome)
                 for name, outcome in record.outcomes.items()
                 if record.probes.get(name) == current.get(name)
             }
@@ -261,6 +262,13 @@ def _cells(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[Cel
             )
         )
     return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
+
+
+def _signed(outcome: Outcome) -> Outcome:
+    """With the signature as it is made today: the record keeps what was seen, how like is told from unlike may improve."""
+    if outcome.exception is None:
+        return outcome
+    return msgspec.structs.replace(outcome, signature=plain.signature(outcome.exception, outcome.message or ""))
 
 
 def _outcome_at(cell: CellView | None, probe: str) -> Outcome:
