@@ -114,6 +114,30 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         help="keep the plan there, for `run --plan` and `merge --plan`",
     )
+    merged = command("merge", "unite what the shards of a plan found with our records, and say what it comes to")
+    merged.add_argument("delivered", type=Path, nargs="+", metavar="DIR", help="holds records, at any depth")
+    _plan_argument(merged, "the plan that was carried out: what of it is missing is named")
+    merged.add_argument(
+        "--bulletin", type=Path, metavar="FILE", help="write down there what moved and what is in the way"
+    )
+    moved = command("changes", "what moved since a day: lifted, regressed, raises differently …")
+    moved.add_argument(
+        "--since", type=_since, required=True, metavar="DATE", help="from the beginning of that day (UTC)"
+    )
+    moved.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
+    alarmed = command("announce", "bring the issues on GitHub to where things stand, and write the run's summary")
+    alarmed.add_argument(
+        "bulletin", type=Path, metavar="FILE", help="from `merge --bulletin`; none there is an alarm too"
+    )
+    published = command("publish", "commit and push what was merged, unless less would be known than before")
+    published.add_argument("merged", type=Path, metavar="DIR", help="holds the merged records")
+    published.add_argument(
+        "--bulletin",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="from `merge --bulletin`: whether it may be published",
+    )
     rebuilt = command("report", "rebuild all reports from the records, without running a probe")
     rebuilt.add_argument("--repair", action="store_true", help="set damaged lines of the records aside first")
     shown = command("show", "everything about one release: outcomes, evidence, lock, how to reproduce it")
@@ -163,6 +187,11 @@ def _requirement(text: str) -> str:
             f"{text!r} is not accepted; write a name and a version specifier (PEP 440), like 'name>=0.12,!=0.12.3'"
         )
     return text
+
+
+def _since(text: str) -> datetime:
+    """A day stands for its beginning."""
+    return _instant(f"{text}T00:00:00" if len(text) == 10 else text)
 
 
 def _instant(text: str) -> datetime:

@@ -17,31 +17,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix import commands, consult, planning
+    from compatmatrix import automate, commands, consult, planning, runner
     from compatmatrix.model import Trouble, UserError
     from compatmatrix.setting import Setting
 
     # In a pipe nothing is folded to a width that nobody has.
     console = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
     errors = Console(stderr=True)
-    try:
-        return {
-            "run": commands.run_missing,
-            "plan": planning.show_plan,
-            "report": commands.rebuild_reports,
-            "show": consult.show,
-            "recipe": consult.recipe,
-            "bounds": consult.bounds,
-        }[asked.command](Setting(asked, console))
-    except UserError as error:
-        errors.print(Text(f"error: {error}"), soft_wrap=True)
-        return WRONG
-    except Trouble as error:
-        errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
-        return UNEXAMINED
-    except KeyboardInterrupt:
-        errors.print(Text("interrupted: what was finished is recorded, and the same command goes on from there"))
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing is left to say, nobody to say it to
-        return DONE
+    with runner.commands_off():
+        try:
+            return {
+                "run": commands.run_missing,
+                "plan": planning.show_plan,
+                "merge": automate.merge,
+                "changes": automate.changes,
+                "announce": automate.raise_alarm,
+                "publish": automate.publish,
+                "report": commands.rebuild_reports,
+                "show": consult.show,
+                "recipe": consult.recipe,
+                "bounds": consult.bounds,
+            }[asked.command](Setting(asked, console))
+        except UserError as error:
+            errors.print(Text(f"error: {error}"), soft_wrap=True)
+            return WRONG
+        except Trouble as error:
+            errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
+            return UNEXAMINED
+        except KeyboardInterrupt:
+            errors.print(Text("interrupted: what was finished is recorded, and the same command goes on from there"))
+            return INTERRUPTED
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of our output has gone: nothing is left to say, nobody to say it to
+            return DONE

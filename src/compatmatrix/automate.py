@@ -1,0 +1,164 @@
+"""The commands of the scheduled job after the cells have run: unite, say what moved, raise the alarm, publish."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from compatmatrix import alarm, announce, bulletin, deliver, ledger, runner, shards, support
+from compatmatrix.alarm import Move, sentence
+from compatmatrix.announce import Topic, Tracker
+from compatmatrix.bulletin import Bulletin
+from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.commands import write_reports
+from compatmatrix.config import Config
+from compatmatrix.github import GitHub, NoIssuesError
+from compatmatrix.model import format_instant
+from compatmatrix.publish import tell, words
+from compatmatrix.setting import Setting
+
+
+def merge(setting: Setting) -> int:
+    """Unite what was delivered with our records, rebuild the reports, and write down what it comes to."""
+    asked = setting.asked
+    plan = shards.read(asked.plan) if asked.plan else None
+    delivered = ledger.merge(*(ledger.read(folder) for folder in _holding_records(asked.delivered)))
+    before, print_before = setting.ledger(), _fingerprint(setting)
+    ledger.append(setting.records, ledger.merge(delivered, plan.facts) if plan else delivered)
+    after = ledger.read(setting.records)
+    write_reports(setting, after)
+    fresh = _fingerprint(setting) != print_before
+    made = bulletin.make(setting.config, setting.probes, plan, before, delivered, after, fresh)
+    if asked.bulletin:
+        bulletin.save(made, asked.bulletin)
+    setting.say(f"{len(delivered.records)} records delivered, {len(after.records)} in {setting.records} now")
+    for move in made.alarms:
+        setting.say(f"moved: {sentence(setting.config, move)}")
+    for title in made.missing:
+        setting.say(f"missing, published as not run: {title}")
+    for title, why in made.failed:
+        setting.say(f"not examined: {title}: {why}")
+    for refusal in made.refusals:
+        setting.say(f"not to be published: {refusal.why}")
+    runner.output("state", made.state)
+    if made.refusals:
+        return UNEXAMINED
+    if "changed" in asked.fail_on and made.alarms:
+        return FAILED_ON
+    return UNEXAMINED if made.missing or made.failed else DONE
+
+
+def changes(setting: Setting) -> int:
+    """What moved since an instant."""
+    known, since = setting.ledger(), format_instant(setting.asked.since)
+    old, new = (support.view(one, setting.config, setting.probes) for one in (support.before(known, since), known))
+    found = alarm.compare(old, new)
+    if setting.asked.format == "json":
+        tree = {"since": since, "subject": setting.config.subject.name, "verdict": words.verdict(new), "moves": found}
+        print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
+    elif setting.asked.format == "markdown":
+        print(f"**{tell.prose(words.verdict(new))}**\n\nSince {since}:\n\n{tell.moves(setting.config, found)}")
+    else:
+        setting.say(words.verdict(new))
+        for line in _lines(setting.config, found):
+            setting.say(line)
+    return DONE
+
+
+def raise_alarm(setting: Setting, tracker: Tracker | None = None) -> int:
+    """Bring the issues to where things stand, and write the run's summary."""
+    config, file = setting.config, setting.asked.bulletin
+    found = bulletin.read(file) if file.is_file() else None
+    runner.summary(tell.summary(config, found) if found else tell.job(config, None, closing=""))
+    runner.output("alarms", str(len(found.alarms) if found else 0))
+    try:
+        for topic in topics(config, found):
+            setting.say(announce.attend(tracker or GitHub(), topic))
+    except NoIssuesError as trouble:
+        setting.say(f"{trouble}: the run's summary and the feed are all that says so; see docs/scheduling.md")
+    return DONE
+
+
+def publish(setting: Setting) -> int:
+    """Commit what was merged to the branch that is published, unless the guard has refused it."""
+    asked = setting.asked
+    found = bulletin.read(asked.bulletin)
+    if found.refusals:
+        for refusal in found.refusals:
+            setting.say(f"refused: {refusal.why}")
+        setting.say("what is published stays as it was")
+        return UNEXAMINED
+    merged = [ledger.read(folder) for folder in _holding_records([asked.merged])]
+    here = asked.config.parent.resolve()
+
+    def brought_up_to_date(copy: Path) -> str:
+        # Read there: whoever was faster may have changed a probe.
+        reports = None if asked.reports is None else copy / os.path.relpath(setting.reports, here)
+        there = argparse.Namespace(**vars(asked) | {"config": copy / asked.config.name, "reports": reports})
+        theirs = Setting(there, setting.console)
+        ledger.append(theirs.records, ledger.merge(*merged))
+        write_reports(theirs, theirs.ledger())
+        return _message(setting.config, found)
+
+    done = deliver.commit(here, brought_up_to_date, setting.say)
+    setting.say("committed and pushed" if done else "nothing is new: nothing committed")
+    runner.output("committed", str(done).lower())
+    return DONE
+
+
+def topics(config: Config, found: Bulletin | None) -> Iterable[Topic]:
+    """What may have an issue: the job itself, and where it works, the answer to the question."""
+    name = config.subject.title or config.subject.name
+    works = "It works again: this run examined what it had to, and may publish it."
+    kinds = sorted({refusal.kind for refusal in found.refusals}) if found else ["no result"]
+    yield Topic(
+        name="job",
+        title=f"{name} compatibility: the scheduled job needs attention",
+        before={"job": "works"},
+        after={"job": ", ".join(kinds) or "works"},
+        body=lambda: tell.job(config, found),
+        news=lambda: tell.job(config, found, closing=""),
+        back=lambda: works,
+    )
+    if found and not found.refusals:
+        yield Topic(
+            name=f"headline {config.subject.headline}",
+            title=f"{name} compatibility: “{config.subject.question}” has another answer",
+            before={pairing: standing.answer for pairing, standing in found.before.items()},
+            after={pairing: standing.answer for pairing, standing in found.after.items()},
+            body=lambda: tell.headline(config, found),
+            news=lambda: tell.headline(config, found, closing=""),
+            back=lambda: tell.headline(
+                config, found, closing="It is as it was before this issue, which closes with it."
+            ),
+        )
+
+
+def _holding_records(folders: Iterable[Path]) -> list[Path]:
+    """Every folder at or below these that holds files of records; one that is not there delivered nothing."""
+    return sorted({file.parent for folder in folders for file in folder.rglob("*.jsonl")})
+
+
+def _fingerprint(setting: Setting) -> str:
+    """Of everything that would be committed."""
+    hashed = hashlib.sha256()
+    for path in sorted(setting.reports.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            hashed.update(path.relative_to(setting.reports).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()
+
+
+def _lines(config: Config, found: tuple[Move, ...]) -> Iterable[str]:
+    yield from [sentence(config, move) for move in found] or ["nothing moved"]
+
+
+def _message(config: Config, found: Bulletin) -> str:
+    """Of the commit: the answer, and what moved."""
+    name = config.subject.title or config.subject.name
+    told = [sentence(config, move) for move in found.alarms[:20]] or ["No answer moved."]
+    return f"Record {name} compatibility: {found.examined} cells\n\n{found.verdict}\n\n" + "\n".join(told) + "\n"

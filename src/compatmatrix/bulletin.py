@@ -1,0 +1,94 @@
+"""The bulletin of a run: what it found against what was published, and whether that may be published. One file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from compatmatrix import alarm, guard, support
+from compatmatrix.alarm import Move, Standing
+from compatmatrix.config import Config
+from compatmatrix.guard import Refusal
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import Probe, Trouble, UserError, canonical
+from compatmatrix.publish import words
+from compatmatrix.shards import Plan, missing
+
+SCHEMA = 1
+
+
+class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
+    """What the jobs after `merge` have to know.
+
+    ``before`` and ``after`` are the headline's answers by pairing; ``missing`` are planned cells that nobody delivered,
+    ``failed`` wishes that could not be looked into, ``fresh`` whether anything is on disk that was not before.
+    """
+
+    schema: int = SCHEMA
+    verdict: str
+    examined: int
+    fresh: bool
+    missing: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+    refusals: tuple[Refusal, ...]
+    before: Mapping[str, Standing]
+    after: Mapping[str, Standing]
+    moves: tuple[Move, ...]
+
+    @property
+    def alarms(self) -> tuple[Move, ...]:
+        return alarm.alarming(self.moves)
+
+    @property
+    def state(self) -> str:
+        """One word for whoever decides what comes next: ``refused``, ``changed`` or ``same``."""
+        return "refused" if self.refusals else "changed" if self.fresh else "same"
+
+
+def make(
+    config: Config,
+    probes: Sequence[Probe],
+    plan: Plan | None,
+    before: Ledger,
+    delivered: Ledger,
+    after: Ledger,
+    fresh: bool,
+) -> Bulletin:
+    """Hold what a run brought against what is published; without a plan there is nothing to miss or to refuse."""
+    old, new = (support.view(ledger, config, probes) for ledger in (before, after))
+    lost = missing(plan, delivered) if plan else ()
+    return Bulletin(
+        verdict=words.verdict(new),
+        examined=len(plan.jobs) - len(lost) if plan else len(delivered.records),
+        fresh=fresh,
+        missing=tuple(job.title for job in lost),
+        failed=plan.failed if plan else (),
+        refusals=guard.refusals(config, probes, plan, before, delivered, after) if plan else (),
+        before=alarm.standing(old, config.subject.headline),
+        after=alarm.standing(new, config.subject.headline),
+        moves=alarm.compare(old, new),
+    )
+
+
+def read(path: Path) -> Bulletin:
+    """Raises UserError where there is none or it cannot be read."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Bulletin)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(
+            f"{path}: no bulletin can be read ({str(error)[:200]}); `merge --bulletin` writes one"
+        ) from None
+    if found.schema != SCHEMA:
+        raise UserError(f"{path}: a bulletin of schema {found.schema}; this version reads {SCHEMA}")
+    return found
+
+
+def save(bulletin: Bulletin, path: Path) -> None:
+    """Raises Trouble where the disk does not take it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(canonical(bulletin) + b"\n")
+    except OSError as error:
+        raise Trouble(f"the bulletin cannot be written to {path}: {error.strerror}") from None
