@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock as Mutex
 
 from compatmatrix.config import Index
 from compatmatrix.model import Trouble
@@ -84,9 +85,18 @@ def index_arguments(index: Index) -> list[str]:
     return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
 
 
-@cache
+_FINDING = Mutex()
+
+
 def binary() -> str:
     """Absolute path of the uv that was installed with the engine."""
+    # One thread at a time: looked for by several at once, sysconfig hands out variables that it has not read yet.
+    with _FINDING:
+        return _found()
+
+
+@cache
+def _found() -> str:
     from uv import find_uv_bin
 
     return find_uv_bin()
