@@ -14,6 +14,7 @@ from compatmatrix.interpreters import Interpreters
 from ground import Project, Ready
 from packages import world
 from packages.index import LocalIndex
+from story import Story
 
 # No database: what hypothesis keeps between runs would make one checkout's tests another's.
 settings.register_profile("suite", deadline=None, max_examples=60, database=None)
@@ -85,3 +86,10 @@ def ready(
         return made[behaviour]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """The matrix after its first run; whoever takes it leaves it as it was."""
+    with LocalIndex() as index:
+        yield Story(tmp_path_factory.mktemp("story"), index)

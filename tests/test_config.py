@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from compatmatrix import config
@@ -146,7 +147,7 @@ def test_this_machine_must_have_a_platform(file: Path) -> None:
     read = config.load(file, environ={})
     assert config.host_platform(read) in read.platform
     with pytest.raises(UserError, match="add a line for it"):
-        config.host_platform(config.msgspec.structs.replace(read, platform={"amiga-m68k": "none"}))
+        config.host_platform(msgspec.structs.replace(read, platform={"amiga-m68k": "none"}))
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,12 @@ def works(ready: Make) -> Ready:
     return ready("works")
 
 
-def told(folder: Path, works: Ready, body: str) -> dict[str, object]:
+def told(folder: Path, works: Ready, body: str) -> object:
     """What a probe tells of its surroundings, as JSON by way of its note."""
     body = f"import json, os, sys\nfound = {body}\nraise AssertionError(json.dumps(found))"
     outcome = works.read(ask(folder, body)).outcomes["it"]
     assert outcome.message, outcome
-    found: dict[str, object] = json.loads(outcome.message)
-    return found
+    return json.loads(outcome.message)
 
 
 def test_a_cell_that_runs_leaves_events_and_a_report(tmp_path: Path, works: Ready) -> None:
@@ -50,6 +49,7 @@ def test_a_probe_sees_nothing_of_the_parents_environment_but_what_a_process_need
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     found = told(tmp_path, works, "sorted(os.environ)")
     allowed = {*execute._INHERITED, "HOME", "USERPROFILE", "TMPDIR", "PLANTED", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+    assert isinstance(found, list)
     assert set(found) - allowed <= {"LC_CTYPE", "PYTEST_VERSION", "PYTEST_CURRENT_TEST"}
     assert told(tmp_path, works, "os.environ['PLANTED']") == "by matrix.toml"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix import interpreters as room
+from compatmatrix import uv
 from compatmatrix.interpreters import Interpreters
 from ground import NOWHERE, THIS
 
@@ -26,7 +27,12 @@ def test_a_python_that_nobody_has_is_not_found_and_looked_for_once(
 ) -> None:
     asked: list[str] = []
     really = room._download
-    monkeypatch.setattr(room, "_download", lambda python: asked.append(python) or really(python))
+
+    def download(python: str) -> Path | None:
+        asked.append(python)
+        return really(python)
+
+    monkeypatch.setattr(room, "_download", download)
     seeker = Interpreters(tmp_path)
     assert seeker.find(NOWHERE) is None
     assert seeker.find(NOWHERE) is None
@@ -51,7 +57,7 @@ def test_a_cache_that_cannot_be_written_hinders_nothing(tmp_path: Path) -> None:
 
 def test_what_uv_has_fetched_is_taken_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"install": "", "find": f"{sys.executable}\n"}
-    monkeypatch.setattr(room.uv, "run", lambda arguments: told[arguments[1]])
+    monkeypatch.setattr(uv, "run", lambda arguments: told[arguments[1]])
     assert room._download("3.12") == Path(sys.executable)
     told["find"] = "/gone/python\n"
     assert room._download("3.12") is None

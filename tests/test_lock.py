@@ -34,11 +34,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     found: list[str] = []
     really = uv.run
 
-    def run(arguments: list[str], **more: str) -> str:
+    def run(arguments: list[str], *, stdin: str | None = None) -> str:
         found.append(arguments[arguments.index("--python-version") + 1].removesuffix(".99"))
-        return really(arguments, **more)
+        return really(arguments, stdin=stdin)
 
-    monkeypatch.setattr(lock.uv, "run", run)
+    monkeypatch.setattr(uv, "run", run)
     yield found
 
 
