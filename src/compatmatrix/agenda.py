@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -18,11 +18,24 @@ from packaging.version import Version
 from compatmatrix import lock
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger, holders
-from compatmatrix.model import Cell, CellState, Record, Trouble, Wanted, digest, format_instant, record_key
+from compatmatrix.model import (
+    Cell,
+    CellState,
+    Record,
+    Trouble,
+    Wanted,
+    digest,
+    format_instant,
+    parse_instant,
+    record_key,
+)
 from compatmatrix.plan import Selection
 
 RESOLVERS = 8
 """Resolutions at once: each mostly waits for the index."""
+
+DRIFT_DAYS = 30
+"""How long a `newest` cell answers while only packages have moved that are neither subject nor companion."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,14 +106,18 @@ def agenda(
                 probe: source for probe, source in wish.probes.items() if answered[identity].get(probe) != source
             }
             current = held.get(_slot(wish, grid))
+            if missing and current and _stands(current, answered[current.cell], wish, outcome, instant):
+                continue
             if missing:
                 old = jobs.get(identity)
                 labels = dict.fromkeys([*(old.labels if old else ()), wish.pairing])
                 jobs[identity] = Job(
                     cell=outcome, labels=tuple(labels), probes={**(old.probes if old else {}), **missing}
                 )
-            elif current is None or current.cell != identity:
-                ready += [_labelled(record, wish.pairing, instant) for record in by_cell[identity]]
+            elif current is None or current.cell != identity or selection.as_of:
+                # What a day of the past looked like is worth a word even where it looked as today does.
+                labelled = [_labelled(record, wish.pairing, instant) for record in by_cell[identity]]
+                ready += [record for record in labelled if record != known.records[record.key]]
         else:
             record = _unrunnable(config, wish, outcome, instant, now)
             if fresh or record.key not in known.records or held.get(_slot(wish, grid), record).cell != record.cell:
@@ -139,6 +156,19 @@ def _resolve_all(
 
     with ThreadPoolExecutor(max_workers=RESOLVERS) as pool:
         return list(pool.map(one, wishes))
+
+
+def _stands(current: Record, answered: Mapping[str, str], wish: Wanted, cell: Cell, instant: str) -> bool:
+    """Whether what is on record of `newest` still answers, though its lock would be another today.
+
+    Some package that nobody names here is released every other day. A cell is asked again when a named package moves,
+    or after `DRIFT_DAYS`: often enough to notice what breaks meanwhile, seldom enough for a ledger that is kept in git.
+    """
+    if wish.pairing != "newest" or any(answered.get(probe) != source for probe, source in wish.probes.items()):
+        return False
+    age = parse_instant(instant) - parse_instant(max(current.pairings["newest"]))
+    same = current.python == cell.python and dict(current.versions) == dict(cell.versions)
+    return same and timedelta() <= age < timedelta(days=DRIFT_DAYS)
 
 
 def _slot(wish: Wanted, grid: str | None) -> tuple[str, ...]:
@@ -181,6 +211,7 @@ def _unrunnable(config: Config, wish: Wanted, outcome: lock.Unresolvable | str, 
         state=state,
         detail=detail[:500],
         recorded=format_instant(now),
+        source=wish.source,
     )
 
 
