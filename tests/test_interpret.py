@@ -1,0 +1,247 @@
+"""A report is read with suspicion: each outcome by its rule, and what is no clear answer is no answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compatmatrix.execute import Raw
+from compatmatrix.interpret import Reading, interpret, weigh
+from compatmatrix.model import CellState, Outcome, OutcomeState, Trouble
+from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
+from test_plain import HOSTILE, invisible
+
+STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
+
+
+def raw(*tests: dict[str, Any], events: Any = STARTED, **more: Any) -> Raw:
+    """A cell that ended as it should, but for what is said."""
+    fields: dict[str, Any] = {
+        "exit_code": 0,
+        "killed_for": None,
+        "events": tuple(events),
+        "report": {"tests": list(tests)},
+        "output": "",
+        "began": 0.0,
+        "seconds": 1.0,
+    }
+    return Raw(**{**fields, **more})
+
+
+def entry(outcome: str, exception: dict[str, Any] | None = None, when: str = "call", **more: Any) -> dict[str, Any]:
+    """What pytest-json-report says of the headline's probe."""
+    metadata = {"metadata": {when: exception}} if exception else {}
+    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **metadata, **more}
+
+
+def exception(kind: str = "subject.core.NotTrainable", message: str = "no", *, package: str | None = "subject") -> Any:
+    frames = [
+        {"path": "probes/test_value.py", "line": 3, "function": "test_standalone", "text": "it()", "package": None}
+    ]
+    if package:
+        frames.append({"path": f"{package}/core.py", "line": 9, "function": "fit", "text": "raise", "package": package})
+    return {"type": kind, "own": False, "message": message, "frames": frames, "left_out": 0}
+
+
+def outcome(test: dict[str, Any]) -> Outcome:
+    return interpret(raw(test), [STANDALONE]).outcomes["standalone"]
+
+
+def test_passing_is_supported() -> None:
+    assert outcome(entry("passed")) == SUPPORTED
+
+
+def test_the_number_the_note_and_the_recipe_are_kept() -> None:
+    properties = [{"value": 0.5}, {"note": "by the way"}, {"recipe": "held.py"}, {"other": 1}]
+    found = outcome(entry("passed", user_properties=properties))
+    assert (found.value, found.note, found.recipe) == (0.5, "by the way", "held.py")
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [(3, 3.0), (float("nan"), "nan"), (float("inf"), "inf"), ("empty", "empty"), ("\x1b[2J!", "!")]
+)
+def test_a_value_is_a_number_or_plain_words(value: object, kept: object) -> None:
+    assert outcome(entry("passed", user_properties=[{"value": value}])).value == kept
+
+
+def test_the_helpers_own_failure_is_no_effect() -> None:
+    own = {**exception("conftest.NoEffect", "found 0, expected 3", package=None), "own": True}
+    found = outcome(entry("failed", own))
+    assert (found.state, found.message) == (OutcomeState.NO_EFFECT, "found 0, expected 3")
+
+
+def test_a_failure_of_that_name_that_is_not_the_helpers_is_not() -> None:
+    """A release may not call its exception so, and make a loud failure a silent one."""
+    assert outcome(entry("failed", exception("subject.NoEffect"))).state is OutcomeState.RAISES
+
+
+def test_a_skip_is_absent_with_its_reason() -> None:
+    skipped = {**exception("_pytest.outcomes.Skipped", "there is no subject.Trainer", package=None)}
+    found = outcome(entry("skipped", skipped))
+    assert found == Outcome(state=OutcomeState.ABSENT, note="there is no subject.Trainer")
+
+
+@pytest.mark.parametrize("package", ["subject", "companion"])
+def test_what_comes_up_through_subject_or_companion_raises(package: str) -> None:
+    reading = interpret(raw(entry("failed", exception(message="no\nmore", package=package))), [STANDALONE])
+    found = reading.outcomes["standalone"]
+    assert found.state is OutcomeState.RAISES
+    assert (found.exception, found.message) == ("subject.core.NotTrainable", "no")
+    assert found.where == f"{package}/core.py:9 in fit"
+    assert found.signature == "NotTrainable: no"
+    assert reading.evidence[found.evidence or ""].splitlines() == [
+        "Traceback (most recent call last):",
+        "  probes/test_value.py:3 in test_standalone",
+        "    it()",
+        f"  {package}/core.py:9 in fit",
+        "    raise",
+        "subject.core.NotTrainable: no",
+        "more",
+    ]
+
+
+def test_the_same_traceback_is_one_piece_of_evidence() -> None:
+    tests = [entry("failed", exception()), {**entry("failed", exception()), "nodeid": "test_value.py::test_held"}]
+    assert len(interpret(raw(*tests), PROBES).evidence) == 1
+
+
+def test_an_exception_of_the_probes_own_is_inconclusive() -> None:
+    found = outcome(entry("failed", exception("NameError", "name 'x' is not defined", package=None)))
+    assert found.state is OutcomeState.INCONCLUSIVE
+    assert "the probe itself is at fault" in (found.note or "")
+    assert found.exception == "NameError"
+
+
+@pytest.mark.parametrize("when", ["setup", "teardown"])
+def test_an_exception_around_the_probe_is_inconclusive_wherever_it_came_from(when: str) -> None:
+    assert outcome(entry("error", exception(), when)).state is OutcomeState.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("verdict", ["failed", "error", "xfailed", "xpassed", "skipped", "", None, 7])
+def test_a_verdict_without_a_reason_is_inconclusive(verdict: Any) -> None:
+    assert outcome(entry(verdict)).state is OutcomeState.INCONCLUSIVE
+
+
+def test_a_pass_with_an_exception_is_no_pass() -> None:
+    assert outcome(entry("passed", exception())).state is not OutcomeState.SUPPORTED
+
+
+def test_a_probe_that_the_report_is_silent_about_is_inconclusive() -> None:
+    assert interpret(raw(entry("passed")), PROBES).outcomes["held"].state is OutcomeState.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("left", "detail"),
+    [
+        ({"report": None}, "ended without a complete report, exit code 0 (while pytest started)"),
+        ({"report": {"tests": "passed"}}, "ended without a complete report, exit code 0 (while pytest started)"),
+        ({"report": {"tests": [{"nodeid": 1}]}}, "ended without a complete report, exit code 0 (while pytest started)"),
+        ({"exit_code": 2}, "ended without a complete report, exit code 2 (while pytest started)"),
+        ({"exit_code": -11}, "ended by SIGSEGV (while pytest started)"),
+        ({"killed_for": "memory", "exit_code": -9}, "took more memory than the limit (while pytest started)"),
+        ({"events": STARTED[:2]}, "ended without a complete report, exit code 0 (at the import)"),
+    ],
+)
+def test_what_ended_otherwise_crashed_and_has_no_outcomes(left: dict[str, Any], detail: str) -> None:
+    reading = interpret(raw(entry("passed"), **left), [STANDALONE])
+    assert reading == Reading(state=CellState.CRASHED, detail=detail)
+
+
+def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
+    events = [*STARTED, {"event": "probe", "nodeid": "test_value.py::test_two_words"}]
+    reading = interpret(raw(killed_for="time", exit_code=-9, events=events), PROBES)
+    assert reading == Reading(state=CellState.TIMEOUT, detail="no end within the time limit (in two-words)")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (
+            {"events": [{"event": "versions", "wrong": ["subject: 1 in the lock, 2 installed"]}]},
+            "is not the lock: subj",
+        ),
+        ({"events": [], "exit_code": 1, "output": "no module named json"}, "did not start .* no module named json"),
+        ({"exit_code": -9}, "killed from outside"),
+    ],
+)
+def test_what_is_our_fault_is_trouble_and_no_reading(left: dict[str, Any], said: str) -> None:
+    with pytest.raises(Trouble, match=said):
+        interpret(raw(entry("passed"), **left), PROBES)
+
+
+def test_an_import_that_fails_says_how() -> None:
+    events = [*STARTED[:2], {"event": "import-failed", "exception": exception("AttributeError", "no attribute 'x'")}]
+    reading = interpret(raw(events=events, exit_code=4, report=None), PROBES)
+    assert (reading.state, reading.detail) == (CellState.IMPORT_FAILS, "AttributeError: no attribute 'x'")
+    assert len(reading.evidence) == 1
+
+
+def test_a_failing_control_takes_the_meaning_of_a_no_and_leaves_a_yes() -> None:
+    for control in (RAISES, NO_EFFECT, INCONCLUSIVE):
+        assert weigh({"held": control, "standalone": RAISES}, PROBES, "held")["standalone"].state is (
+            OutcomeState.INCONCLUSIVE
+        )
+        for kept in (SUPPORTED, ABSENT):
+            assert weigh({"held": control, "standalone": kept}, PROBES, "held")["standalone"] == kept
+
+
+@pytest.mark.parametrize("control", [SUPPORTED, ABSENT])
+def test_a_control_that_works_or_is_absent_says_nothing_against_the_others(control: Outcome) -> None:
+    assert weigh({"held": control, "standalone": RAISES}, PROBES, "held")["standalone"] == RAISES
+
+
+def test_a_control_that_was_not_run_says_nothing() -> None:
+    assert weigh({"standalone": RAISES}, PROBES, "held") == {"standalone": RAISES}
+
+
+def test_the_control_itself_keeps_its_outcome() -> None:
+    assert weigh({"held": RAISES}, PROBES, "held") == {"held": RAISES}
+
+
+def test_a_second_control_governs_those_that_need_it() -> None:
+    jitted, plain_one = probe("jitted", needs=("jit",)), probe("plain")
+    found = {"held": SUPPORTED, "jit": RAISES, "jitted": RAISES, "plain": RAISES}
+    weighed = weigh(found, [HELD, probe("jit"), jitted, plain_one], "held")
+    assert weighed["jitted"].state is OutcomeState.INCONCLUSIVE
+    assert weighed["jitted"].note == "the control jit came out raises here; without it: raises"
+    assert weighed["plain"] == RAISES
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_no_hostile_text_survives_into_an_outcome_or_its_evidence(kind: str, message: str, path: str) -> None:
+    told = exception(kind, message)
+    told["frames"][1].update(path=path, function=message, text=kind)
+    reading = interpret(raw(entry("failed", told, user_properties=[{"note": message}, {"value": kind}])), [STANDALONE])
+    found = reading.outcomes["standalone"]
+    kept = [found.exception, found.message, found.where, found.signature, found.note, str(found.value)]
+    assert {one for text in kept if text for one in invisible(text)} == set()
+    assert all(len(text) <= 300 for text in kept if text)
+    assert {one for text in reading.evidence.values() for one in invisible(text)} <= {"\n"}
+    assert all(len(text) <= 4000 for text in reading.evidence.values())
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"nodeid": st.just("x.py::test_standalone")},
+        optional={
+            "outcome": ANYTHING | st.sampled_from(["failed", "skipped", "error"]),
+            "metadata": ANYTHING | st.fixed_dictionaries({"call": ANYTHING}),
+            "user_properties": ANYTHING,
+        },
+    )
+)
+def test_whatever_a_forged_report_holds_is_read_without_an_accident(test: dict[str, Any]) -> None:
+    json.dumps(test)
+    found = interpret(raw(test), [STANDALONE]).outcomes["standalone"]
+    assert found.state is not OutcomeState.SUPPORTED
