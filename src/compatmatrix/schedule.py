@@ -140,9 +140,11 @@ class Run:
             began = time.monotonic()
             ledgers.append(self._records, Ledger(records={record.key: record}, evidence=evidence))
             parts["record"] = time.monotonic() - began
-        except Trouble as trouble:
+        except Exception as error:
+            # A defect of ours must not end a worker unheard, and with it every job that it would have taken.
+            trouble = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
             workspace.discard(job.cell.python)
-            return Result(job=job, record=None, trouble=str(trouble), seconds=time.monotonic() - started, parts=parts)
+            return Result(job=job, record=None, trouble=trouble, seconds=time.monotonic() - started, parts=parts)
         return Result(job=job, record=record, seconds=time.monotonic() - started, parts=parts)
 
     def _record(self, workspace: Workspace, job: Job, parts: dict[str, float]) -> tuple[Record, Mapping[str, str]]:
@@ -175,10 +177,11 @@ class Run:
             pairings={label: (self._instant,) for label in job.labels},
             state=reading.state,
             detail=reading.detail,
-            lock=tuple(map(str, cell.lock)),
+            lock=cell.listed(),
             probes=dict(job.probes),
             outcomes=dict(reading.outcomes),
             recorded=self._recorded,
+            source=cell.source,
         )
 
 
