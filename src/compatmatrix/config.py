@@ -19,6 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from compatmatrix import addresses
 from compatmatrix.model import Probe, UserError
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -97,6 +98,17 @@ class Index(_Table, frozen=True, kw_only=True):
     extra: tuple[str, ...] = ()
 
 
+class Watch(_Table, frozen=True, kw_only=True):
+    """What is not released yet: ``sources`` of the subject and, for a companion, the index of its ``nightly`` builds.
+
+    ``version_file`` is the file in the subject's repository that says its version.
+    """
+
+    sources: tuple[str, ...] = ()
+    nightly: dict[str, str] = {}
+    version_file: str = msgspec.field(name="version-file", default="")
+
+
 class Publish(_Table, frozen=True, kw_only=True):
     """What the reports show: ``recipes`` is the order of preference, nearest to the headline first.
 
@@ -126,6 +138,7 @@ class Config(_Table, frozen=True, kw_only=True):
     index: Index = Index()
     groups: dict[str, str] = {}
     publish: Publish = Publish()
+    watch: Watch = Watch()
 
     @property
     def companions(self) -> tuple[Companion, ...]:
@@ -249,6 +262,11 @@ def _check(path: Path, text: str, config: Config) -> None:
             raise wrong("python.versions", f'{version!r} is not accepted; write versions like "3.12"')
     if not config.python.versions:
         raise wrong("python.versions", 'is empty; list at least one version like "3.12"')
+    for source in config.watch.sources:
+        addresses.parse(source, config.subject.name, f"{_place(path, text, 'watch.sources')}: `watch.sources`:")
+    for companion_name in config.watch.nightly:
+        if companion_name not in names:
+            raise wrong(f"watch.nightly.{companion_name}", f"is no companion; there are {', '.join(names)}")
     if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
         raise wrong("tools", "must pin pytest and pytest-json-report, which run the probes")
     for tool, version in config.tools.items():
@@ -283,6 +301,7 @@ def _fields(key: str) -> tuple[str, ...]:
         "limits": Limits,
         "index": Index,
         "publish": Publish,
+        "watch": Watch,
     }
     for part in re.sub(r"\[.*?\]", "", key).split("."):
         table = tables.get(part, table)

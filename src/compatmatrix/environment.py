@@ -54,17 +54,20 @@ class Workspace:
         base = self._interpreters.find(cell.python)
         if base is None:
             raise NoPython(f"needs Python {cell.python}, which is not on this machine and could not be downloaded")
-        folder = self._root / cell.python
+        # An environment that ever held something built from source never serves a release: uv takes the one for the
+        # other where they call themselves the same version.
+        place = f"{cell.python}-source" if cell.wheel else cell.python
+        folder = self._root / place
         python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        if self._holds.get(cell.python) == cell.lock and python.exists():
+        if self._holds.get(place) == cell.lock and python.exists():
             return python
-        self._holds.pop(cell.python, None)
+        self._holds.pop(place, None)
         if not python.exists():
             shutil.rmtree(folder, ignore_errors=True)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
-        requirements = self._root / f"{cell.python}.txt"
+        requirements = self._root / f"{place}.txt"
         try:
-            requirements.write_text("".join(f"{pin}\n" for pin in cell.lock), encoding="utf-8")
+            requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {requirements.parent.name}/: {error.strerror}") from None
         _checked(
@@ -79,17 +82,19 @@ class Workspace:
                 "--no-build",
                 "--python-platform",
                 self._config.platform[cell.platform],
-                *uv.index_arguments(self._config.index),
+                *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
+                *uv.index_arguments(self._config.index, cell.indexes),
             ],
             lambda text: _as_listed(self._config, cell, text),
         )
-        self._holds[cell.python] = cell.lock
+        self._holds[place] = cell.lock
         return python
 
     def discard(self, python: str) -> None:
         """Throw the environment of X.Y away; the next cell gets a new one."""
-        self._holds.pop(python, None)
-        shutil.rmtree(self._root / python, ignore_errors=True)
+        for place in (python, f"{python}-source"):
+            self._holds.pop(place, None)
+            shutil.rmtree(self._root / place, ignore_errors=True)
 
 
 # How uv says that a wheel itself is broken (as opposed to: not there, not reached, not the one that was locked).

@@ -116,9 +116,9 @@ def append(folder: Path, news: Ledger) -> None:
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     _replace(path, text.encode())
-            for version in {record.subject for record in news.records.values()}:
-                ours = {key: record for key, record in news.records.items() if record.subject == version}
-                _rewrite(folder / f"{version}.jsonl", Ledger(records=ours))
+            for name in {_file(record) for record in news.records.values()}:
+                ours = {key: record for key, record in news.records.items() if _file(record) == name}
+                _rewrite(folder / name, Ledger(records=ours))
             if news.releases:
                 _rewrite(folder / "releases.jsonl", Ledger(releases=news.releases))
     except OSError as error:
@@ -193,6 +193,11 @@ def _united(one: Record, other: Record) -> Record:
         for label in sorted({*one.pairings, *other.pairings})
     }
     return msgspec.structs.replace(later, pairings=pairings)
+
+
+def _file(record: Record) -> str:
+    """Name of the file that holds a record: what is not released never stands among a release's."""
+    return f"{record.source.file if record.source else record.subject}.jsonl"
 
 
 def _still_missing(old: Record | None, new: Record) -> bool:

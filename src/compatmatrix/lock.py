@@ -6,8 +6,10 @@ answer for good, and one about "now" has one for as long as the lists of release
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
 from compatmatrix.config import Config
-from compatmatrix.model import Cell, Lock, Pin, Trouble, Wanted, digest, parse_instant
+from compatmatrix.model import Cell, Lock, Pin, Source, Trouble, Wanted, digest, parse_instant
 from compatmatrix.releases import FRESH_SECONDS
 
 
@@ -43,7 +45,8 @@ def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
     Raises:
         Trouble: the resolver could not work (index, network, disk).
     """
-    kept = cache / f"{digest([wanted.request_id(), config.index.url, config.index.extra])}.json"
+    question = [wanted.request_id(), config.index.url, config.index.extra, *filter(None, [wanted.wheel])]
+    kept = cache / f"{digest(question)}.json"
     known = _read(kept, wanted)
     if known is None:
         known = _resolve(config, wanted)
@@ -55,8 +58,20 @@ def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
         python=known.python,
         platform=wanted.platform,
         lock=known.lock,
-        versions=named_versions(config, known.lock),
+        versions=named_versions(config, known.lock) | ({config.subject.name: wanted.subject} if wanted.wheel else {}),
+        source=_seen(wanted, known.lock),
+        wheel=wanted.wheel,
+        indexes=tuple(wanted.nightly.values()),
     )
+
+
+def _seen(wanted: Wanted, lock: Lock) -> Source | None:
+    """The source of the cell; of a nightly, now that it is known, with its version."""
+    source = wanted.source
+    if source is None or wanted.wheel:
+        return source
+    versions = {pin.name: pin.version for pin in lock}
+    return msgspec.structs.replace(source, version=versions.get(canonicalize_name(source.package), ""))
 
 
 def named_versions(config: Config, lock: Lock) -> dict[str, str]:
@@ -69,7 +84,7 @@ def _resolve(config: Config, wanted: Wanted) -> _Kept:
     first_refusal: _Kept | None = None
     for python in wanted.pythons:
         try:
-            text = uv.run(_arguments(config, wanted, python), stdin="\n".join(wanted.requirements) + "\n")
+            text = _compiled(config, wanted, python)
         except uv.Refused as refusal:
             # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
             if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
@@ -84,11 +99,38 @@ def _resolve(config: Config, wanted: Wanted) -> _Kept:
     return first_refusal
 
 
-def _arguments(config: Config, wanted: Wanted, python: str) -> list[str]:
+def _compiled(config: Config, wanted: Wanted, python: str) -> str:
+    """uv's answer, a pylock.toml."""
+    requirements = list(wanted.requirements)
+    if wanted.wheel:
+        requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
+    if not wanted.nightly:
+        return uv.run(_arguments(config, wanted, python, "-"), stdin="\n".join(requirements) + "\n")
+    # Only a project's file can say that an index is there for some packages alone.
+    with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch:
+        project = Path(scratch) / "pyproject.toml"
+        project.write_text(_project(config, wanted, requirements), encoding="utf-8")
+        return uv.run(_arguments(config, wanted, python, str(project)))
+
+
+def _project(config: Config, wanted: Wanted, requirements: list[str]) -> str:
+    """A project that takes the nightly companions, and what follows them, from their own indexes: pre-releases too."""
+    dependencies, sources, indexes = list(requirements), [], []
+    for companion in config.companions:
+        if address := wanted.nightly.get(companion.name):
+            dependencies = [f"{line}>=0.dev0" if line == companion.pinned() else line for line in dependencies]
+            dependencies += [f"{name}>=0.dev0" for name in companion.follows]
+            sources += [f'"{name}" = {{ index = "{companion.name}" }}' for name in (companion.name, *companion.follows)]
+            indexes.append(f'[[tool.uv.index]]\nname = "{companion.name}"\nurl = "{address}"\nexplicit = true')
+    project = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(dependencies)}'
+    return "\n\n".join([project, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
+
+
+def _arguments(config: Config, wanted: Wanted, python: str, requirements: str) -> list[str]:
     arguments = [
         "pip",
         "compile",
-        "-",
+        requirements,
         "--format",
         "pylock.toml",
         "--no-header",
@@ -120,9 +162,9 @@ def parse_pylock(text: str) -> Lock:
     """
     pins = []
     for package in tomllib.loads(text).get("packages", []):
-        digests = sorted(
-            wheel["hashes"]["sha256"] for wheel in package.get("wheels", []) if "sha256" in wheel.get("hashes", {})
-        )
+        # What was asked for by its address stands as an archive, not as one wheel of several.
+        files = [*package.get("wheels", []), *filter(None, [package.get("archive")])]
+        digests = sorted(file["hashes"]["sha256"] for file in files if "sha256" in file.get("hashes", {}))
         if not digests:
             raise Trouble(f"the index gives no SHA-256 for any wheel of {package['name']} {package.get('version')}")
         pins.append(Pin(name=package["name"], version=package["version"], sha256=tuple(digests)))

@@ -13,10 +13,21 @@ from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
+
+
+COMMIT_DAY = "commit-day"
+"""Label of a commit with the companions of its day: what `release-day` is to a release."""
+
+NIGHTLY = "nightly"
+"""Label of a subject with the nightly builds of its companions."""
+
+BISECTED = "bisect"
+"""Label of a pair that a bisection over a companion made, where that is not the grid's."""
 
 
 class OutcomeState(str, Enum):
@@ -93,6 +104,48 @@ class Pin(_Frozen, frozen=True, kw_only=True):
 Lock = tuple[Pin, ...]
 
 
+class Source(_Frozen, frozen=True, kw_only=True):
+    """Where a package came from that is no release on the index; nothing in it tells of the machine.
+
+    ``origin`` is the address of the repository or index, empty for what lies on a machine; ``reference`` what was
+    asked for there (a branch, a tag, ``nightly``, ``wheel``, ``checkout``). A commit identifies what was built from it
+    (``parent`` is its first parent); what no commit says is identified by the digest ``content``. ``version`` is what
+    the wheel calls itself.
+    """
+
+    package: str
+    origin: str = ""
+    reference: str
+    commit: str = ""
+    parent: str = ""
+    committed: str = ""
+    content: str = ""
+    version: str = ""
+    built: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What makes two sources the same: not the bytes of a wheel, which differ from build to build."""
+        return self.commit or self.content
+
+    @property
+    def short(self) -> str:
+        return self.identity[:12]
+
+    @property
+    def row(self) -> str:
+        """The version that the subject counts as: the built one and the commit, as PEP 440 writes a local version."""
+        base, _, local = (self.version or "0").partition("+")
+        return f"{base}+{f'{local}.' if local else ''}{'g' if self.commit else 'w'}{self.short}"
+
+    @property
+    def file(self) -> str:
+        """Name of the file of records that it has in the ledger."""
+        return (
+            f"git-{self.short}" if self.commit else f"wheel-{self.short}" if self.content else f"nightly-{self.package}"
+        )
+
+
 class Wanted(_Frozen, frozen=True, kw_only=True):
     """A cell that is wanted, before it is known what it holds.
 
@@ -100,6 +153,9 @@ class Wanted(_Frozen, frozen=True, kw_only=True):
     ``companions`` are explicit companion versions (a grid pair); ``lowest`` takes the oldest version of the
     requirements named there. ``probes`` maps the probes to run to the digest of their source. ``refused`` says
     why no Python of the configuration can hold the cell.
+
+    ``source`` is set where not everything is a release on the index: the subject, whose wheel is at ``wheel`` then, or
+    companions, which ``nightly`` maps to the index of their nightly builds.
     """
 
     subject: str
@@ -112,6 +168,9 @@ class Wanted(_Frozen, frozen=True, kw_only=True):
     lowest: tuple[str, ...] = ()
     probes: Mapping[str, str] = {}
     refused: str | None = None
+    source: Source | None = None
+    wheel: str = ""
+    nightly: Mapping[str, str] = {}
 
     @property
     def title(self) -> str:
@@ -120,20 +179,56 @@ class Wanted(_Frozen, frozen=True, kw_only=True):
 
     def request_id(self) -> str:
         """Identity of the question put to the resolver; the probes are no part of it."""
-        return digest([self.platform, self.pythons, self.requirements, self.bound, self.lowest])
+        asked: list[object] = [self.platform, self.pythons, self.requirements, self.bound, self.lowest]
+        if self.source:
+            asked += [self.source.identity, self.nightly]
+        return digest(asked)
 
 
 class Cell(_Frozen, frozen=True, kw_only=True):
-    """One (Python X.Y, platform, lock): the unit that is installed and run."""
+    """One (Python X.Y, platform, lock): the unit that is installed and run.
+
+    Where the subject is built from a ``source``, its wheel lies at ``wheel`` and the cell is identified by the commit
+    instead of that wheel's bytes; ``indexes`` are further ones that hold companions. Neither place is recorded.
+    """
 
     subject: str
     python: str
     platform: str
     lock: Lock
     versions: Mapping[str, str]
+    source: Source | None = None
+    wheel: str = ""
+    indexes: tuple[str, ...] = ()
 
     def id(self) -> str:
-        return digest([self.python, self.platform, [str(pin) for pin in self.lock]])
+        return digest([self.python, self.platform, [self._identity(pin) for pin in self.lock]])
+
+    def listed(self) -> tuple[str, ...]:
+        """The lock as it is recorded: lines of a requirements file, the same on every machine."""
+        return tuple(self._from_source() if self._is_built(pin) else str(pin) for pin in self.lock)
+
+    def installed(self) -> tuple[str, ...]:
+        """The lock as it is installed here."""
+        return tuple(
+            f"{pin.name} @ {self.wheel.partition('#')[0]} --hash=sha256:{pin.sha256[0]}"
+            if self._is_built(pin)
+            else str(pin)
+            for pin in self.lock
+        )
+
+    def _is_built(self, pin: Pin) -> bool:
+        return bool(self.wheel) and self.source is not None and pin.name == canonicalize_name(self.source.package)
+
+    def _identity(self, pin: Pin) -> str:
+        return f"{pin.name} {self.source.identity}" if self.source and self._is_built(pin) else str(pin)
+
+    def _from_source(self) -> str:
+        assert self.source is not None
+        if self.source.commit and self.source.origin:
+            return f"{self.source.package} @ git+{self.source.origin}@{self.source.commit}"
+        what = "commit" if self.source.commit else "content"
+        return f"# {self.source.package} from a source on the machine that ran it, {what} {self.source.identity}"
 
 
 class Outcome(_Frozen, frozen=True, kw_only=True):
@@ -160,7 +255,7 @@ class Record(_Frozen, frozen=True, kw_only=True):
 
     ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes``
     maps each probe that was put to the digest of its source, so that a changed question never meets an old
-    answer; ``lock`` holds requirement lines with hashes.
+    answer; ``lock`` holds requirement lines with hashes. ``source`` says what in it was not released.
     """
 
     schema: Annotated[int, msgspec.Meta(ge=1)] = SCHEMA
@@ -177,6 +272,7 @@ class Record(_Frozen, frozen=True, kw_only=True):
     probes: Mapping[str, str] = {}
     outcomes: Mapping[str, Outcome] = {}
     recorded: str
+    source: Source | None = None
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config import PAIRINGS, Companion, Config
-from compatmatrix.model import Probe, Release, UserError, Wanted, format_instant
+from compatmatrix.model import COMMIT_DAY, Probe, Release, UserError, Wanted, format_instant
 from compatmatrix.releases import Projects, releases
 from compatmatrix.tags import admits, pythons_of
 
@@ -77,7 +77,7 @@ def plan(
             continue
         for pairing in selection.pairings or config.pairings.default:
             for explicit in _explicit(config, projects, pairing, selection):
-                wanted.append(_wanted(config, projects, probes, platform, release, pairing, explicit, selection.as_of))
+                wanted.append(wish(config, projects, probes, platform, release, pairing, explicit, selection.as_of))
     return tuple(wanted)
 
 
@@ -99,7 +99,7 @@ def _explicit(config: Config, projects: Projects, pairing: str, selection: Selec
             yield explicit
 
 
-def _wanted(
+def wish(
     config: Config,
     projects: Projects,
     probes: Sequence[Probe],
@@ -109,8 +109,9 @@ def _wanted(
     explicit: Mapping[str, str],
     as_of: datetime | None,
 ) -> Wanted:
+    """The cell that a pairing wants of one release, or of what is to count as one."""
     bound = as_of
-    if pairing == "release-day":
+    if pairing in ("release-day", COMMIT_DAY):
         day_after = release.uploaded.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         bound = min(day_after, as_of) if as_of else day_after
     lowest = tuple(companion.name for companion in config.companions if companion.oldest) if pairing == "oldest" else ()

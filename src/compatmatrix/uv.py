@@ -79,9 +79,9 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
     raise Trouble(f"uv {arguments[0]} {arguments[1]} failed ({done.returncode}): {text[-2000:]}")
 
 
-def index_arguments(index: Index) -> list[str]:
+def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:
     """The best version over all indexes wins, wherever it is."""
-    extra = [part for address in index.extra for part in ("--index", address)]
+    extra = [part for address in (*index.extra, *further) for part in ("--index", address)]
     return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
 
 
