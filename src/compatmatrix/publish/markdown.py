@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from compatmatrix import advice
 from compatmatrix.model import CellState, OutcomeState, Probe, Release
@@ -17,8 +17,9 @@ from compatmatrix.support import Change, View, changes
 
 def escaped(text: object) -> Markup:
     """Text as text in GitHub's Markdown: HTML's characters as entities, Markdown's with a backslash, one line."""
-    html = str(escape(" ".join(str(text).split())))
-    return Markup(re.sub(r"([\\`*_{}\[\]()#+!|~$@^<>-])", r"\\\1", html).replace("://", "\\://"))
+    # By hand: markupsafe's entity of a quotation mark has a # in it, which is Markdown's again.
+    html = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(re.sub(r"([\\`*_{}\[\]()#+!|~$@^-])", r"\\\1", html).replace("://", "\\://"))
 
 
 def render(view: View, earlier: View | None) -> str:

@@ -43,7 +43,9 @@ def write(reports: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
             os.chmod(partial, 0o644)
             os.replace(partial, path)
-        for path in sorted((reports / SITE).rglob("*")):
+        # Only where pages were made: a folder of this name beside another file is not ours.
+        made = any(name.startswith(f"{SITE}/") for name in files)
+        for path in sorted((reports / SITE).rglob("*")) if made else ():
             if path.is_file() and path.relative_to(reports).as_posix() not in files:
                 path.unlink()
     except OSError as error:

@@ -1,0 +1,247 @@
+"""Reports are a pure function of the records: the same bytes each time, in the form they promise, with text as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
+
+from compatmatrix import support
+from compatmatrix.config import Config
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import CellState, OutcomeState, Probe, Trouble
+from compatmatrix.publish import machine, markdown, words
+from compatmatrix.publish.readme import BEGIN, END, refreshed
+from compatmatrix.publish.write import contents, write
+from compatmatrix.support import View
+from ground import Project
+from made import ABSENT, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
+from test_plain import HOSTILE
+
+NASTY = (
+    "<script>alert(1)</script> | [x](javascript:y) `code` *b* _i_ ~~s~~ # h & &lt; ![i](j) https://evil.example @you"
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.make(tmp_path_factory.mktemp("project"), "https://example.org/simple/")
+
+
+@pytest.fixture(scope="module")
+def config(project: Project) -> Config:
+    return project.config
+
+
+@pytest.fixture(scope="module")
+def probes(project: Project) -> tuple[Probe, ...]:
+    return project.probes
+
+
+@pytest.fixture(scope="module")
+def known(probes: tuple[Probe, ...]) -> Ledger:
+    """A history with every outcome and every state, hostile text in it, over two days."""
+    found = [ABSENT, RAISES, NO_EFFECT, INCONCLUSIVE, NOT_RUN, SUPPORTED]
+    hostile = msgspec.structs.replace(RAISES, message=NASTY, signature=f"Bad: {NASTY}", note=NASTY, where=NASTY)
+    made = [
+        *(record(f"0.{n}.0", answers(standalone=one), probes=probes) for n, one in enumerate(found)),
+        record("0.6.0", answers(standalone=hostile), probes=probes, recorded="2025-06-03T00:00:00Z"),
+        *(
+            record(f"0.{n}.0", state=state, detail=NASTY, probes=probes)
+            for n, state in enumerate(CellState, 7)
+            if state is not CellState.RAN
+        ),
+        record("0.20.0", answers(standalone=SUPPORTED), probes=probes),
+    ]
+    listed = [release(one.subject) for one in made]
+    return ledger(*made, releases=[*listed, release("0.19.0", yanked=True), release("0.21.0rc1", prerelease=True)])
+
+
+@pytest.fixture(scope="module")
+def view(known: Ledger, config: Config, probes: tuple[Probe, ...]) -> View:
+    return support.view(known, config, probes)
+
+
+@pytest.fixture(scope="module")
+def page(known: Ledger, config: Config, probes: tuple[Probe, ...]) -> str:
+    """The Markdown report of it."""
+    return contents(known, config, probes)["compatibility.md"].decode()
+
+
+def test_the_same_records_give_the_same_bytes_in_whatever_order_they_come(
+    known: Ledger, config: Config, probes: tuple[Probe, ...]
+) -> None:
+    turned = Ledger(
+        records=dict(reversed(list(known.records.items()))), releases=dict(reversed(list(known.releases.items())))
+    )
+    assert contents(known, config, probes) == contents(turned, config, probes)
+
+
+def test_compatibility_json_is_what_its_schema_says(view: View) -> None:
+    schema = json.loads(machine.schema_json())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(machine.compatibility_json(view)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("cells", 0, "state"), "fine"),
+        (("cells", 0, "outcomes", "held", "state"), "ok"),
+        (("releases", 0, "yanked"), "no"),
+        (("support", "held", "newest", "latest"), None),
+        (("schema",), "1"),
+    ],
+)
+def test_the_schema_refuses_what_is_not_so(view: View, path: tuple[Any, ...], value: object) -> None:
+    tree = json.loads(machine.compatibility_json(view))
+    place = tree
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert not Draft202012Validator(json.loads(machine.schema_json())).is_valid(tree)
+
+
+def test_compatibility_json_has_the_keys_of_the_contract(view: View) -> None:
+    tree = json.loads(machine.compatibility_json(view))
+    assert {"schema", "subject", "as_of", "probes", "releases", "cells", "support"} <= tree.keys()
+    assert {"id", "title", "question", "control", "links"} <= tree["probes"][0].keys()
+    assert {"version", "released", "requires_python", "yanked", "prerelease"} <= tree["releases"][0].keys()
+    wanted = {"id", "python", "platform", "pairings", "versions", "state", "detail", "outcomes", "recorded"}
+    assert all(wanted <= cell.keys() for cell in tree["cells"])
+    assert {"first_supported", "latest", "ranges"} <= tree["support"]["standalone"]["newest"].keys()
+    assert tree["as_of"] == "2025-06-03"
+    assert {outcome["state"] for cell in tree["cells"] for outcome in cell["outcomes"].values()} == {
+        state.value for state in OutcomeState
+    }
+
+
+def test_each_cell_and_release_is_a_line_of_its_own(view: View) -> None:
+    lines = machine.compatibility_json(view).decode().splitlines()
+    assert sum('"state": "timeout"' in line and '"versions"' in line for line in lines) == 1
+    assert machine.compatibility_json(view).isascii()
+
+
+def parsed(text: str) -> list[Any]:
+    """All tokens of a real Markdown parser, inline ones too."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    return [one for token in tokens for one in (token, *(token.children or ()))]
+
+
+@given(HOSTILE)
+def test_text_in_markdown_is_text_and_nothing_else(text: str) -> None:
+    text = text.replace("\ud800", "")
+    shown = [one for one in parsed(f"x {markdown.escaped(text)} y") if one.type not in ("text", "text_special")]
+    assert [one.type for one in shown] == ["paragraph_open", "inline", "paragraph_close"]
+    kept = "".join(one.content for one in parsed(f"x {markdown.escaped(text)} y") if one.type.startswith("text"))
+    # The standard has NUL replaced by any parser.
+    assert " ".join(kept.split()) == " ".join(f"x {text} y".split()).replace("\0", "\ufffd")
+
+
+def test_a_hostile_release_puts_no_markup_into_the_report(page: str) -> None:
+    tokens = parsed(page)
+    assert not [one for one in tokens if one.type == "html_inline"]
+    assert [one.content for one in tokens if one.type == "html_block"] == [page.splitlines()[0] + "\n"]
+    links = {one.attrs["href"] for one in tokens if one.type == "link_open"}
+    assert not [link for link in links if "evil" in str(link) or str(link).startswith("javascript")]
+    assert not [one for one in tokens if one.type == "image"]
+
+
+def test_every_row_of_a_table_has_as_many_columns_as_its_head(page: str) -> None:
+    columns = 0
+    for line in page.replace("\\|", "").splitlines():
+        if not line.startswith("|"):
+            columns = 0
+        elif columns:
+            assert line.count("|") == columns, line
+        else:
+            columns = line.count("|")
+    assert page.count("| 0.19.0 (yanked) |") > 0
+
+
+def test_markdown_tells_what_changed_since_the_day_before(page: str) -> None:
+    news = page.split("## What changed since the state recorded before")[1]
+    assert "Subject 0.6.0, standalone" in news
+    assert "Subject 0.5.0" not in news
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([RAISES, RAISES], "No: A bare Value cannot be trained as of Subject 0.1.0"),
+        ([RAISES, SUPPORTED], "Yes: A bare Value can be trained since Subject 0.1.0 (companion 1.0; 2025-06-01)."),
+        ([NOT_RUN, SUPPORTED], "Yes: A bare Value can be trained since Subject 0.1.0 at the latest"),
+        ([SUPPORTED, NO_EFFECT], "No: A bare Value cannot be trained as of Subject 0.1.0"),
+        ([SUPPORTED, NOT_RUN], "Not known for Subject 0.1.0"),
+        ([SUPPORTED, INCONCLUSIVE], "Not known for Subject 0.1.0"),
+        ([], "Not known yet"),
+    ],
+)
+def test_the_verdict_claims_no_more_than_was_run(
+    config: Config, probes: tuple[Probe, ...], found: list[Any], said: str
+) -> None:
+    made = [record(f"0.{n}.0", answers(standalone=one), probes=probes) for n, one in enumerate(found)]
+    assert words.verdict(support.view(ledger(*made), config, probes)).startswith(said)
+
+
+def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Probe, ...]) -> None:
+    made = [
+        record(
+            "0.1.0", answers(standalone=SUPPORTED), probes=probes, companion="1.0", pairings={"release-day": ("2025",)}
+        ),
+        record("0.1.0", answers(standalone=RAISES), probes=probes, companion="2.0", pairings={"newest": ("2025",)}),
+    ]
+    assert words.verdict(support.view(ledger(*made), config, probes)) == (
+        "It depends: standalone on Subject 0.1.0 is supported with release-day companions, raises with newest companions."
+    )
+
+
+def test_every_state_and_outcome_has_a_sign_of_its_own_and_a_meaning() -> None:
+    assert len({*words.SIGNS.values()}) == len(words.SIGNS) == len(words.MEANINGS) == len(OutcomeState)
+    assert words.CELL_SIGNS.keys() == words.CELL_MEANINGS.keys() == {*CellState}
+
+
+def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": b"1", "b/c.md": b"2"})
+    (tmp_path / "a.md").chmod(0o444)
+    before = (tmp_path / "a.md").stat()
+    write(tmp_path, {"a.md": b"1", "b/c.md": b"3"})
+    assert (tmp_path / "a.md").stat() == before
+    assert (tmp_path / "b/c.md").read_bytes() == b"3"
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a.md", "c.md"]
+
+
+def test_a_page_that_is_made_no_more_is_taken_away(tmp_path: Path) -> None:
+    write(tmp_path, {"site/old.html": b"1", "site/new.html": b"1"})
+    (tmp_path / "kept.txt").write_text("not ours")
+    write(tmp_path, {"site/new.html": b"1"})
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["kept.txt", "new.html"]
+
+
+def test_defect_writing_the_readme_emptied_a_folder_named_site_beside_it(tmp_path: Path) -> None:
+    """That folder is the user's."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("the user's")
+    write(tmp_path, {"README.md": b"1"})
+    assert (tmp_path / "site/index.html").read_text() == "the user's"
+
+
+def test_a_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Trouble, match="the reports cannot be written"):
+        write(tmp_path / "file", {"a.md": b"1"})
+
+
+def test_the_readme_gets_todays_answer_between_its_markers_and_nothing_else(view: View) -> None:
+    before, after = "# Title\n\n", "\n\nThe rest.\n"
+    page = refreshed(f"{before}{BEGIN}old{END}{after}", view)
+    assert page.startswith(f"{before}{BEGIN}\n**Yes: A bare Value can be trained since Subject")
+    assert page.endswith(f"{END}{after}")
+    assert refreshed(page, view) == page
+    assert refreshed("# No markers\n", view) == "# No markers\n"
