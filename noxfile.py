@@ -87,12 +87,22 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def story(session: nox.Session) -> None:
+    """Run the scheduled job's workflow from day to day, on fake releases."""
+    install(session, "tests")
+    session.run("pytest", "-m", "story", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
-    """Style and strict types."""
+    """Style, strict types, and the workflows: their schema and their traps."""
     install(session, "tests", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    workflows = sorted(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", *workflows)
 
 
 @nox.session

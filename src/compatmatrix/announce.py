@@ -83,11 +83,15 @@ def attend(tracker: Tracker, topic: Topic) -> str:
         opened = Mark(topic=topic.name, baseline=topic.before, current=after)
         number = tracker.open(topic.title, fitted(f"{opened}\n{topic.body()}"))
         return f"{topic.title}: opened #{number}"
-    after = {**mark.current, **topic.after}
-    if after == mark.current:
+    # A pairing that nobody asked for when the issue was opened joins as it stood before it moved.
+    joined = Mark(
+        topic=mark.topic, baseline={**topic.before, **mark.baseline}, current={**topic.before, **mark.current}
+    )
+    after = {**joined.current, **topic.after}
+    if after == joined.current:
         return f"{topic.title}: #{issue.number} says so already"
-    moved = msgspec.structs.replace(mark, current=after)
-    if after == mark.baseline:
+    moved = msgspec.structs.replace(joined, current=after)
+    if after == joined.baseline:
         tracker.comment(issue.number, fitted(topic.back()))
         tracker.edit(issue.number, remark(issue.body, moved))
         tracker.close(issue.number)

@@ -126,11 +126,14 @@ def topics(config: Config, found: Bulletin | None) -> Iterable[Topic]:
         back=lambda: works,
     )
     if found and not found.refusals:
+        before, after = (
+            {pairing: standing.answer for pairing, standing in one.items()} for one in (found.before, found.after)
+        )
         yield Topic(
             name=f"headline {config.subject.headline}",
             title=f"{name} compatibility: “{config.subject.question}” has another answer",
-            before={pairing: standing.answer for pairing, standing in found.before.items()},
-            after={pairing: standing.answer for pairing, standing in found.after.items()},
+            before={**after, **before},  # what was not known before has not moved
+            after=after,
             body=lambda: tell.headline(config, found),
             news=lambda: tell.headline(config, found, closing=""),
             back=lambda: tell.headline(

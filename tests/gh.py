@@ -1,0 +1,39 @@
+"""Stands in for `gh`: issues in a file (the first argument), behind the few calls of GitHub's API that are made."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(file: Path, *arguments: str) -> None:
+    """Answer one call as `gh api` does."""
+    if arguments[:2] == ("auth", "git-credential"):
+        return  # the local remote asks for none
+    assert os.environ["GH_TOKEN"], "no token"
+    assert arguments[:2] == ("api", "--method"), arguments
+    method, path = arguments[2], arguments[3].removeprefix("repos/{owner}/{repo}/")
+    issues: list[dict[str, Any]] = json.loads(file.read_text())
+    content = json.load(sys.stdin) if "--input" in arguments else {}
+    assert len(content.get("body", "")) <= 65_536
+    answer: Any
+    if method == "GET":
+        answer = issues[::-1]
+    elif path == "issues":
+        answer = {"number": len(issues) + 1, "state": "open", "comments": [], **content}
+        issues.append(answer)
+    else:
+        answer = issues[int(path.split("/")[1]) - 1]
+        if path.endswith("/comments"):
+            answer["comments"].append(content["body"])
+        else:
+            answer |= content
+    file.write_text(json.dumps(issues))
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
