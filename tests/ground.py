@@ -211,10 +211,11 @@ class Project:
     def main(self, *arguments: str) -> Said:
         """Give a command as a user does, in this process."""
         out, err = io.StringIO(), io.StringIO()
-        command, *rest = arguments
+        named = arguments[0].startswith("-") or "--config" in arguments
+        config_argument = [] if named else ["--config", str(self.folder / "matrix.toml")]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = cli.main([command, "--config", str(self.folder / "matrix.toml"), *rest])
+                code = cli.main([arguments[0], *config_argument, *arguments[1:]])
             except SystemExit as leaving:  # argparse leaves by itself
                 code = int(str(leaving.code))
         return Said(code, out.getvalue(), err.getvalue())

@@ -75,9 +75,10 @@ def fetch(
     for (name, _), page in zip(wanted, pages, strict=True):
         for file in page.files:
             projects.setdefault(name, {}).setdefault(file.name, file)
-    for name in {name for name, _ in wanted} - projects.keys():
+    if missing := sorted({name for name, _ in wanted} - projects.keys()):
         raise Trouble(
-            f"no index lists any file of {name!r} (asked: {len(addresses)} index address(es)); check the name and [index]"
+            f"no index lists any file of {', '.join(map(repr, missing))} (asked: {len(addresses)} index address(es)); "
+            "check the names and [index]"
         )
     return {name: tuple(sorted(files.values(), key=lambda file: file.name)) for name, files in projects.items()}
 

@@ -36,8 +36,13 @@ class Setting:
         self.now = datetime.now(UTC)
 
     def say(self, text: str) -> None:
-        """Print a line as it is: nothing in it is taken for markup, nothing is wrapped."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Print a line as it is: nothing in it is taken for markup, nothing is wrapped.
+
+        Where the output is for programs, words for people go to standard error.
+        """
+        for_people = getattr(self.asked, "format", "text") == "text"
+        console = self.console if for_people else Console(stderr=True)
+        console.print(Text(text), soft_wrap=True)
 
     def ledger(self) -> Ledger:
         """Read the records, and name what is damaged among them."""

@@ -1,0 +1,262 @@
+"""The command line: what is accepted, what is said where, and the exit code that each ending has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from compatmatrix import ledger
+from compatmatrix.arguments import parse
+from ground import MATRIX, THIS, Project, write
+from packages import world
+from packages.index import Fault, LocalIndex
+
+COMMANDS = ("run", "plan", "report", "show")
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[LocalIndex]:
+    """An index with three releases: one that raises, one that works, one whose control fails."""
+    with LocalIndex() as index:
+        releases = {
+            behaviour: world.subject(behaviour, f"1.{number}.0", f"2025-05-2{number}")
+            for number, behaviour in enumerate(("raises", "works", "control-fails"))
+        }
+        world.fill(index, releases, world.COMPANIONS, world.HELPERS)
+        yield index
+
+
+@pytest.fixture
+def project(tmp_path: Path, small: LocalIndex) -> Project:
+    return Project.make(tmp_path / "project", small.url, pythons=(THIS,))
+
+
+def test_help_names_every_command_and_every_exit_code(project: Project) -> None:
+    said = project.main("--help")
+    assert (said.code, said.err) == (0, "")
+    assert all(f"\n    {command} " in said.out for command in COMMANDS)
+    assert all(f"\n  {code}  " in said.out for code in (0, 1, 2, 3, 130))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_names_what_all_share(project: Project, command: str) -> None:
+    said = project.main(command, "--help")
+    assert said.code == 0
+    for option in ("--config", "--reports", "--only", "--pairing", "--as-of", "--fresh", "--jobs", "--shard", "--index",
+                   "--extra-index", "--fail-on"):  # fmt: skip
+        assert option in said.out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom compatmatrix.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "sys.exit(', '.join({'rich', 'requests', 'msgspec', 'jinja2'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("rum",), "invalid choice: 'rum'"),
+        (("run", "--only", "flax"), "write a name and a version specifier (PEP 440), like 'name>=0.12"),
+        (("run", "--only", "flax=1"), "'flax=1' is no requirement"),
+        (("run", "--only", "flax[x]==1"), "is not accepted"),
+        (("run", "--as-of", "yesterday"), "'yesterday' is no date; write one like 2025-06-02"),
+        (("run", "--shard", "3/2"), "'3/2' is not accepted; write I/N with I from 1 to N, like 2/5"),
+        (("run", "--shard", "1"), "like 2/5"),
+        (("run", "--jobs", "0"), "must be at least 1"),
+        (("run", "--fail-on", "anything"), "invalid choice: 'anything'"),
+        (("show",), "NAME==VERSION"),
+    ],
+)
+def test_a_wrong_argument_ends_with_2_and_a_message(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(arguments)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_day_stands_for_its_end_and_an_instant_for_itself() -> None:
+    assert parse(["plan", "--as-of", "2025-06-02"]).as_of == datetime(2025, 6, 3, tzinfo=UTC)
+    assert parse(["plan", "--as-of", "20250602"]).as_of == datetime(2025, 6, 3, tzinfo=UTC)
+    assert parse(["plan", "--as-of", "2025-06-02T12:00"]).as_of == datetime(2025, 6, 2, 12, tzinfo=UTC)
+    assert parse(["plan", "--as-of", "2025-06-02T12:00+02:00"]).as_of == datetime(2025, 6, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--only", "other==1"), "error: --only other==1: 'other' is neither the subject nor a companion"),
+        (("plan", "--pairing", "newset"), "error: --pairing newset: there is no such pairing; there are release-day"),
+        (("show", "other==1"), "error: other==1: the subject here is subject; write subject==VERSION"),
+        (("show", "subject==9"), "error: show subject==9: nothing is recorded of it; recorded are no releases at all"),
+        (("plan", "--config", "gone.toml"), "error: gone.toml: cannot be read"),
+    ],
+)
+def test_what_cannot_mean_anything_here_ends_with_2_and_no_traceback(
+    project: Project, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = project.main(*arguments)
+    assert ended.code == 2
+    assert ended.err.startswith(said)
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+    assert not project.records.exists()
+
+
+def test_a_wrong_matrix_ends_with_2_and_its_line(project: Project) -> None:
+    project.set("[limits]", "[limit]")
+    ended = project.main("run")
+    assert ended.code == 2
+    assert "matrix.toml:" in ended.err
+    assert "`limit` is not known here" in ended.err
+
+
+def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
+    ended = project.main("run", "--index", index.url)  # it has nothing
+    assert ended.code == 1
+    assert ended.err.startswith(
+        "could not be done: no index lists any file of 'companion', 'companionlib', 'helper', 'su"
+    )
+    assert "Traceback" not in ended.err
+
+
+def test_cells_that_could_not_be_resolved_end_with_1_and_are_listed(
+    tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    world.fill(index, {"raises": world.subject("raises", "1.0.0", "2025-05-20")}, world.COMPANIONS, world.HELPERS)
+    project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+    index.fault(Fault.ERROR, "*.metadata")
+    planned = project.main("plan", "--format", "json")
+    assert planned.code == 1
+    listed = json.loads(planned.out)["not_examined"]
+    assert [one["cell"] for one in listed] == ["1.0.0 release-day", "1.0.0 newest"]
+    assert "500 Internal Server Error" in listed[0]["why"]
+    ran = project.main("run")
+    assert ran.code == 1
+    assert "not examined: 1.0.0 newest: " in ran.out
+    assert ledger.read(project.records).records == {}
+
+
+def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:
+    told = project.main("plan")
+    assert told.code == 0
+    assert "6 cells wanted" in told.out
+    assert "subject 1.1.0, companion 3.0, companionlib 3.0, helper 0.2 (Python" in told.out
+    tree = json.loads(project.main("plan", "--format", "json", "--only", "subject==1.1.0").out)
+    assert [job["versions"]["subject"] for job in tree["run"]] == ["1.1.0"]
+    assert tree["run"][0]["probes"] == ["arithmetic", "held", "standalone"]
+    assert not project.records.exists()
+
+
+def test_defect_words_for_people_got_into_a_plan_for_programs(project: Project) -> None:
+    write(project.records, {"1.0.0.jsonl": "{}\n"})
+    told = project.main("plan", "--format", "json")
+    assert json.loads(told.out)["wanted"] == 6
+    assert "damaged, not used: " in told.err
+    assert "1.0.0.jsonl:1: no valid record" in told.err
+
+
+def test_fail_on_changed_ends_with_3_where_an_answer_moved_and_says_which(project: Project) -> None:
+    arguments = ("run", "--fail-on", "changed", "--only")
+    first = project.main(*arguments, "subject==1.0.0")
+    assert first.code == 0, "a first state is held against nothing"
+    moved = project.main(*arguments, "subject==1.1.0")
+    assert moved.code == 3
+    assert "changed: subject 1.1.0, standalone (newest): lifted: raises NotTrainable" in moved.out
+    assert project.main(*arguments, "subject==1.1.0").code == 0
+
+
+def test_another_question_is_no_change_of_an_answer(project: Project) -> None:
+    assert project.main("run", "--only", "subject==1.1.0").code == 0
+    helper = project.folder / "probes/subject_api.py"
+    helper.write_text(helper.read_text().replace("return value.number", "return value.number + 1"))
+    assert project.main("run", "--fail-on", "changed", "--only", "subject==1.1.0").code == 0
+
+
+def test_fail_on_inconclusive_ends_with_3(project: Project) -> None:
+    arguments = ("run", "--fail-on", "inconclusive", "--only")
+    assert project.main(*arguments, "subject==1.0.0").code == 0
+    ended = project.main(*arguments, "subject==1.2.0")
+    assert ended.code == 3
+    assert "inconclusive: a control failed" in ended.out
+
+
+def test_without_a_terminal_there_is_one_plain_line_a_cell(project: Project) -> None:
+    ran = project.main("run", "--only", "subject<1.2")
+    lines = [line for line in ran.out.splitlines() if line.startswith("[")]
+    assert [line.split("]")[0] for line in lines] == ["[1/2", "[2/2"]
+    assert "\x1b" not in ran.out
+
+
+def test_show_tells_everything_of_one_release_and_of_no_other(project: Project) -> None:
+    project.main("run", "--only", "subject<1.2")
+    shown = project.main("show", "subject==1.0.0")
+    assert shown.code == 0
+    assert "subject 1.0.0, newest, release-day" in shown.out
+    assert "✓ supported  held (found" in shown.out
+    assert "✗ raises  standalone" in shown.out
+    assert "subject==1.0.0 --hash=sha256:" in shown.out
+    assert "1.1.0" not in shown.out
+    missing = project.main("show", "subject==1.2.0")
+    assert missing.code == 2
+    assert "recorded are 1.0.0, 1.1.0" in missing.err
+
+
+def test_repair_sets_damaged_lines_aside_and_what_they_held_is_run_again(project: Project) -> None:
+    only = ("--only", "subject==1.1.0")
+    project.main("run", *only)
+    path = project.records / "1.1.0.jsonl"
+    path.write_bytes(path.read_bytes()[:-50] + b"\n")
+    told = project.main("report")
+    assert f"damaged, not used: {path}:1: no valid record" in told.out
+    assert "set aside" in project.main("report", "--repair").out
+    assert "[1/1]" in project.main("run", *only).out
+    assert len(ledger.read(project.records).records) == 1
+
+
+def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path: Path, index: LocalIndex) -> None:
+    releases = {
+        "works": world.subject("works", "1.1.0", "2025-05-20"),
+        "hangs": world.subject("hangs-at-import", "1.0.0", "2025-05-20"),
+    }
+    world.fill(index, releases, world.COMPANIONS, world.HELPERS)
+    project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+    command = [sys.executable, "-u", "-m", "compatmatrix", "run", "--jobs", "2"]
+    running = subprocess.Popen(
+        command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.startswith("[1/2]"):
+            break
+    running.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, said = running.communicate(timeout=20)
+    assert time.monotonic() - began < 6
+    assert running.returncode == 130, said
+    assert "interrupted: what was finished is recorded" in said
+    assert [record.subject for record in ledger.read(project.records).records.values()] == ["1.1.0"]
+
+
+def test_an_index_of_the_command_line_is_taken_before_the_configured_one(project: Project, index: LocalIndex) -> None:
+    assert "127.0.0.1" not in MATRIX
+    index.add(world.subject("works", "9.0.0", "2025-05-20"))
+    planned = project.main("plan", "--format", "json", "--extra-index", index.url)
+    assert "9.0.0" in {job["versions"]["subject"] for job in json.loads(planned.out)["run"]}
