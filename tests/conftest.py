@@ -17,7 +17,7 @@ from packages.index import LocalIndex
 from story import Story
 
 # No database: what hypothesis keeps between runs would make one checkout's tests another's.
-settings.register_profile("suite", deadline=None, max_examples=60, database=None)
+settings.register_profile("suite", deadline=None, max_examples=40, database=None)
 settings.load_profile("suite")
 
 

@@ -17,7 +17,9 @@ PLATFORM = "linux-x86_64"
 DAY = "2025-06-01T00:00:00Z"
 
 SUPPORTED = Outcome(state=OutcomeState.SUPPORTED)
-RAISES = Outcome(state=OutcomeState.RAISES, exception="subject.core.NotTrainable", signature="NotTrainable: no")
+RAISES = Outcome(
+    state=OutcomeState.RAISES, exception="subject.core.NotTrainable", message="no", signature="NotTrainable: no"
+)
 NO_EFFECT = Outcome(state=OutcomeState.NO_EFFECT, message="found 0, expected 3")
 ABSENT = Outcome(state=OutcomeState.ABSENT, note="there is no subject.Trainer")
 INCONCLUSIVE = Outcome(state=OutcomeState.INCONCLUSIVE)

@@ -21,7 +21,7 @@ from compatmatrix.publish.readme import BEGIN, END, refreshed
 from compatmatrix.publish.write import contents, write
 from compatmatrix.support import View
 from ground import Project
-from made import ABSENT, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
+from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
 from test_plain import HOSTILE
 
 NASTY = (
@@ -193,9 +193,9 @@ def test_the_verdict_claims_no_more_than_was_run(
 def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Probe, ...]) -> None:
     made = [
         record(
-            "0.1.0", answers(standalone=SUPPORTED), probes=probes, companion="1.0", pairings={"release-day": ("2025",)}
+            "0.1.0", answers(standalone=SUPPORTED), probes=probes, companion="1.0", pairings={"release-day": (DAY,)}
         ),
-        record("0.1.0", answers(standalone=RAISES), probes=probes, companion="2.0", pairings={"newest": ("2025",)}),
+        record("0.1.0", answers(standalone=RAISES), probes=probes, companion="2.0", pairings={"newest": (DAY,)}),
     ]
     assert words.verdict(support.view(ledger(*made), config, probes)) == (
         "It depends: standalone on Subject 0.1.0 is supported with release-day companions, raises with newest companions."

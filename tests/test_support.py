@@ -34,7 +34,7 @@ from made import (
 )
 from made import config as made_config
 
-OTHERWISE = msgspec.structs.replace(RAISES, signature="TypeError: other")
+OTHERWISE = msgspec.structs.replace(RAISES, exception="TypeError", message="other", signature="TypeError: other")
 FIRST, SECOND, THIRD = "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z", "2025-06-03T00:00:00Z"
 
 
@@ -109,6 +109,13 @@ def test_since_is_a_bound_as_honest_as_the_first() -> None:
     said = summary(SUPPORTED, NOT_RUN, SUPPORTED)
     assert (said.since, said.since_at_latest, said.first_supported, said.at_latest) == ("0.2.0", True, "0.0.0", False)
     assert not summary(SUPPORTED, RAISES, SUPPORTED).since_at_latest
+
+
+def test_a_signature_is_made_as_of_today_whatever_the_record_says(config: Config) -> None:
+    """How like is told from unlike may improve, and is no reason to run anything again."""
+    old = msgspec.structs.replace(RAISES, message="no at line 7", signature="NotTrainable: no at line 7")
+    seen = support.view(ledger(record("0.1.0", answers(standalone=old))), config, PROBES)
+    assert seen.outcome("standalone", "newest", "0.1.0").signature == "NotTrainable: no at line …"
 
 
 def test_outcomes_count_only_for_todays_probes(config: Config) -> None:
