@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-
 from contextlib import suppress
 from datetime import timedelta
 from email.parser import BytesHeaderParser

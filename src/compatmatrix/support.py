@@ -13,35 +13,17 @@ from itertools import groupby
 import msgspec
 from packaging.version import Version
 
-from compatmatrix import plain
+from compatmatrix import cells as cell_views
+from compatmatrix import days, upcoming
+from compatmatrix.cells import NOT_RUN as NOT_RUN
+from compatmatrix.cells import UNKNOWN as UNKNOWN
+from compatmatrix.cells import CellView as CellView
+from compatmatrix.cells import kind
 from compatmatrix.config import Config
-from compatmatrix.interpret import weigh
-from compatmatrix.ledger import Ledger, holders
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release
-
-UNKNOWN = (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE)
-"""States that say neither yes nor no."""
-
-NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
-
-
-class CellView(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell as all its records together show it; outcomes are weighed by the controls and answer today's questions only."""
-
-    id: str
-    subject: str
-    python: str
-    platform: str
-    pairings: tuple[str, ...]
-    versions: Mapping[str, str]
-    state: CellState
-    detail: str
-    lock: tuple[str, ...]
-    outcomes: Mapping[str, Outcome]
-    recorded: str
-
-    def outcome(self, probe: str) -> Outcome:
-        return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
+from compatmatrix.days import Span
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import Outcome, OutcomeState, Probe, Release
+from compatmatrix.upcoming import Preview
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +41,8 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
     ``first_supported`` is the earliest release found supported; ``at_latest`` that an earlier one may be too,
     because the release before it is not known to lack it. ``latest`` is the outcome in the newest release that is
     neither yanked nor a pre-release, ``since`` the first release of the supported range that it stands in (None where
-    it is not supported), ``since_at_latest`` that this range may begin earlier.
+    it is not supported), ``since_at_latest`` that this range may begin earlier. ``preview`` says where it is supported
+    that is not released yet, if the newest release lacks it.
     """
 
     first_supported: str | None
@@ -68,6 +51,7 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[Range, ...]
     since: str | None = None
     since_at_latest: bool = False
+    preview: Preview | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +65,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a report needs, computed once."""
+    """Everything that a report needs, computed once.
+
+    ``sources`` are rows of their own above the releases: what is not released; ``days`` what the default was when.
+    """
 
     config: Config
     probes: tuple[Probe, ...]
@@ -93,6 +80,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Mapping[str, str]
     as_of: str
     latest: Release | None
+    sources: tuple[CellView, ...] = ()
+    days: tuple[Span, ...] = ()
 
     def cell(self, pairing: str, version: str) -> CellView | None:
         return self.by_pairing.get(pairing, {}).get(version)
@@ -108,7 +97,9 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
     ordered = tuple(
         sorted(probes, key=lambda probe: groups.index(probe.group) if probe.group in groups else len(groups))
     )
-    cells = _cells(ledger, config, ordered)
+    everything = cell_views.read(ledger, config, ordered)
+    # What is not released is shown beside the releases and counts for nothing that is said of them.
+    cells = tuple(cell for cell in everything if cell.source is None)
     known = {cell.subject for cell in cells}
     listed = [release for release in ledger.releases.values() if release.version in known or not release.prerelease]
     releases = tuple(sorted(listed, key=lambda release: Version(release.version)))
@@ -122,13 +113,16 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
     pairings = (*config.pairings.default, *sorted(by_pairing.keys() - set(config.pairings.default)))
     latest = next((release for release in reversed(releases) if not release.prerelease and not release.yanked), None)
     versions = [release.version for release in releases]
+    sources = upcoming.rows(ledger, everything, shown)
+    previews = upcoming.previews(everything, sources, config, ordered, latest)
     support: dict[str, dict[str, Support]] = {}
     for probe in ordered:
         for pairing in pairings:
             outcomes = [_outcome_at(by_pairing[pairing].get(version), probe.id) for version in versions]
-            support.setdefault(probe.id, {})[pairing] = summarise(
-                versions, outcomes, latest.version if latest else None
-            )
+            found = summarise(versions, outcomes, latest.version if latest else None)
+            if found.latest is not OutcomeState.SUPPORTED and probe.id in previews:
+                found = msgspec.structs.replace(found, preview=previews[probe.id])
+            support.setdefault(probe.id, {})[pairing] = found
     instants = [record.recorded for record in ledger.records.values()]
     return View(
         config=config,
@@ -141,13 +135,15 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
         evidence=ledger.evidence,
         as_of=max(instants, default="1970-01-01")[:10],
         latest=latest,
+        sources=sources,
+        days=days.spans(ledger, config, ordered, shown),
     )
 
 
 def summarise(versions: Sequence[str], outcomes: Sequence[Outcome], latest: str | None) -> Support:
     """Ranges over releases in order: each release is in exactly one of them."""
     ranges = []
-    for (state, signature), group in groupby(zip(versions, outcomes, strict=True), key=lambda pair: _kind(pair[1])):
+    for (state, signature), group in groupby(zip(versions, outcomes, strict=True), key=lambda pair: kind(pair[1])):
         members = [version for version, _ in group]
         ranges.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
     first = next((index for index, outcome in enumerate(outcomes) if outcome.state is OutcomeState.SUPPORTED), None)
@@ -181,7 +177,7 @@ def changes(view: View) -> tuple[Change, ...]:
                 after = view.outcome(probe.id, pairing, release.version)
                 if after.state in UNKNOWN:
                     continue
-                if before is not None and _kind(before) != _kind(after):
+                if before is not None and kind(before) != kind(after):
                     found.append(
                         Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
                     )
@@ -199,7 +195,7 @@ def difference(old: View, new: View) -> tuple[Change, ...]:
         for pairing in new.pairings:
             for release in new.releases:
                 before, after = (view.outcome(probe.id, pairing, release.version) for view in (old, new))
-                if after.state not in UNKNOWN and _kind(before) != _kind(after):
+                if after.state not in UNKNOWN and kind(before) != kind(after):
                     found.append(
                         Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
                     )
@@ -218,63 +214,5 @@ def before(ledger: Ledger, instant: str) -> Ledger:
     return msgspec.structs.replace(ledger, records=records)
 
 
-def _cells(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
-    grid = config.pairings.grid.companion if config.pairings.grid else None
-    held: dict[str, set[str]] = defaultdict(set)
-    for slot, record in holders(ledger.records.values(), grid).items():
-        held[record.cell].add(slot[2])
-    current = {probe.id: probe.digest for probe in probes}
-    grouped: dict[str, list[Record]] = defaultdict(list)
-    for record in ledger.records.values():
-        grouped[record.cell].append(record)
-    cells = []
-    for cell, records in grouped.items():
-        if cell not in held:
-            continue
-        records.sort(key=lambda record: (record.recorded, record.key))
-        # How far a question of yesterday got, one that nobody asks any more, says nothing of the cell today.
-        asked_today = [
-            record
-            for record in records
-            if not record.probes or any(current.get(name) == source for name, source in record.probes.items())
-        ]
-        last = (asked_today or records)[-1]
-        outcomes: dict[str, Outcome] = {}
-        for record in records:
-            outcomes |= {
-                name: _signed(outcome)
-                for name, outcome in record.outcomes.items()
-                if record.probes.get(name) == current.get(name)
-            }
-        cells.append(
-            CellView(
-                id=cell,
-                subject=last.subject,
-                python=last.python,
-                platform=last.platform,
-                pairings=tuple(sorted(held[cell])),
-                versions=last.versions,
-                state=last.state,
-                detail=last.detail,
-                lock=last.lock,
-                outcomes=weigh(outcomes, probes, config.subject.control),
-                recorded=last.recorded[:10],
-            )
-        )
-    return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
-
-
-def _signed(outcome: Outcome) -> Outcome:
-    """With the signature as it is made today: the record keeps what was seen, how like is told from unlike may improve."""
-    if outcome.exception is None:
-        return outcome
-    return msgspec.structs.replace(outcome, signature=plain.signature(outcome.exception, outcome.message or ""))
-
-
 def _outcome_at(cell: CellView | None, probe: str) -> Outcome:
     return cell.outcome(probe) if cell else NOT_RUN
-
-
-def _kind(outcome: Outcome) -> tuple[OutcomeState, str | None]:
-    """What makes two outcomes the same answer: the state and, where it raises, the signature."""
-    return outcome.state, outcome.signature if outcome.state is OutcomeState.RAISES else None
