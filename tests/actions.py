@@ -8,11 +8,11 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,24 +220,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def outputs(text: str) -> dict[str, str]:
-    """What a step wrote to `GITHUB_OUTPUT`, in the form with a delimiter."""
-    found, lines = {}, iter(text.splitlines())
-    for line in lines:
-        name, sign, delimiter = line.partition("<<")
-        assert sign, f"not the form with a delimiter: {line}"
-        found[name] = (
-            "\n".join(iter(lambda delimiter=delimiter: next(lines), delimiter)) if False else _until(lines, delimiter)
-        )
-    return found
-
-
-def _until(lines: Iterator[str], delimiter: str) -> str:
-    kept: list[str] = []
-    for line in lines:
-        if line == delimiter:
-            return "\n".join(kept)
-        kept.append(line)
-    raise AssertionError("no end of an output")
+    """What a step wrote to `GITHUB_OUTPUT`, in the form with a delimiter; anything else is a defect."""
+    found = re.findall(r"^([\w-]+)<<(\S+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL)
+    assert text.count("<<") == len(found), text
+    return {name: value for name, _, value in found}
 
 
 def _no_push(bare: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -133,8 +134,14 @@ def group(job: Job) -> tuple[str, ...]:
 
 def shard(jobs: Sequence[Job], index: int, count: int) -> tuple[Job, ...]:
     """Part ``index`` (from 1) of ``count``: every job in exactly one part, whole groups together where sizes allow."""
+    return parts(jobs, count)[index - 1]
+
+
+def parts(jobs: Sequence[Job], count: int) -> tuple[tuple[Job, ...], ...]:
+    """All parts of ``count``, each as large as the others or by one job larger."""
     ordered = sorted(jobs, key=lambda job: (group(job), Version(job.cell.subject), job.cell.id()))
-    return tuple(ordered[len(ordered) * (index - 1) // count : len(ordered) * index // count])
+    bounds = [len(ordered) * number // count for number in range(count + 1)]
+    return tuple(tuple(ordered[first:last]) for first, last in pairwise(bounds))
 
 
 def _resolve_all(

@@ -58,7 +58,7 @@ def make(
 ) -> Bulletin:
     """Hold what a run brought against what is published; without a plan there is nothing to miss or to refuse."""
     old, new = (support.view(ledger, config, probes) for ledger in (before, after))
-    lost = missing(plan, delivered) if plan else ()
+    lost = missing(plan, after) if plan else ()
     return Bulletin(
         verdict=words.verdict(new),
         examined=len(plan.jobs) - len(lost) if plan else len(delivered.records),

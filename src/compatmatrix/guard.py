@@ -32,7 +32,7 @@ def refusals(
         after: both together, as it is on disk.
     """
     found = [
-        *_nothing_examined(plan, delivered),
+        *_nothing_examined(plan, after),
         *_fewer_releases(config, plan, before),
         *_controls(config, probes, plan, after, delivered),
         *(
@@ -45,11 +45,11 @@ def refusals(
     return tuple(found)
 
 
-def _nothing_examined(plan: Plan, delivered: Ledger) -> Iterable[Refusal]:
+def _nothing_examined(plan: Plan, after: Ledger) -> Iterable[Refusal]:
     """A run that could look into nothing knows nothing: also not that nothing is new."""
     if plan.trouble:
         yield Refusal(kind="no plan", why=f"nothing could be planned: {plan.trouble}")
-    elif plan.jobs and len(missing(plan, delivered)) == len(plan.jobs):
+    elif plan.jobs and len(missing(plan, after)) == len(plan.jobs):
         yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} cells planned was examined")
     elif plan.failed and len(plan.failed) == plan.wanted:
         why = f"none of the {plan.wanted} cells wanted could be looked into, the first because {plan.failed[0][1]}"

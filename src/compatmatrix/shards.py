@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.agenda import Job, shard
+from compatmatrix.agenda import Job, parts
 from compatmatrix.ledger import Ledger, merge
 from compatmatrix.model import Probe, Record, Release, Trouble, UserError, by_version, canonical, parse_instant
 
@@ -123,10 +123,10 @@ def save(plan: Plan, path: Path) -> None:
         raise Trouble(f"the plan cannot be written to {path}: {error.strerror}") from None
 
 
-def missing(plan: Plan, delivered: Ledger) -> tuple[Job, ...]:
+def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
     """The planned jobs of which the ledger holds nothing that was found since."""
     done: dict[str, dict[str, str]] = {}
-    for record in delivered.records.values():
+    for record in known.records.values():
         if parse_instant(record.recorded) >= parse_instant(plan.planned):
             done.setdefault(record.cell, {}).update(record.probes)
     return tuple(job for job in plan.jobs if not job.probes.items() <= done.get(job.cell.id(), {}).items())
@@ -194,8 +194,7 @@ def _folder(part: Shard) -> str:
 def _shards(jobs: Sequence[Job], size: int) -> tuple[Shard, ...]:
     count = min(-(-len(jobs) // size), MOST_SHARDS)
     made = []
-    for number in range(1, count + 1):
-        part = shard(jobs, number, count)
+    for number, part in enumerate(parts(jobs, count) if count else (), 1):
         pythons = tuple(by_version({job.cell.python for job in part}))
         made.append(Shard(shard=f"{number}/{count}", number=number, python=pythons, cells=len(part)))
     return tuple(made)

@@ -53,11 +53,11 @@ def commands(config: Config, move: Move) -> str:
     return "\n".join([*lines, "python -m pip install nox", f"python -m nox -s matrix -- --fresh {pins}"])
 
 
-def moves(config: Config, found: Sequence[Move]) -> str:
+def moves(config: Config, found: Sequence[Move], most: int = TELL) -> str:
     """The moves as a list; answers like those before are counted."""
     pieces = _pieces()
     told = [str(pieces.line(config, move)).strip() for move in alarming(found)]
-    told = [*told[:TELL], *([f"- and {len(told) - TELL} more"] if len(told) > TELL else [])]
+    told = [*told[:most], *([f"- and {len(told) - most} more"] if len(told) > most else [])]
     same: dict[tuple[str, str, str], int] = {}
     for move in found:
         if not move.kind.alarming:
@@ -93,11 +93,11 @@ def headline(config: Config, bulletin: Bulletin, closing: str = HANDLING) -> str
     head = [
         f"**{prose(bulletin.verdict)}**",
         str(pieces.standings(bulletin.before, bulletin.after)).strip(),
-        "\n".join(str(pieces.line(config, move)).strip() for move in about[:TELL]),
+        moves(config, about, most=20) if about else "",
     ]
     dossiers = [str(pieces.dossier(config, move)).strip() for move in about if move.probe]
     tail = [
-        f"### What else moved\n\n{moves(config, others[:20])}" if others else "",
+        f"### What else moved\n\n{moves(config, others, most=20)}" if others else "",
         str(pieces.links(config, run_address(), ())).strip(),
         closing,
     ]

@@ -1,0 +1,166 @@
+"""The sharding law: parts run anywhere, in any order, any number of times, come to what one run would have written."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compatmatrix import setting, shards
+from compatmatrix.agenda import Job, shard
+from compatmatrix.model import Cell, Pin, UserError
+from compatmatrix.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
+from ground import THIS, Project
+from made import PLATFORM
+from packages import world
+from packages.index import LocalIndex
+
+
+def job(number: int, python: str = "3.11") -> Job:
+    """A job of its own."""
+    version = f"0.{number}"
+    pin = Pin(name="subject", version=version, sha256=("00",))
+    cell = Cell(subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version})
+    return Job(cell=cell, labels=("newest",), probes={"held": "1"})
+
+
+def plan(*jobs: Job, **more: object) -> Plan:
+    """A plan of these jobs."""
+    made = Plan(planned="2025-06-01T00:00:00Z", instant="2025-06-01T00:00:00Z", platform=PLATFORM, jobs=jobs)
+    return msgspec.structs.replace(made, **{"wanted": len(jobs), **more})
+
+
+@given(st.integers(0, 40), st.integers(1, 50))
+def test_every_job_is_in_exactly_one_shard(count: int, parts: int) -> None:
+    jobs = [job(number) for number in range(count)]
+    held = [one for number in range(1, parts + 1) for one in shard(jobs, number, parts)]
+    assert sorted(one.cell.subject for one in held) == sorted(one.cell.subject for one in jobs)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [(0, 0), (1, 1), (CELLS_PER_SHARD, 1), (CELLS_PER_SHARD + 1, 2), (CELLS_PER_SHARD * MOST_SHARDS * 2, MOST_SHARDS)],
+)
+def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> None:
+    made = plan(*map(job, range(cells)))
+    assert len(made.shards) == count
+    assert sum(part.cells for part in made.shards) == cells
+
+
+def test_a_shard_names_the_pythons_that_it_needs_newest_last() -> None:
+    (part,) = plan(job(1, "3.9"), job(2, "3.12"), job(3, "3.9")).shards
+    assert part.entry() == {"shard": "1/1", "number": 1, "python": "3.9\n3.12", "cells": 3}
+
+
+def test_the_smoke_shard_is_small() -> None:
+    assert plan().smoke == ()
+    (part,) = plan(*map(job, range(100))).smoke
+    assert (part.shard, part.cells) == ("25/25", 4)
+
+
+def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
+    lines = shards.as_lines(plan(job(1)), Path("a plan.json"))
+    assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
+    assert shards.as_lines(plan(), Path("plan.json")) == ""
+
+
+def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_never_none() -> None:
+    pipeline = json.loads(shards.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
+    assert list(pipeline) == ["cells 1", "cells 2"]
+    assert pipeline["cells 2"]["script"][-1].endswith("--plan plan.json --shard 2/2 --reports shards/2")
+    assert len(json.loads(shards.as_gitlab(plan(), Path("plan.json")))) == 1
+
+
+def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:
+    shards.save(plan(job(1)), tmp_path / "plan.json")
+    with pytest.raises(UserError, match="the probe 'held' is another"):
+        shards.read(tmp_path / "plan.json", project.probes, PLATFORM)
+    with pytest.raises(UserError, match="this machine is plan9"):
+        shards.read(tmp_path / "plan.json", project.probes, "plan9")
+    with pytest.raises(UserError, match="no plan can be read"):
+        shards.read(tmp_path / "none.json")
+
+
+@pytest.fixture
+def small(tmp_path: Path, index: LocalIndex) -> Project:
+    """Four cells: two releases, and companions that moved on since."""
+    world.fill(index, world.HELPERS)
+    index.add(
+        *(world.COMPANIONS[f"{name}-{version}"] for name in ("companion", "companionlib") for version in ("1.0", "2.0"))
+    )
+    index.add(world.SUBJECT["raises"], world.subject("raises", "0.2.2", "2024-03-21"))
+    return Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "plan.json"
+    assert small.main("plan", "--save", str(file), "--format", "lines").out.count("\n") == 1
+    made = shards.read(file)
+    assert len(made.jobs) == 4
+
+    def run(number: int, count: int, to: Path, *, year: int) -> None:
+        """One shard on another machine, whose clock is wrong."""
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: object = None) -> Clock:
+                return cls(year, 1, 1, tzinfo=UTC)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(setting, "datetime", Clock)
+            arguments = ("--plan", str(file), "--shard", f"{number}/{count}", "--reports", str(to))
+            assert small.main("run", *arguments).code == 0
+
+    def merge(to: Path, *delivered: Path) -> tuple[int, str]:
+        said = small.main("merge", *map(str, delivered), "--plan", str(file), "--reports", str(to))
+        return said.code, said.out
+
+    one = tmp_path / "one"
+    run(1, 1, one, year=2025)
+    expected = tree(one)
+    assert "records/0.2.0.jsonl" in expected
+    for count in (1, 2, 3, 7):
+        parts = {number: tmp_path / f"of-{count}" / str(number) for number in range(1, count + 1)}
+        order = random.Random(count).sample(sorted(parts), count)
+        for number in order:
+            run(number, count, parts[number], year=2000 + number)
+        together = tmp_path / f"merged-{count}"
+        assert merge(together, *parts.values())[0] == 0
+        assert tree(together) == expected
+
+    # One shard is missing: the rest is published, and what is missing is named and stands as not run.
+    of_3 = tmp_path / "of-3"
+    late = tmp_path / "late"
+    code, out = merge(late, of_3 / "1", of_3 / "2")
+    missing = shard(made.jobs, 3, 3)
+    assert code == 1
+    assert out.count("missing, published as not run") == len(missing) > 0
+    # It comes after all, having been run twice, and is delivered twice.
+    run(3, 3, tmp_path / "again", year=2031)
+    assert merge(late, of_3 / "3", tmp_path / "again")[0] == 0
+    assert merge(late, of_3 / "3", of_3 / "1")[0] == 0
+    assert tree(late) == expected
+
+
+def test_a_plan_leaves_nothing_to_choose(small: Project, tmp_path: Path) -> None:
+    said = small.main("run", "--plan", str(tmp_path / "plan.json"), "--fresh")
+    assert said.code == 2
+    assert "give --only, --pairing, --as-of and --fresh when planning" in said.err
+
+
+def test_formats_with_commands_need_the_file_that_these_work_by(small: Project) -> None:
+    said = small.main("plan", "--format", "gitlab")
+    assert said.code == 2
+    assert "--format gitlab needs --save FILE" in said.err

@@ -1,0 +1,65 @@
+"""What the alarm says: nothing that came out of a package does anything but stand there."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from compatmatrix.alarm import Kind, Move, Standing
+from compatmatrix.announce import LIMIT
+from compatmatrix.bulletin import Bulletin
+from compatmatrix.config import Config
+from compatmatrix.guard import Refusal
+from compatmatrix.model import Outcome, OutcomeState
+from compatmatrix.publish import tell
+from made import SUPPORTED, config
+
+HOSTILE = "@everyone ``` </details> --> <script>x</script> [a](http://b) ::error::x %0A::stop-commands::y #1 \x1b[31m"
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return config(tmp_path_factory.mktemp("configured"))
+
+
+def told(text: str = HOSTILE, count: int = 1, **more: object) -> Bulletin:
+    """A bulletin of a day on which a package says hostile things."""
+    raises = Outcome(state=OutcomeState.RAISES, signature=text, message=text, where=text)
+    move = Move(
+        kind=Kind.REGRESSED, release="0.2.0", pairing="newest", probe="standalone", against="0.1.0", before=SUPPORTED,
+        after=raises, python="3.11", versions={"companion": "1.0"}, detail=text, evidence=f"{text}\n" * 50,
+    )  # fmt: skip
+    standings = ({"newest": Standing(release="0.1.0", answer=answer)} for answer in ("supported", f"raises {text}"))
+    before, after = standings
+    made = Bulletin(
+        verdict=f"No: it raises {text}", examined=1, fresh=True, missing=(text,), failed=((text, text),), refusals=(),
+        before=before, after=after, moves=(move,) * count,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **more)
+
+
+def outside_code(markdown: str) -> str:
+    """What is left of Markdown without its code."""
+    markdown = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", markdown)
+
+
+@pytest.mark.parametrize("write", [tell.summary, tell.headline, tell.job])
+def test_what_a_package_says_stands_in_code_or_is_escaped(configured: Config, write: object) -> None:
+    found = told(refusals=(Refusal(kind="control", why=HOSTILE),))
+    text = outside_code(write(configured, found))  # type: ignore[operator]
+    assert "<script" not in text
+    assert not re.search(r"@\w", text)
+    assert "](http" not in text
+    assert not re.search(r"^\s*::", text, re.MULTILINE)
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_an_issue_is_never_longer_than_github_takes_and_its_parts_are_whole(configured: Config) -> None:
+    body = tell.headline(configured, told("long " * 100, count=200))
+    assert LIMIT - 8_000 < len(body) < LIMIT - 1_000
+    assert "more are left out here" in body
+    assert body.count("<details>") == body.count("</details>")
+    assert tell.HANDLING in body
