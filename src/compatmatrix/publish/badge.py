@@ -55,7 +55,7 @@ def badge(view: View, probe: Probe) -> Badge:
     if set(states.values()) == {OutcomeState.SUPPORTED}:
         pairing = next(iter(states))
         support = view.support[probe.id][pairing]
-        late = support.at_latest and support.since == support.first_supported
+        late = support.since_at_latest
         return Badge(
             label=label,
             message=f"since {support.since}" + (" at the latest" if late else ""),

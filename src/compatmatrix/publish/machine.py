@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from compatmatrix import advice
-from compatmatrix.model import SCHEMA, CellState, Outcome, OutcomeState, Release
+from compatmatrix.cells import CellView
+from compatmatrix.model import SCHEMA, CellState, Outcome, OutcomeState, Release, Source
 from compatmatrix.support import Range, View
+from compatmatrix.upcoming import Preview
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,6 +64,23 @@ class PublishedCell(_Published, frozen=True, kw_only=True):
     recorded: str
 
 
+class PublishedSource(PublishedCell, frozen=True, kw_only=True):
+    """A cell of something that is not released: ``source`` says what and, where there is one, the commit."""
+
+    source: Source
+    released: bool = False
+
+
+class PublishedSpan(_Published, frozen=True, kw_only=True):
+    """From the first day on record to the last, the plain install of the subject gave these versions."""
+
+    first: str
+    last: str
+    versions: Mapping[str, str]
+    state: CellState
+    outcomes: Mapping[str, OutcomeState]
+
+
 class PublishedSupport(_Published, frozen=True, kw_only=True):
     """One probe under one pairing over all releases, in version order; every release is in exactly one range.
 
@@ -71,6 +91,7 @@ class PublishedSupport(_Published, frozen=True, kw_only=True):
     latest: OutcomeState
     ranges: tuple[Range, ...]
     first_supported_at_latest: bool = False
+    preview: Preview | None = None
 
 
 class Published(_Published, frozen=True, kw_only=True):
@@ -83,6 +104,8 @@ class Published(_Published, frozen=True, kw_only=True):
     releases: tuple[PublishedRelease, ...]
     cells: tuple[PublishedCell, ...]
     support: Mapping[str, Mapping[str, PublishedSupport]]
+    sources: tuple[PublishedSource, ...] = ()
+    days: tuple[PublishedSpan, ...] = ()
 
 
 def published(view: View) -> Published:
@@ -103,20 +126,17 @@ def published(view: View) -> Published:
             for probe in view.probes
         ),
         releases=tuple(_release(view, release) for release in view.releases),
-        cells=tuple(
-            PublishedCell(
-                id=cell.id,
-                subject=cell.subject,
-                python=cell.python,
-                platform=cell.platform,
-                pairings=cell.pairings,
-                versions=cell.versions,
-                state=cell.state,
-                detail=cell.detail,
-                outcomes=cell.outcomes,
-                recorded=cell.recorded,
+        cells=tuple(PublishedCell(**_cell(cell)) for cell in view.cells),
+        sources=tuple(PublishedSource(**_cell(cell), source=cell.source) for cell in view.sources if cell.source),
+        days=tuple(
+            PublishedSpan(
+                first=span.first,
+                last=span.last,
+                versions=span.cell.versions,
+                state=span.cell.state,
+                outcomes={probe: outcome.state for probe, outcome in span.cell.outcomes.items()},
             )
-            for cell in view.cells
+            for span in view.days
         ),
         support={
             probe: {
@@ -125,6 +145,7 @@ def published(view: View) -> Published:
                     latest=support.latest,
                     ranges=support.ranges,
                     first_supported_at_latest=support.at_latest,
+                    preview=support.preview,
                 )
                 for pairing, support in pairings.items()
             }
@@ -163,6 +184,10 @@ def schema_json() -> bytes:
 def _compact(value: object) -> str:
     # Characters beyond ASCII are escaped: the file is the same text for every reader, whatever a package put in it.
     return json.dumps(value, sort_keys=True, separators=(", ", ": "))
+
+
+def _cell(cell: CellView) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in PublishedCell.__struct_fields__}
 
 
 def _release(view: View, release: Release) -> PublishedRelease:

@@ -24,23 +24,34 @@ def escaped(text: object) -> Markup:
 
 def render(view: View, earlier: View | None) -> str:
     """The report; ``earlier`` is the view of the last state on record before this one, for what changed since."""
-    environment = Environment(
+    return (
+        environment()
+        .get_template("compatibility.md.j2")
+        .render(
+            view=view,
+            words=words,
+            groups=grouped(view),
+            changes=list(reversed(changes(view))),
+            news=since(earlier, view),
+            grid=gridmap(view),
+            todo=to_do(view),
+            grid_meanings=MEANINGS,
+            # What is not released is examined with the newest companions, so it stands above the releases with theirs.
+            shows_sources="newest" if "newest" in view.pairings else view.pairings[-1],
+            OutcomeState=OutcomeState,
+            CellState=CellState,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Templates of Markdown: the filter `md` makes text of whatever it is given."""
+    made = Environment(
         loader=PackageLoader("compatmatrix.publish"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
         keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters["md"] = escaped
-    return environment.get_template("compatibility.md.j2").render(
-        view=view,
-        words=words,
-        groups=grouped(view),
-        changes=list(reversed(changes(view))),
-        news=since(earlier, view),
-        grid=gridmap(view),
-        todo=to_do(view),
-        grid_meanings=MEANINGS,
-        OutcomeState=OutcomeState,
-        CellState=CellState,
-    )
+    made.filters["md"] = escaped
+    return made
 
 
 def grouped(view: View) -> list[tuple[str, list[Probe]]]:

@@ -39,7 +39,14 @@ NAVIGATION = (
     ("data.html", "Data"),
     ("about.html", "About"),
 )
-VERDICTS = {"Yes": OutcomeState.SUPPORTED, "No": OutcomeState.RAISES, "It depends": OutcomeState.INCONCLUSIVE}
+VERDICTS = {
+    "Not known yet": OutcomeState.NOT_RUN,
+    "Not known": OutcomeState.NOT_RUN,
+    "It depends": OutcomeState.INCONCLUSIVE,
+    "Yes": OutcomeState.SUPPORTED,
+    "No": OutcomeState.RAISES,
+}
+"""How the sentence begins -> what colours and signs it; the longer beginnings first."""
 
 
 def contents(view: View) -> Mapping[str, bytes]:
@@ -64,8 +71,10 @@ class Site:
         }
         self.news = news(view)
         self.groups = _groups(view)
-        lead, _, rest = words.verdict(view).partition(": ")
-        self.lead, self.rest = lead, rest[:1].upper() + rest[1:]
+        sentence = words.verdict(view)
+        lead = next((lead for lead in VERDICTS if sentence.startswith(lead)), "")
+        rest = sentence.removeprefix(lead).lstrip(": ")
+        self.lead, self.rest = lead or "Not known", rest[:1].upper() + rest[1:]
         state = VERDICTS.get(lead, OutcomeState.NOT_RUN)
         self.verdict = {"kind": state.value, "sign": words.SIGNS[state], "lead": lead, "rest": self.rest}
 

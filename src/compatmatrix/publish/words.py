@@ -57,6 +57,24 @@ def companions_words(view: View, cell: CellView) -> str:
     return ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
 
 
+def source_words(cell: CellView) -> str:
+    """``main at 1a2b3c4d5e6f``; ``0.12.12 with jax 0.9.1.dev20261123`` where it is the companion that is not released."""
+    source = cell.source
+    if source is None:
+        return cell.subject
+    if not source.identity:
+        return f"{cell.subject} with {source.package} {source.version or source.reference}"
+    return f"{source.reference} at {source.short}" if source.commit else f"{source.reference} {cell.subject}"
+
+
+def preview_words(support: Support) -> str:
+    """``on main since 1a2b3c4d5e6f, not released yet``; nothing where there is no such thing."""
+    preview = support.preview
+    if preview is None:
+        return ""
+    return f"on {preview.reference} since {preview.commit[:12]}{' at the latest' if preview.at_latest else ''}, not released yet"
+
+
 def verdict(view: View) -> str:
     """The answer to the question in one sentence, with its bounds as exact as what was run."""
     subject, headline = view.config.subject, view.config.subject.headline
@@ -83,7 +101,10 @@ def verdict(view: View) -> str:
             + "."
         )
     reason = f"it {outcome.state.value} {outcome.exception}" if outcome.exception else f"it is {outcome.state.value}"
-    return f"No: {subject.no or headline} as of {title} {latest.version}{beside}; {reason}."
+    ahead = preview_words(support)
+    return f"No: {subject.no or headline} as of {title} {latest.version}{beside}; {reason}." + (
+        f" It can be {ahead}." if ahead else ""
+    )
 
 
 def range_sentence(entry: Range) -> str:
@@ -102,8 +123,9 @@ def range_sentence(entry: Range) -> str:
 
 def first_supported_words(support: Support) -> str:
     """``since 0.12.1``, ``since 0.12.1 at the latest``, ``only in 0.9.0 to 0.10.2 …``, ``never so far``."""
+    ahead = preview_words(support)
     if support.first_supported is None:
-        return "in no release examined"
+        return ahead or "in no release examined"
     bound = support.first_supported + (" at the latest" if support.at_latest else "")
     if support.since is not None and support.since == support.first_supported:
         return f"since {bound}"
@@ -112,4 +134,4 @@ def first_supported_words(support: Support) -> str:
         for entry in support.ranges
         if entry.state is OutcomeState.SUPPORTED
     ]
-    return f"first in {bound}; supported in {', '.join(spans)}"
+    return f"first in {bound}; supported in {', '.join(spans)}" + (f"; {ahead}" if ahead else "")

@@ -1,0 +1,320 @@
+"""What a person meets: the answer, the menus, the filters, the keyboard; without scripts, in both themes, at every width."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import feedparser
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from browser.conftest import Opener, Served
+
+WIDTHS = (320, 360, 800, 1400)
+WIDTH_OF = """(address) => new Promise((done) => {
+  const image = new Image();
+  image.onload = () => done(image.naturalWidth);
+  image.onerror = () => done(0);
+  image.src = address;
+})"""
+SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => { if (!entry.hadRecentInput) sum += entry.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 300);
+})"""
+
+
+def choices(page: Page) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(page.locator("#choices").text_content() or "")
+    return tree
+
+
+def kinds(served: Served) -> tuple[str, ...]:
+    """One page of every kind; of releases and questions those that hold most."""
+    release = max((served.folder / "release").iterdir(), key=lambda path: path.stat().st_size)
+    probe = max((served.folder / "probe").iterdir(), key=lambda path: path.stat().st_size)
+    pages = ("index", "table", "grid", "changes", "data", "about")
+    return (*(f"{page}.html" for page in pages), f"release/{release.name}", f"probe/{probe.name}")
+
+
+def picked(page: Page) -> Mapping[str, str]:
+    """A release and a companion version of it that is on record, not the ones shown at first."""
+    tree = choices(page)
+    versions = list(tree["releases"])
+    version = next(version for version in versions[len(versions) // 2 :] if len(tree["releases"][version]["pairs"]) > 1)
+    other = list(tree["releases"][version]["pairs"])[-1]
+    return {tree["subject"]: version, tree["companion"]: other}
+
+
+def test_the_answer_is_seen_at_once(visit: Opener) -> None:
+    page = visit("index.html", width=360, height=640)
+    expect(page.locator("h1")).to_be_in_viewport()
+    expect(page.locator("p.lead")).to_be_in_viewport()
+    expect(page.locator("p.verdict")).to_be_in_viewport()
+    assert page.locator("p.lead").inner_text().split()[0] in "✓✗?·"
+
+
+def test_the_menus_answer_and_the_address_keeps_the_choice(visit: Opener) -> None:
+    page = visit("index.html")
+    (subject, version), (companion, other) = picked(page).items()
+    page.select_option("#choose-subject", version)
+    page.select_option("#choose-companion", other)
+    expect(page.locator('[data-slot="chosen"]')).to_contain_text(version)
+    expect(page.locator('[data-slot="chosen"]')).to_contain_text(other)
+    assert page.url.endswith(f"#{subject}={version}&{companion}={other}")
+    said = page.locator("#panel").inner_text()
+    page.reload()
+    assert page.locator("#panel").inner_text() == said
+    assert page.input_value("#choose-companion") == other
+    tree = choices(page)
+    release = tree["releases"][version]
+    answer = {**tree["answers"][release["any"]], **tree["answers"][release["pairs"][other]]}
+    assert answer["imports"]["word"] in page.locator('[data-slot="imports"]').inner_text()
+    if answer["recipe"]:
+        assert page.locator('[data-slot="recipe"] code').text_content() == tree["recipes"][answer["recipe"]]
+
+
+def test_every_choice_can_be_shown(visit: Opener) -> None:
+    page = visit("index.html")
+    page.evaluate("""() => {
+      const [subject, companion] = ["choose-subject", "choose-companion"].map((id) => document.getElementById(id));
+      for (const release of [...subject.options]) {
+        subject.value = release.value;
+        subject.dispatchEvent(new Event("change"));
+        for (const other of [...companion.options]) {
+          companion.value = other.value;
+          companion.dispatchEvent(new Event("change"));
+          if (!document.querySelector('[data-slot="imports"]').innerText.trim()) throw new Error(release.value);
+        }
+        if (subject.selectedIndex > 3) break;
+      }
+    }""")
+
+
+def test_an_address_with_unknown_versions_says_so(visit: Opener) -> None:
+    page = visit("index.html")
+    (subject, version), (companion, _) = picked(page).items()
+    page.goto(page.url.split("#")[0] + f"#{subject}={version}&{companion}=0.0.0.<b>")
+    expect(page.locator('[data-slot="chosen"]')).to_contain_text(f"{version} ({companion} 0.0.0.<b> is not on record")
+    page.goto(page.url.split("#")[0] + f"#{subject}=9999")
+    expect(page.locator("#panel")).to_be_visible()
+
+
+def test_the_recipe_can_be_copied(visit: Opener, served: Served) -> None:
+    page = visit("index.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.url.split("/owner")[0])
+    button = page.locator('[data-slot="recipe"] button')
+    if not button.is_visible():
+        pytest.skip("no recipe for the newest release")
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator('[data-slot="recipe"] code').text_content()
+
+
+def test_the_address_of_a_choice_moves_nothing(visit: Opener) -> None:
+    page = visit("index.html")
+    chosen = "&".join(f"{name}={version}" for name, version in picked(page).items())
+    for address in ("index.html", f"index.html#{chosen}", "table.html", "grid.html"):
+        assert visit(address).evaluate(SHIFT) < 0.02, address
+
+
+def shown(page: Page) -> list[str]:
+    return page.locator(".pairing.shown tbody tr:not([hidden]) td:not([hidden]):not(.dim)").all_inner_texts()
+
+
+def test_the_filters(visit: Opener) -> None:
+    page = visit("table.html")
+    everything = len(shown(page))
+    page.select_option("select[name=outcome]", "raises")
+    raising = shown(page)
+    assert raising and all("raises" in text for text in raising)
+    assert "outcome=raises" in page.url
+    page.reload()
+    assert shown(page) == raising
+    page.select_option("select[name=group]", index=1)
+    assert len(shown(page)) < len(raising)
+    page.click("button[type=reset]")
+    expect(page).to_have_url(re.compile(r"table\.html#?$"))
+    assert len(shown(page)) == everything
+    versions = page.locator("select[name=from] option").all_inner_texts()[1:]
+    page.select_option("select[name=from]", versions[4])
+    page.select_option("select[name=to]", versions[2])
+    assert page.locator(".pairing.shown tbody tr:not([hidden])").count() == 3
+    page.click("button[type=reset]")
+    page.fill("input[name=text]", "no such question or error")
+    expect(page.locator("output")).to_have_text("No answer fits.")
+
+
+def test_an_error_message_finds_where_it_is_raised(visit: Opener) -> None:
+    page = visit("table.html")
+    signature = page.locator("#signatures li").first.text_content() or ""
+    page.fill("input[name=text]", signature[:60])
+    found = shown(page)
+    assert found and len(found) < 500
+
+
+def test_the_other_pairing(visit: Opener) -> None:
+    page = visit("table.html")
+    other = page.locator(".pairing").nth(1)
+    expect(other).to_be_hidden()
+    page.locator(".switch label").nth(1).click()
+    expect(other).to_be_visible()
+    assert page.url.endswith(f"#pairing={other.get_attribute('data-pairing')}")
+    column = other.locator("thead tr:nth-child(2) th").last.get_attribute("id")
+    linked = visit(f"table.html#{column}")
+    expect(linked.locator(".pairing").nth(1)).to_be_visible()
+
+
+def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
+    page = visit("table.html")
+    taken = page.evaluate("""() => {
+      const form = document.querySelector("form.filters"), times = [];
+      for (const [name, value] of [["outcome", "raises"], ["outcome", ""], ["text", "e"], ["text", ""], ["pairing", "newest"]]) {
+        const start = performance.now();
+        form.elements[name].value = value;
+        form.dispatchEvent(new Event("input"));
+        document.body.getBoundingClientRect();
+        document.querySelector(".pairing.shown table").offsetWidth;
+        times.push(performance.now() - start);
+      }
+      return times;
+    }""")
+    assert max(taken) < 100, taken
+
+
+def test_headers_stay_in_sight(visit: Opener) -> None:
+    for address, table in (("table.html", ".pairing.shown .frame"), ("grid.html", ".frame.tall")):
+        page = visit(address, width=360, height=700)
+        frame = page.locator(table).first
+        frame.evaluate("frame => frame.scrollTo(400, 500)")
+        box = frame.bounding_box()
+        head = frame.locator("thead th").nth(-1).bounding_box()
+        corner = frame.locator(".corner").bounding_box()
+        row = frame.locator("tbody th").nth(12).bounding_box()
+        assert box and head and corner and row
+        assert abs(corner["x"] - box["x"]) < 3 and abs(corner["y"] - box["y"]) < 3
+        assert abs(row["x"] - box["x"]) < 3
+        assert box["y"] - 1 <= head["y"] < box["y"] + 60
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_keyboard_reaches_everything(visit: Opener) -> None:
+    page = visit("table.html")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.locator(".pairing.shown tbody a").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    focused = "() => { const cell = document.activeElement.closest('td'); return [cell.parentElement.rowIndex, cell.cellIndex]; }"
+    assert page.evaluate(focused) == [3, 1]
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    assert page.evaluate("document.activeElement.closest('th') !== null")
+    grid = visit("grid.html")
+    link = grid.locator(".grid td a").first
+    link.focus()
+    assert grid.locator("#peek").inner_text() == link.get_attribute("title")
+
+
+def test_pointing_at_a_pair_tells_the_reason(visit: Opener) -> None:
+    page = visit("grid.html")
+    link = page.locator(".grid .k-import-fails a").first
+    link.hover()
+    assert "import-fails" in page.locator("#peek").inner_text()
+    link.click()
+    page.wait_for_url("**/release/**")
+    expect(page.locator(":target")).to_be_visible()
+
+
+@pytest.mark.parametrize("files", [True, False], ids=["file", "server"])
+def test_without_scripts_everything_is_there(visit: Opener, served: Served, files: bool) -> None:
+    for name in kinds(served):
+        page = visit(name, scripts=False, files=files)
+        assert page.locator(".needs-js:visible").count() == 0, name
+        expect(page.locator("h1")).to_be_visible()
+    page = visit("table.html", scripts=False, files=files)
+    for number in range(page.locator(".pairing").count()):
+        expect(page.locator(".pairing").nth(number)).to_be_visible()
+    page = visit("index.html", scripts=False, files=files)
+    expect(page.locator("#panel")).to_be_visible()
+    page.locator(".releases a").last.click()
+    expect(page.locator("h1")).to_be_visible()
+
+
+def test_files_work_as_a_server_does(visit: Opener, served: Served) -> None:
+    for name in kinds(served):
+        page = visit(name, files=True)
+        assert page.evaluate("getComputedStyle(document.querySelector('.skip')).position") == "absolute", name
+    page = visit("index.html", files=True)
+    version = next(iter(picked(page).values()))
+    page.select_option("#choose-subject", version)
+    assert f"={version}" in page.url
+    page = visit("table.html", files=True)
+    page.select_option("select[name=outcome]", "raises")
+    page.click("button[type=reset]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_stands_in_the_way_of_anybody(
+    visit: Opener, served: Served, scheme: str, keep: Callable[[Page, str], None]
+) -> None:
+    axe = Axe()
+    for name in kinds(served):
+        page = visit(name, scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach((details, index) => { details.open = index < 5; })")
+        found = axe.run(page).response["violations"]
+        grave = {
+            violation["id"]: [node["target"] for node in violation["nodes"]][:5]
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+        }
+        assert not grave, name
+        keep(page, f"{name.replace('/', '-')}-{scheme}")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_the_window(visit: Opener, served: Served, width: int) -> None:
+    for name in kinds(served):
+        page = visit(name, width=width, scheme="dark" if width == 800 else "light")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_on_paper_nothing_is_cut_off(visit: Opener) -> None:
+    page = visit("table.html", width=1100)
+    page.emulate_media(media="print")
+    for number in range(page.locator(".pairing").count()):
+        expect(page.locator(".pairing").nth(number)).to_be_visible()
+    expect(page.locator("form.filters")).to_be_hidden()
+    assert page.evaluate("document.querySelector('.matrix').getBoundingClientRect().right <= innerWidth + 1")
+    assert len(page.pdf(format="A4", landscape=True)) > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_timeline_stands_by_itself(visit: Opener, served: Served, scheme: str) -> None:
+    page = visit("about.html", scheme=scheme)
+    for picture in sorted(served.folder.glob("timeline*.svg")):
+        width = page.evaluate(
+            WIDTH_OF,
+            picture.name,
+        )
+        assert width == 830
+
+
+def test_feeds_are_read_by_a_reader(served: Served) -> None:
+    for path in [served.folder / "changes.atom", *sorted((served.folder / "feeds").glob("*.atom"))]:
+        feed = feedparser.parse(path.read_bytes())
+        assert not feed.bozo, (path, feed.get("bozo_exception"))
+        assert feed.version == "atom10"
+        assert all(entry.id and entry.title and entry.updated_parsed for entry in feed.entries)
+
+
+def test_hostile_text_runs_nothing(visit: Opener, served: Served) -> None:
+    for name in kinds(served):
+        page = visit(name)
+        page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
+        assert page.locator("a[href^='javascript:'], script:not([src]):not([type])").count() == 0
