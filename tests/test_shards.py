@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from compatmatrix import setting, shards
 from compatmatrix.agenda import Job, shard
-from compatmatrix.model import Cell, Pin, UserError
+from compatmatrix.model import Cell, CellState, Pin, UserError, digest
 from compatmatrix.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
 from ground import THIS, Project
-from made import PLATFORM
+from made import DAY, PLATFORM, SUPPORTED, ledger, record
 from packages import world
 from packages.index import LocalIndex
 
@@ -164,3 +164,19 @@ def test_formats_with_commands_need_the_file_that_these_work_by(small: Project) 
     said = small.main("plan", "--format", "gitlab")
     assert said.code == 2
     assert "--format gitlab needs --save FILE" in said.err
+
+
+def test_a_shard_delivers_findings_and_nothing_else() -> None:
+    """What ran there had its hands on the file: neither a path, nor another release's answer, nor a label is taken."""
+    made = plan(job(1), job(2), planned=DAY, instant=DAY)
+    honest = [one.record(DAY, DAY, CellState.RAN, "", {"held": SUPPORTED}) for one in made.jobs]
+    forged = msgspec.structs.replace(honest[0], subject="../../src/x", pairings={"newest": ("2099-01-01T00:00:00Z",)})
+    stranger = record("0.9", {"held": SUPPORTED})
+    old = msgspec.structs.replace(honest[1], recorded="2020-01-01T00:00:00Z")
+    delivered = msgspec.structs.replace(
+        ledger(forged, stranger, old), evidence={"../x": "text", digest("true"): "true"}
+    )
+    taken = shards.accepted(made, delivered)
+    assert list(taken.records.values()) == honest[:1]
+    assert taken.evidence == {digest("true"): "true"}
+    assert taken.releases == {}

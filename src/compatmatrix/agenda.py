@@ -22,6 +22,7 @@ from compatmatrix.ledger import Ledger, holders
 from compatmatrix.model import (
     Cell,
     CellState,
+    Outcome,
     Record,
     Trouble,
     Wanted,
@@ -51,6 +52,27 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return (
             ", ".join(f"{name} {version}" for name, version in self.cell.versions.items())
             + f" (Python {self.cell.python}; {', '.join(self.labels)})"
+        )
+
+    def record(
+        self, instant: str, recorded: str, state: CellState, detail: str, outcomes: Mapping[str, Outcome]
+    ) -> Record:
+        """What is stored of the job once it is known what came of it."""
+        return Record(
+            key=record_key(self.cell.id(), self.probes),
+            cell=self.cell.id(),
+            subject=self.cell.subject,
+            python=self.cell.python,
+            platform=self.cell.platform,
+            versions=self.cell.versions,
+            pairings={label: (instant,) for label in self.labels},
+            state=state,
+            detail=detail,
+            lock=self.cell.listed(),
+            probes=dict(self.probes),
+            outcomes=dict(outcomes),
+            recorded=recorded,
+            source=self.cell.source,
         )
 
 

@@ -27,9 +27,12 @@ def merge(setting: Setting) -> int:
     """Unite what was delivered with our records, rebuild the reports, and write down what it comes to."""
     asked = setting.asked
     plan = shards.read(asked.plan) if asked.plan else None
-    delivered = ledger.merge(*(ledger.read(folder) for folder in _holding_records(asked.delivered)))
+    parts = [ledger.read(folder) for folder in _holding_records(asked.delivered)]
+    delivered = ledger.merge(*([shards.accepted(plan, part) for part in parts] + [plan.facts] if plan else parts))
+    for key in {key for part in parts for key in part.records} - delivered.records.keys():
+        setting.say(f"left out, for it was not planned: {key}")
     before, print_before = setting.ledger(), _fingerprint(setting)
-    ledger.append(setting.records, ledger.merge(delivered, plan.facts) if plan else delivered)
+    ledger.append(setting.records, delivered)
     after = ledger.read(setting.records)
     write_reports(setting, after)
     fresh = _fingerprint(setting) != print_before

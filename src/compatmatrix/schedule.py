@@ -28,7 +28,7 @@ from compatmatrix.environment import InstallFailed, NoPython, Workspace
 from compatmatrix.interpret import Reading, interpret
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Probe, Record, Trouble, format_instant, record_key
+from compatmatrix.model import CellState, Probe, Record, Trouble, format_instant
 from compatmatrix.plan import Selection
 
 
@@ -166,23 +166,7 @@ class Run:
         return self._made(job, reading), reading.evidence
 
     def _made(self, job: Job, reading: Reading) -> Record:
-        cell = job.cell
-        return Record(
-            key=record_key(cell.id(), job.probes),
-            cell=cell.id(),
-            subject=cell.subject,
-            python=cell.python,
-            platform=cell.platform,
-            versions=cell.versions,
-            pairings={label: (self._instant,) for label in job.labels},
-            state=reading.state,
-            detail=reading.detail,
-            lock=cell.listed(),
-            probes=dict(job.probes),
-            outcomes=dict(reading.outcomes),
-            recorded=self._recorded,
-            source=cell.source,
-        )
+        return job.record(self._instant, self._recorded, reading.state, reading.detail, reading.outcomes)
 
 
 class Queue:

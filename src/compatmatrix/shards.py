@@ -15,7 +15,18 @@ import msgspec
 
 from compatmatrix.agenda import Job, parts
 from compatmatrix.ledger import Ledger, merge
-from compatmatrix.model import Probe, Record, Release, Trouble, UserError, by_version, canonical, parse_instant
+from compatmatrix.model import (
+    CellState,
+    Probe,
+    Record,
+    Release,
+    Trouble,
+    UserError,
+    by_version,
+    canonical,
+    digest,
+    parse_instant,
+)
 
 SCHEMA = 1
 """Version of the plan's file; raised when a reader of the old one would misread."""
@@ -130,6 +141,21 @@ def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
         if parse_instant(record.recorded) >= parse_instant(plan.planned):
             done.setdefault(record.cell, {}).update(record.probes)
     return tuple(job for job in plan.jobs if not job.probes.items() <= done.get(job.cell.id(), {}).items())
+
+
+def accepted(plan: Plan, delivered: Ledger) -> Ledger:
+    """What was delivered, as far as it was planned: cells, their labels and locks are the plan's, findings the shard's.
+
+    A shard ran what packages do when they are imported, and whatever that was had its hands on what it delivers.
+    """
+    records = {}
+    for job in plan.jobs:
+        key = job.record("", "", CellState.RAN, "", {}).key
+        found = delivered.records.get(key)
+        if found and found.recorded >= plan.planned:
+            records[key] = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
+    evidence = {name: text for name, text in delivered.evidence.items() if digest(text) == name}
+    return Ledger(records=records, evidence=evidence, damage=delivered.damage)
 
 
 def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
