@@ -158,4 +158,11 @@ def test_a_probe_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, 
     project = Project.make(tmp_path, "https://example.org/simple/")
     project.set(old, old.replace("standalone", "gone"))
     with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{key}`: 'gone' is no probe; there are held, standalone"):
-        config.check_probes(tmp_path / "matrix.toml", project.config, project.probes)
+        config.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+
+
+def test_a_misnamed_import_is_an_error_and_not_a_failing_import(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set('import = "subject_api"', 'import = "subject_apo"')
+    with pytest.raises(UserError, match=r"matrix.toml:\d+: `subject.import`: 'subject_apo' is no module of probes/"):
+        config.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")

@@ -53,9 +53,8 @@ def test_an_underscore_in_a_name_is_a_dash_in_the_id(folder: Path) -> None:
 
 def test_the_source_of_a_probe_is_shown_with_its_mark(folder: Path) -> None:
     held = probes.read(folder)[0]
-    text = probes.source(held, folder)
-    assert text.startswith('@pytest.mark.probe(title="Held Value"')
-    assert text.endswith("subject_api.expected())")
+    assert held.source.startswith('@pytest.mark.probe(title="Held Value"')
+    assert held.source.endswith("subject_api.expected())\n")
 
 
 def test_a_changed_probe_is_a_new_question_and_no_other_is(folder: Path) -> None:
@@ -77,7 +76,8 @@ def test_a_changed_recipe_makes_its_probes_question_new(folder: Path) -> None:
     write(folder, {"recipes/held.py": "value = 1\n", "recipes/held-too.py": "value = 1\n"})
     assert changed(folder, "recipes/held.form.py", "value = 2\n") == {"held"}
     assert changed(folder, "recipes/held-too.py", "value = 3\n") == set()
-    assert list(probes.recipes(folder)) == ["held-too.py", "held.form.py", "held.py"]
+    held = next(probe for probe in probes.read(folder) if probe.id == "held")
+    assert held.recipes == {"held.form.py": "value = 2\n", "held.py": "value = 1\n"}
 
 
 def test_a_new_file_makes_no_old_question_new(folder: Path) -> None:
@@ -125,3 +125,30 @@ def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
         probes.read(tmp_path)
     with pytest.raises(UserError, match="no such folder"):
         probes.read(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("class TestMine:\n    pass\n", "a probe is a plain function, not a method"),
+        ('async def test_mine():\n    """Mine?"""\n', "not an async one"),
+        (
+            'import pytest\n\n\n@pytest.mark.parametrize("x", [1])\ndef test_mine(x):\n    """Mine?"""\n',
+            "write a function for each case",
+        ),
+        (
+            'import pytest\n\n\n@pytest.mark.probe(titel="Mine")\ndef test_mine():\n    """Mine?"""\n',
+            "knows title, group, links, control, needs; not 'titel'",
+        ),
+    ],
+)
+def test_what_pytest_would_run_and_nobody_would_see_is_an_error(folder: Path, text: str, problem: str) -> None:
+    write(folder, {"test_mine.py": text})
+    with pytest.raises(UserError, match=problem):
+        probes.read(folder)
+
+
+def test_a_helper_that_is_no_python_is_an_error_and_no_finding(folder: Path) -> None:
+    write(folder, {"subject_api.py": "def broken(:\n"})
+    with pytest.raises(UserError, match=r"subject_api.py:1: is no valid Python"):
+        probes.read(folder)

@@ -194,8 +194,8 @@ def host_platform(config: Config) -> str:
     return name
 
 
-def check_probes(path: Path, config: Config, probes: Iterable[Probe]) -> None:
-    """Raises UserError where matrix.toml names a probe that is not there."""
+def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Path) -> None:
+    """Raises UserError where matrix.toml names a probe, or a module of the probes' folder, that is not there."""
     known = [probe.id for probe in probes]
     named: dict[str, tuple[str, ...]] = {
         "subject.headline": (config.subject.headline,),
@@ -205,6 +205,11 @@ def check_probes(path: Path, config: Config, probes: Iterable[Probe]) -> None:
     if config.pairings.grid:
         named["pairings.grid.probes"] = config.pairings.grid.probes
     text = path.read_text(encoding="utf-8")
+    if not (folder / f"{config.subject.import_}.py").is_file():
+        module = (
+            f"{config.subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"
+        )
+        raise UserError(f"{_place(path, text, 'subject.import')}: `subject.import`: {module}")
     for key, names in named.items():
         for name in names:
             if name not in known:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from compatmatrix import advice, probes, support
+from compatmatrix import advice, support
 from compatmatrix.cli import DONE
 from compatmatrix.model import CellState, UserError
 from compatmatrix.publish import terminal, words
@@ -65,7 +65,7 @@ def recipe(setting: Setting) -> int:
     if found is None:
         setting.say("no recipe came out supported on this release")
     else:
-        text = probes.recipes(setting.folder).get(found.file, "")
+        text = next(probe.recipes.get(found.file, "") for probe in setting.probes if probe.id == found.probe)
         setting.say(
             f"\nrecipe {found.probe} (ran as it is, supported with {' and '.join(found.pairings)} companions):\n"
         )

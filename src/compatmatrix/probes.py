@@ -15,6 +15,9 @@ from typing import Any
 
 from compatmatrix.model import Probe, UserError
 
+MARK = ("title", "group", "links", "control", "needs")
+"""What the mark may say."""
+
 
 def read(folder: Path) -> tuple[Probe, ...]:
     """Every probe of the folder, in the order of files and of functions in them.
@@ -30,6 +33,7 @@ def read(folder: Path) -> tuple[Probe, ...]:
     helpers = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         if not path.name.startswith("test_"):
+            _parsed(path, path.read_text(encoding="utf-8"))
             helpers.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     probes: dict[str, Probe] = {}
     for path in sorted(folder.glob("test_*.py")):
@@ -46,27 +50,9 @@ def read(folder: Path) -> tuple[Probe, ...]:
     return tuple(probes.values())
 
 
-def source(probe: Probe, folder: Path) -> str:
-    """The text of the probe's function as it stands in its file, decorators included."""
-    text = (folder / probe.file).read_text(encoding="utf-8")
-    for node in _functions(ast.parse(text)):
-        if _id(node) == probe.id:
-            return "\n".join(text.splitlines()[_first_line(node) - 1 : node.end_lineno])
-    return ""
-
-
-def recipes(folder: Path) -> dict[str, str]:
-    """File name -> text of every recipe (scripts that a user can paste and that probes run as they are)."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted((folder / "recipes").glob("*.py"))}
-
-
 def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
     text = path.read_text(encoding="utf-8")
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
-    functions = list(_functions(tree))
+    functions = list(_functions(_parsed(path, text), path))
     lines = text.splitlines(keepends=True)
     rest = list(lines)
     for node in functions:
@@ -102,20 +88,41 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
         )
 
 
+def _parsed(path: Path, text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
+
+
 def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.probe":
             try:
-                return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
+                mark = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
             except ValueError:
                 raise UserError(
                     f"{path}:{decorator.lineno}: the arguments of pytest.mark.probe must be literals"
                 ) from None
+            for name in mark.keys() - set(MARK):
+                raise UserError(f"{path}:{decorator.lineno}: pytest.mark.probe knows {', '.join(MARK)}; not {name!r}")
+            return mark
     return {}
 
 
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    return (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"))
+def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
+    """The test functions of a file; what pytest would run but this reader cannot name is an error, never passed over."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not an async one")
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            if any("mark.parametrize" in ast.unparse(decorator) for decorator in node.decorator_list):
+                raise UserError(
+                    f"{path}:{node.lineno}: {node.name}: a probe asks one question; write a function for each case"
+                )
+            yield node
 
 
 def _first_line(node: ast.FunctionDef) -> int:

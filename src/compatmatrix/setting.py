@@ -31,7 +31,7 @@ class Setting:
         self.records = self.reports / "records"
         self.cache = cache_folder()
         self.probes = probes.read(self.folder)
-        config.check_probes(asked.config, self.config, self.probes)
+        config.check_probes(asked.config, self.config, self.probes, self.folder)
         self.selection = Selection(only=tuple(asked.only), pairings=tuple(asked.pairing), as_of=asked.as_of)
         self.now = datetime.now(UTC)
 
