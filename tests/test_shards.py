@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import setting, shards
+from compatmatrix import formats, setting, shards
 from compatmatrix.agenda import Job, shard
 from compatmatrix.model import Cell, CellState, Pin, UserError, digest
 from compatmatrix.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
@@ -65,16 +65,20 @@ def test_the_smoke_shard_is_small() -> None:
 
 
 def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
-    lines = shards.as_lines(plan(job(1)), Path("a plan.json"))
+    lines = formats.as_lines(plan(job(1)), Path("a plan.json"))
     assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
-    assert shards.as_lines(plan(), Path("plan.json")) == ""
+    assert formats.as_lines(plan(), Path("plan.json")) == ""
 
 
-def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_never_none() -> None:
-    pipeline = json.loads(shards.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
-    assert list(pipeline) == ["cells 1", "cells 2"]
-    assert pipeline["cells 2"]["script"][-1].endswith("--plan plan.json --shard 2/2 --reports shards/2")
-    assert len(json.loads(shards.as_gitlab(plan(), Path("plan.json")))) == 1
+def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_merges_also_where_there_is_none() -> None:
+    pipeline = json.loads(formats.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
+    assert [name for name in pipeline if name.startswith("cells")] == ["cells 1", "cells 2"]
+    assert pipeline["cells 2"]["script"] == [
+        "python -m compatmatrix run --plan plan.json --shard 2/2 --reports shards/2"
+    ]
+    nothing = json.loads(formats.as_gitlab(plan(), Path("plan.json")))
+    assert {"plan", "merge", "publish"} < nothing.keys()
+    assert not any(name.startswith("cells") for name in nothing)
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix import agenda, ledger, plan, releases, runner, shards
+from compatmatrix import agenda, formats, ledger, plan, releases, runner, shards
 from compatmatrix.agenda import Job, shard
 from compatmatrix.cli import DONE, UNEXAMINED
 from compatmatrix.config import host_platform
@@ -80,16 +80,16 @@ def show_plan(setting: Setting) -> int:
     if file:
         shards.save(made, file)
     if form == "gitlab":
-        print(shards.as_gitlab(made, file), end="")
+        print(formats.as_gitlab(made, file), end="")
     elif form == "lines":
-        print(shards.as_lines(made, file), end="")
+        print(formats.as_lines(made, file), end="")
     elif form == "json":
-        print(shards.as_json(made, shard(made.jobs, *setting.asked.shard)))
+        print(formats.as_json(made, shard(made.jobs, *setting.asked.shard)))
     else:
         _say(setting, made, shard(made.jobs, *setting.asked.shard))
     runner.output("shards", str(len(made.shards)))
-    runner.output("matrix", shards.as_matrix(made.shards))
-    runner.output("smoke", shards.as_matrix(made.smoke))
+    runner.output("matrix", formats.as_matrix(made.shards))
+    runner.output("smoke", formats.as_matrix(made.smoke))
     return UNEXAMINED if made.failed else DONE
 
 

@@ -6,8 +6,6 @@ works by it asks no index what there is, and the union of all parts is what one 
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,65 +154,6 @@ def accepted(plan: Plan, delivered: Ledger) -> Ledger:
             records[key] = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
     evidence = {name: text for name, text in delivered.evidence.items() if digest(text) == name}
     return Ledger(records=records, evidence=evidence, damage=delivered.damage)
-
-
-def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
-    """The plan for people and programs: without the locks, which only the saved file needs."""
-    tree = {
-        "planned": plan.planned,
-        "wanted": plan.wanted,
-        "settled": plan.settled,
-        "run": [
-            {
-                "cell": job.cell.id(),
-                "python": job.cell.python,
-                "versions": job.cell.versions,
-                "pairings": job.labels,
-                "probes": sorted(job.probes),
-            }
-            for job in jobs
-        ],
-        "not_examined": [{"cell": title, "why": why} for title, why in plan.failed],
-        "minutes": round(len(plan.jobs) * SECONDS_PER_CELL / 60, 1),
-        "shards": [shard.entry() | {"minutes": shard.minutes} for shard in plan.shards],
-    }
-    return json.dumps(tree, indent=1)
-
-
-def as_matrix(shards: Sequence[Shard]) -> str:
-    """GitHub's job matrix, on one line."""
-    return json.dumps({"include": [shard.entry() for shard in shards]})
-
-
-def as_lines(plan: Plan, file: Path) -> str:
-    """One shell command a shard, for a cluster's array job."""
-    return "".join(f"{_command(file, shard)}\n" for shard in plan.shards)
-
-
-def as_gitlab(plan: Plan, file: Path) -> str:
-    """A child pipeline for GitLab CI: JSON, which is YAML too. The parent's job `plan` holds the plan as an artefact."""
-    pipeline: dict[str, object] = {
-        f"cells {part.number}": {
-            "image": f"python:{part.python[-1]}",
-            "needs": [{"pipeline": "$PLAN_PIPELINE", "job": "plan"}],
-            "timeout": "2 hours",
-            "variables": {"COMPATMATRIX_CACHE": "$CI_PROJECT_DIR/.compatmatrix"},
-            "cache": {"key": "cells", "paths": [".compatmatrix/uv/"]},
-            "script": ["python -m pip install .", _command(file, part)],
-            "artifacts": {"when": "always", "paths": [_folder(part)], "expire_in": "1 week"},
-        }
-        for part in plan.shards
-    }
-    # A child pipeline without a job is an error there.
-    return json.dumps(pipeline or {"nothing to run": {"script": ["true"]}}, indent=1) + "\n"
-
-
-def _command(file: Path, part: Shard) -> str:
-    return f"python -m compatmatrix run --plan {shlex.quote(str(file))} --shard {part.shard} --reports {_folder(part)}"
-
-
-def _folder(part: Shard) -> str:
-    return f"shards/{part.number}"
 
 
 def _shards(jobs: Sequence[Job], size: int) -> tuple[Shard, ...]:
