@@ -66,7 +66,7 @@ def pairs(view: View) -> Mapping[str, Mapping[str, Pair]]:
     best: dict[tuple[str, str], CellView] = {}
     for cell in view.cells:
         version = cell.versions.get(name)
-        if version is None or cell.platform != platform:
+        if version is None or cell.platform != platform or cell.source is not None:
             continue
         known = best.get((cell.subject, version))
         if known is None or _rank(known) < _rank(cell):

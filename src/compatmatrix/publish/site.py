@@ -114,6 +114,11 @@ class Site:
             self._page("data", "data.html", badges={probe.id: badge.badge(view, probe) for probe in view.probes}),
         )
         yield "about.html", self._page("about", "about.html", unexamined=_unexamined(view), missing=_missing(view))
+        if view.sources:
+            yield (
+                "unreleased.html",
+                self._page("unreleased", "unreleased.html", environment=terminal.environment_words(view)),
+            )
         for release in view.releases:
             yield f"release/{release.version}.html", self._release(release)
         for probe in view.probes:
@@ -138,7 +143,7 @@ class Site:
             files[f"badges/{probe.id}.svg"] = made.picture(self.templates)
             files[f"support/{probe.id}.json"] = statement.document(view, probe)
         for cell in view.cells:
-            if cell.lock and set(cell.pairings) & set(view.pairings):
+            if cell.lock and cell.source is None and set(cell.pairings) & set(view.pairings):
                 files[f"lock/{cell.id}.txt"] = "".join(f"{pin}\n" for pin in cell.lock).encode()
         return files
 
