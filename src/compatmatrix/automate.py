@@ -68,6 +68,8 @@ def changes(setting: Setting) -> int:
         print(f"**{tell.prose(words.verdict(new))}**\n\nSince {since}:\n\n{tell.moves(setting.config, found)}")
     else:
         setting.say(words.verdict(new))
+        if not old.cells:
+            setting.say(f"nothing is on record from before {since} that today's could be held against")
         for line in _lines(setting.config, found):
             setting.say(line)
     return DONE
