@@ -13,6 +13,8 @@ from pathlib import Path
 
 from compatmatrix import __version__
 
+EVERY = ("day", "week", "month", "year")
+
 EPILOG = """\
 exit codes:
   0  the job was done, whatever was found
@@ -49,7 +51,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--pairing", action="append", default=[], metavar="NAME", help="release-day, newest, oldest or grid; repeatable"
     )
     group.add_argument(
-        "--as-of", type=_instant, default=None, metavar="DATE", help="the world as it was at the end of that day (UTC)"
+        "--as-of",
+        type=_span,
+        default=(None, None),
+        metavar="DATE",
+        help="the world as it was at the end of that day (UTC); `run` takes A..B too, with --every",
     )
     group.add_argument(
         "--index", default=None, metavar="URL", help="package index to use instead of the configured one"
@@ -99,6 +105,20 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
     ran = command("run", "run the cells that are missing, record them, write the reports, show the table")
     ran.add_argument("--timings", action="store_true", help="print where the cells' time went")
+    ran.add_argument("--every", choices=EVERY, default=None, help="how far apart the days of --as-of A..B are")
+    ran.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="'NAME @ URL'",
+        help="examine what is not released, instead of releases: a git repository, a checkout or a wheel; repeatable",
+    )
+    ran.add_argument(
+        "--against",
+        choices=("newest",),
+        default=None,
+        help="print, as Markdown, what is other than in the newest release",
+    )
     _plan_argument(ran, "work by this plan (from `plan --save`) instead of asking the index")
     planned = command("plan", "print what `run` would run, and run nothing")
     planned.add_argument(
@@ -146,9 +166,41 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     cooked.add_argument(
         "--python", type=Path, default=None, metavar="PATH", help="whose packages (default: the python on PATH)"
     )
+    command("watch", "examine what is not released: the sources and nightly builds of [watch] in matrix.toml")
+    searched = command("bisect", "find the commit, or the companion's release, at which a probe's outcome changes")
+    searched.add_argument("probe", metavar="PROBE", help="a probe's id")
+    searched.add_argument("--good", required=True, metavar="REV", help="a tag, commit or version before the change")
+    searched.add_argument("--bad", required=True, metavar="REV", help="a tag, branch, commit or version after it")
+    searched.add_argument(
+        "--repository",
+        default=None,
+        metavar="URL-OR-PATH",
+        help="of the subject (default: the first of [watch] sources)",
+    )
+    searched.add_argument(
+        "--companion",
+        default=None,
+        metavar="NAME",
+        help="search this companion's releases, beside the newest release or --only's",
+    )
+    searched.add_argument(
+        "--linear", action="store_true", help="judge one after the other: finds also what was taken back"
+    )
+    searched.add_argument(
+        "--into-merges", action="store_true", help="if a merge brought the change, search what it merged"
+    )
+    searched.add_argument(
+        "--replay", type=Path, default=None, metavar="LOG", help="take what a log of this search says as judged"
+    )
     bounded = command("bounds", "the version specifier under which a probe is supported, for whoever depends on it")
     bounded.add_argument("probe", metavar="PROBE", help="a probe's id")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    asked.as_of, asked.as_of_until = asked.as_of
+    if asked.as_of_until and (asked.command != "run" or not asked.every):
+        parser.error("--as-of A..B is for `run`, with --every " + ", ".join(EVERY))
+    if asked.command == "run" and asked.every and not asked.as_of_until:
+        parser.error("--every needs --as-of A..B")
+    return asked
 
 
 def _plan_argument(parser: argparse.ArgumentParser, text: str) -> None:
@@ -192,6 +244,15 @@ def _requirement(text: str) -> str:
 def _since(text: str) -> datetime:
     """A day stands for its beginning."""
     return _instant(f"{text}T00:00:00" if len(text) == 10 else text)
+
+
+def _span(text: str) -> tuple[datetime, datetime | None]:
+    """One date, or two with `..` between."""
+    first, dots, last = text.partition("..")
+    span = (_instant(first), _instant(last) if dots else None)
+    if span[1] and span[1] < span[0]:
+        raise argparse.ArgumentTypeError(f"{text!r} ends before it begins")
+    return span
 
 
 def _instant(text: str) -> datetime:

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix import automate, commands, consult, planning, runner
+    from compatmatrix import automate, bisection, commands, consult, planning, runner, upstream
     from compatmatrix.model import Trouble, UserError
     from compatmatrix.setting import Setting
 
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with runner.commands_off():
         try:
             return {
-                "run": commands.run_missing,
+                "run": upstream.run,
+                "watch": upstream.watch,
+                "bisect": bisection.bisect,
                 "plan": planning.show_plan,
                 "merge": automate.merge,
                 "changes": automate.changes,

@@ -25,7 +25,7 @@ def run_missing(setting: Setting) -> int:
     planning.say_counts(setting, todo, len(jobs))
     earlier = ledger.read(setting.records)
     ledger.append(setting.records, todo.facts)
-    results = _run(setting, jobs) if jobs else []
+    results = run_jobs(setting, jobs) if jobs else []
     now = ledger.read(setting.records)
     write_reports(setting, now)
     terminal.print_table(setting.console, support.view(now, setting.config, setting.probes))
@@ -60,7 +60,8 @@ def write_reports(setting: Setting, known: Ledger) -> int:
     return len(files)
 
 
-def _run(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
+def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
+    """Run jobs with progress; what is found is recorded as soon as it is."""
     display = Display(setting.console, len(jobs), setting.asked.jobs)
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch, display.shown():
         # The questions are put as they stood when their digests were taken, whoever edits them meanwhile.

@@ -15,8 +15,6 @@ from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Probe, Record, Release, parse_instant
 
-EVERY = ("day", "week", "month", "year")
-
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """From the first to the last day on record, the plain install gave this cell (or one that differs in nothing named)."""

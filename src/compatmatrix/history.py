@@ -63,9 +63,8 @@ class Repository:
 
     def resolve(self, text: str) -> str | None:
         """The commit that a tag, branch, commit or reference is, as far as the mirror knows; None if it does not."""
-        with suppress(OSError):
-            if not self._folder.is_dir():
-                return None
+        if not self._folder.is_dir():
+            return None
         for name in (f"refs/tags/{text}", f"refs/heads/{text}", text):
             if found := self._commit(name):
                 return found
@@ -73,7 +72,7 @@ class Repository:
 
     def settled(self, text: str) -> bool:
         """Whether a name means the same for good: a commit, or a tag; not a branch, which moves."""
-        return self._is_commit(text) or self._commit(f"refs/tags/{text}") is not None
+        return self._folder.is_dir() and (self._is_commit(text) or self._commit(f"refs/tags/{text}") is not None)
 
     def commit(self, sha: str) -> Commit:
         """What there is to say of a commit."""

@@ -181,7 +181,7 @@ class Wanted(_Frozen, frozen=True, kw_only=True):
         """Identity of the question put to the resolver; the probes are no part of it."""
         asked: list[object] = [self.platform, self.pythons, self.requirements, self.bound, self.lowest]
         if self.source:
-            asked += [self.source.identity, self.nightly]
+            asked += [self.source.reference, self.source.identity, self.nightly]
         return digest(asked)
 
 
@@ -202,7 +202,10 @@ class Cell(_Frozen, frozen=True, kw_only=True):
     indexes: tuple[str, ...] = ()
 
     def id(self) -> str:
-        return digest([self.python, self.platform, [self._identity(pin) for pin in self.lock]])
+        told: list[object] = [self.python, self.platform, [self._identity(pin) for pin in self.lock]]
+        if self.source:
+            told.append([self.source.package, self.source.reference])
+        return digest(told)
 
     def listed(self) -> tuple[str, ...]:
         """The lock as it is recorded: lines of a requirements file, the same on every machine."""

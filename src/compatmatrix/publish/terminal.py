@@ -56,6 +56,31 @@ def print_table(console: Console, view: View, groups: Sequence[str] = ("headline
     console.print(Text(words.verdict(view), style="bold"))
 
 
+def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> None:
+    """What is not released: a row each, with all that is said in the table of releases."""
+    headline = view.config.subject.headline
+    for cell in rows:
+        outcome = cell.outcome(headline)
+        what = f"{view.config.subject.name} {words.source_words(cell)}, not released ({words.companions_words(view, cell)})"
+        line(
+            console,
+            f"{what}: {headline}: {words.outcome_words(outcome, cell)}{f'. {cell.detail}' if cell.detail else ''}",
+        )
+        for pairing in cell.pairings:
+            ahead = words.preview_words(view.support[headline][pairing]) if pairing in view.pairings else ""
+            if ahead:
+                line(console, f"{headline}: {ahead}")
+
+
+def print_days(console: Console, view: View) -> None:
+    """What the plain install of the subject gave, from when to when."""
+    headline = view.config.subject.headline
+    for span in view.days:
+        days = span.first if span.first == span.last else f"{span.first} to {span.last}"
+        what = f"{view.config.subject.name} {span.cell.subject}, {words.companions_words(view, span.cell)}"
+        line(console, f"{days}: {what}: {headline}: {words.outcome_words(span.cell.outcome(headline), span.cell)}")
+
+
 def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
     """Everything about one release: outcomes, evidence, lock, and the commands that rebuild each cell."""
     for cell in cells:
