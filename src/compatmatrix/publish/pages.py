@@ -6,6 +6,7 @@ that XML does not admit.
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ def environment() -> Environment:
         loader=PackageLoader("compatmatrix.publish"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_admitted,
     )  # fmt: skip
-    made.filters |= {"code": code, "line": plain.line, "block": plain.block, "url": path_part, "outside": outside}
+    made.filters |= {"code": code, "line": _line, "block": plain.block, "url": path_part, "outside": outside}
     made.globals |= {"words": words, "OutcomeState": OutcomeState, "CellState": CellState}
     return made
 
@@ -53,6 +54,16 @@ def short(address: str) -> str:
     if match := re.match(r"https?://[^/]+/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)$", address):
         return f"{match.group(1)}#{match.group(2)}"
     return re.sub(r"^https?://", "", address)
+
+
+def _line(text: object, limit: int = plain.MESSAGE) -> str:
+    return _remembered_line(str(text), limit)
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered_line(text: str, limit: int) -> str:
+    """`plain.line`, remembered: one message stands on many pages."""
+    return plain.line(text, limit)
 
 
 def _admitted(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 
 from compatmatrix import plain
@@ -15,8 +16,12 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 def safe(value: object) -> str:
     """A cell's text; where a program might compute it, an apostrophe in front makes it text. Numbers stay numbers."""
-    if isinstance(value, int | float):
-        return str(value)
+    return str(value) if isinstance(value, int | float) else _text(str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _text(value: str) -> str:
+    """Remembered: most texts stand in many rows."""
     text = plain.line(value)
     return f"'{text}" if text.startswith(DANGEROUS) else text
 
@@ -33,13 +38,14 @@ def table(view: View) -> bytes:
         ]
     )  # fmt: skip
     for cell in view.cells:
-        fixed = [cell.versions.get(name, "") for name in named]
-        fixed += [cell.python, cell.platform, " ".join(cell.pairings), cell.id, cell.recorded, cell.state.value]
+        told = [cell.versions.get(name, "") for name in named]
+        told += [cell.python, cell.platform, " ".join(cell.pairings), cell.id, cell.recorded, cell.state.value]
+        fixed = [safe(text) for text in told]
         if not cell.outcomes:
-            writer.writerow(map(safe, [*fixed, cell.detail, *[""] * 7]))
+            writer.writerow([*fixed, safe(cell.detail), *[""] * 7])
         for probe in view.probes:
             if probe.id in cell.outcomes:
-                writer.writerow(map(safe, [*fixed, "", probe.id, *_answer(cell.outcomes[probe.id])]))
+                writer.writerow([*fixed, "", safe(probe.id), *map(safe, _answer(cell.outcomes[probe.id]))])
     return out.getvalue().encode()
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from compatmatrix import plain
-from compatmatrix.alarm import Move, alarming, answer
+from compatmatrix.alarm import Move, alarming, answer, same
 from compatmatrix.announce import LIMIT
 from compatmatrix.bulletin import Bulletin
 from compatmatrix.config import Config
@@ -58,12 +58,7 @@ def moves(config: Config, found: Sequence[Move], most: int = TELL) -> str:
     pieces = _pieces()
     told = [str(pieces.line(config, move)).strip() for move in alarming(found)]
     told = [*told[:most], *([f"- and {len(told) - most} more"] if len(told) > most else [])]
-    same: dict[tuple[str, str, str], int] = {}
-    for move in found:
-        if not move.kind.alarming:
-            key = (move.release, move.pairing, move.against)
-            same[key] = same.get(key, 0) + 1
-    for (release, pairing, against), count in same.items():
+    for (release, pairing, against), count in same(found).items():
         name = prose(config.subject.title or config.subject.name)
         told.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
     return "\n".join(told) or "Nothing moved."

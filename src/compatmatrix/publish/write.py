@@ -11,7 +11,7 @@ from compatmatrix import support
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Probe, Trouble
-from compatmatrix.publish import machine, markdown, site
+from compatmatrix.publish import markdown, site
 
 SITE = "site"
 """The folder below `reports/` that holds made files only: what is not made any more is taken away."""
@@ -22,11 +22,13 @@ def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping
     view = support.view(ledger, config, probes)
     newest = max((record.recorded[:10] for record in ledger.records.values()), default="")
     earlier = support.view(support.before(ledger, newest), config, probes) if newest else None
+    pages = site.contents(view)
     return {
-        "compatibility.json": machine.compatibility_json(view),
-        "compatibility.schema.json": machine.schema_json(),
+        # The site holds these too, so that it is whole wherever it is put; git keeps equal files once.
+        "compatibility.json": pages["compatibility.json"],
+        "compatibility.schema.json": pages["compatibility.schema.json"],
         "compatibility.md": markdown.render(view, earlier).encode(),
-        **{f"{SITE}/{name}": content for name, content in site.contents(view).items()},
+        **{f"{SITE}/{name}": content for name, content in pages.items()},
     }
 
 
