@@ -13,6 +13,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,14 @@ class Forge:
     def issues(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._issues.read_text())
         return found
+
+    @contextmanager
+    def without_issues(self) -> Iterator[None]:
+        """GitHub's issues are down for a while."""
+        down = self._issues.with_suffix(".down")
+        down.touch()
+        yield
+        down.unlink()
 
     @property
     def head(self) -> str:
@@ -195,9 +205,9 @@ class Forge:
                     return taken.get("if-no-files-found") != "error"
                 copy(source, target)
             case "actions/download-artifact" if "pattern" in taken:
-                for found in sorted(artefacts.glob("*")):
-                    if fnmatch.fnmatchcase(found.name, taken["pattern"]):
-                        copy(found, workspace / path / found.name)
+                matching = [one for one in artefacts.glob("*") if fnmatch.fnmatchcase(one.name, taken["pattern"])]
+                for one in matching:  # a single one has no folder of its own
+                    copy(one, workspace / path / (one.name if len(matching) > 1 else ""))
             case "actions/download-artifact":
                 if not (artefacts / taken["name"]).exists():
                     return False

@@ -16,13 +16,22 @@ def main(file: Path, *arguments: str) -> None:
     assert os.environ["GH_TOKEN"], "no token"
     assert arguments[:2] == ("api", "--method"), arguments
     method, path = arguments[2], arguments[3].removeprefix("repos/{owner}/{repo}/")
+    if file.with_suffix(".down").exists():
+        sys.exit("gh: the API is down (HTTP 503)")
     issues: list[dict[str, Any]] = json.loads(file.read_text())
     content = json.load(sys.stdin) if "--input" in arguments else {}
     assert len(content.get("body", "")) <= 65_536
     answer: Any
-    if method == "GET":
+    labels = file.with_suffix(".labels")
+    if path == "labels":
+        if labels.exists():
+            sys.exit("gh: Validation Failed (HTTP 422)")
+        labels.write_text(content["name"])
+        answer = content
+    elif method == "GET":
         answer = issues[::-1]
     elif path == "issues":
+        assert content["labels"] == [labels.read_text()]
         answer = {"number": len(issues) + 1, "state": "open", "comments": [], **content}
         issues.append(answer)
     else:

@@ -50,7 +50,7 @@ def test_only_issues_with_our_label_are_listed_and_no_pull_requests(gh: Path) ->
 
 def test_what_is_written_goes_by_standard_input(gh: Path) -> None:
     (gh / "answer").write_text('{"number": 7}')
-    assert GitHub().open("-title", "@body") == 7
+    assert GitHub().open("-title", "@body") == 7  # the label is made first, and this is what was asked last
     arguments, text, _ = json.loads((gh / "asked").read_text())
     assert arguments[2:] == ["POST", "repos/{owner}/{repo}/issues", "--input", "-"]
     assert json.loads(text) == {"title": "-title", "body": "@body", "labels": [LABEL]}

@@ -121,3 +121,20 @@ def test_a_pull_request_runs_a_smoke_shard_and_publishes_nothing(forge: Forge) -
     }  # fmt: skip
     assert forge.head == first
     assert forge.issues == []
+
+
+def test_an_alarm_that_could_not_be_raised_is_raised_the_next_day(forge: Forge, index: LocalIndex) -> None:
+    forge.run()
+    first = forge.head
+    index.add(subject("works", "0.3.0", "2025-03-10"))
+    with forge.without_issues():
+        day = forge.run()
+    assert day["announce"].result == "failure"
+    assert day["publish"].result == "skipped"
+    assert forge.head == first
+    # What was not published is news again.
+    day = forge.run()
+    assert not day.failed, day.log
+    (issue,) = forge.issues
+    assert "**lifted**" in issue["body"]
+    assert forge.head != first

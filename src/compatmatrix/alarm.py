@@ -80,6 +80,16 @@ def alarming(moves: Sequence[Move]) -> tuple[Move, ...]:
     return tuple(move for move in moves if move.kind.alarming)
 
 
+def same(moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
+    """How many answers of a new release are like those before: by release, pairing, and the release before."""
+    found: dict[tuple[str, str, str], int] = {}
+    for move in moves:
+        if not move.kind.alarming:
+            key = (move.release, move.pairing, move.against)
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
 def standing(view: View, probe: str) -> dict[str, Standing]:
     """The answer that holds today, for each pairing of which one is known."""
     found = {}
@@ -106,8 +116,6 @@ def sentence(config: Config, move: Move) -> str:
         return f"{where} ({move.pairing}): no longer imports{beside}: {move.detail}"
     held = f"in {move.against}" if move.against != move.release else "until now"
     told = f"{where}, {move.probe} ({move.pairing}): {move.kind.value}"
-    if not move.kind.alarming:
-        return f"{told}: {answer(move.after)}, like {move.against}"
     return f"{told}: {answer(move.before)} {held}, {answer(move.after)} now{beside}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -161,8 +161,12 @@ def _fingerprint(setting: Setting) -> str:
     return hashed.hexdigest()
 
 
-def _lines(config: Config, found: tuple[Move, ...]) -> Iterable[str]:
-    yield from [sentence(config, move) for move in found] or ["nothing moved"]
+def _lines(config: Config, found: Sequence[Move]) -> Iterable[str]:
+    yield from (sentence(config, move) for move in alarm.alarming(found))
+    for (release, pairing, against), count in alarm.same(found).items():
+        yield f"{config.subject.name} {release} ({pairing}): {count} answers the same as in {against}"
+    if not found:
+        yield "nothing moved"
 
 
 def _message(config: Config, found: Bulletin) -> str:

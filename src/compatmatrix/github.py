@@ -33,6 +33,13 @@ class GitHub:
         ]
 
     def open(self, title: str, body: str) -> int:
+        # Not left to the creation of the issue, which takes a label that is not there for an error in some organisations.
+        label = {"name": LABEL, "color": "b60205", "description": "Kept by the scheduled job"}
+        try:
+            _call("POST", "labels", label)
+        except Trouble as trouble:
+            if "HTTP 422" not in str(trouble):  # it is there already
+                raise
         return int(_call("POST", "issues", {"title": title, "body": body, "labels": [LABEL]})["number"])
 
     def comment(self, number: int, body: str) -> None:
