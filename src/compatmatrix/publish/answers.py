@@ -170,7 +170,7 @@ def _row(view: View, row: Mapping[str, Pair]) -> Said:
     if fully != trains:
         text += f"; every control works with {fully or 'none'}"
     bad = spans(row, [kind for kind in KINDS if kind not in IMPORTS])
-    return Said(kind="works", sign="✓", word="imports", text=text + (f"; not with {bad}" if bad else ""))
+    return Said(kind="works", sign=KINDS["works"][0], word="imports", text=text + (f"; not with {bad}" if bad else ""))
 
 
 def _title(view: View, probe: str) -> str:

@@ -9,18 +9,18 @@ from packaging.version import Version
 
 from compatmatrix import plain
 from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, by_version
-from compatmatrix.publish import words
+from compatmatrix.publish import gridmap, words
 from compatmatrix.support import CellView, View
 
 KINDS: Mapping[str, tuple[str, str, str]] = {
     "headline": ("★", "yes", "the question itself is answered with yes"),
-    "works": ("✓", "works", "imports, and every control works"),
-    "partly": ("◐", "partly", "imports and trains, but another control fails"),
-    "imports": ("◇", "imports", "imports; the control's API does not exist there"),
-    "broken": ("✗", "broken", "imports, but the control fails: nothing can be trained"),
+    "works": (gridmap.WORKS, "works", gridmap.MEANINGS[gridmap.WORKS]),
+    "partly": (gridmap.PARTLY, "partly", gridmap.MEANINGS[gridmap.PARTLY]),
+    "imports": (gridmap.NO_CONTROL, "imports", gridmap.MEANINGS[gridmap.NO_CONTROL]),
+    "broken": (gridmap.IMPORTS, "broken", gridmap.MEANINGS[gridmap.IMPORTS]),
     **{
-        state.value: (words.CELL_SIGNS[state], state.value, meaning)
-        for state, meaning in words.CELL_MEANINGS.items()
+        state.value: (sign, state.value, gridmap.MEANINGS[sign])
+        for state, sign in words.CELL_SIGNS.items()
         if state is not CellState.RAN
     },
 }
@@ -29,6 +29,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
 IMPORTS = ("headline", "works", "partly", "imports", "broken")
 TRAINS = ("headline", "works", "partly")
 FULLY = ("headline", "works")
+UNTRIED = (CellState.UNRESOLVABLE.value, CellState.NO_PYTHON.value)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +88,15 @@ def columns(found: Mapping[str, Mapping[str, Pair]]) -> list[str]:
 
 
 def spans(row: Mapping[str, Pair], kinds: Sequence[str]) -> str:
-    """The versions of a row that are of these kinds, runs of neighbours drawn together: ``0.4.31 to 0.6.2, 0.7.1``."""
+    """The versions of a row that are of these kinds, runs of neighbours drawn together: ``0.4.31 to 0.6.2, 0.7.1``.
+
+    A range runs on over what could not be tried at all.
+    """
     runs: list[list[str]] = []
     before = False
     for version, pair in row.items():
+        if pair.kind in UNTRIED and UNTRIED[0] not in kinds:
+            continue
         good = pair.kind in kinds
         if good and before:
             runs[-1].append(version)
