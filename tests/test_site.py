@@ -348,7 +348,14 @@ def test_only_web_addresses_become_links() -> None:
 
 
 def test_runs_of_neighbours_are_drawn_together(view: View) -> None:
-    row = pairs.pairs(view)["0.20.0"]
-    assert pairs.spans(row, pairs.IMPORTS) == "17.0 to 44.0, 50.0"
-    assert pairs.spans(row, pairs.TRAINS) == "17.0 to 40.0, 50.0"
-    assert pairs.spans(row, pairs.FULLY) == "17.0 to 36.0, 50.0"
+    found = pairs.pairs(view)
+    row, columns = found["0.20.0"], pairs.columns(found)
+    assert pairs.spans(row, pairs.IMPORTS, columns) == "17.0 to 44.0, 50.0"
+    assert pairs.spans(row, pairs.TRAINS, columns) == "17.0 to 40.0, 50.0"
+    assert pairs.spans(row, pairs.FULLY, columns) == "17.0 to 36.0, 50.0"
+
+
+def test_no_range_runs_over_what_was_not_examined(view: View) -> None:
+    found = pairs.pairs(view)
+    row = {version: pair for version, pair in found["0.20.0"].items() if version != "30.0"}
+    assert pairs.spans(row, pairs.FULLY, pairs.columns(found)) == "17.0 to 29.0, 31.0 to 36.0, 50.0"

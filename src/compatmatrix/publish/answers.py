@@ -35,13 +35,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     traps: tuple[str, ...] = ()
 
 
-def for_release(view: View, version: str, row: Mapping[str, Pair]) -> Answer:
+def for_release(view: View, version: str, row: Mapping[str, Pair], columns: Sequence[str]) -> Answer:
     """The answer to somebody who knows only the subject's version."""
     cells = _full(view, version)
     found = advice.recipe(view, version, view.config.publish.recipes)
     note = f"Ran as it is and came out right with {_and(found.pairings)} companions." if found else _NO_RECIPE
     return Answer(
-        imports=_row(view, row),
+        imports=_row(view, row, columns),
         headline=_headline(view, cells),
         recipe=found.file if found else None,
         recipe_title=_title(view, found.probe) if found else "",
@@ -156,10 +156,10 @@ def _headline(view: View, cells: Sequence[CellView]) -> Said:
     return Said(kind="not-run", sign="·", word="not known", text="no environment of this release could answer")
 
 
-def _row(view: View, row: Mapping[str, Pair]) -> Said:
+def _row(view: View, row: Mapping[str, Pair], columns: Sequence[str]) -> Said:
     """With which companion versions a release imports, in words."""
     name = varied(view)
-    good, trains, fully = spans(row, IMPORTS), spans(row, TRAINS), spans(row, FULLY)
+    good, trains, fully = (spans(row, level, columns) for level in (IMPORTS, TRAINS, FULLY))
     if not row:
         return Said(kind="not-run", sign="·", word="not examined")
     if not good:
@@ -169,7 +169,7 @@ def _row(view: View, row: Mapping[str, Pair]) -> Said:
         text += f"; trains with {trains or 'none'}"
     if fully != trains:
         text += f"; every control works with {fully or 'none'}"
-    bad = spans(row, [kind for kind in KINDS if kind not in IMPORTS])
+    bad = spans(row, [kind for kind in KINDS if kind not in IMPORTS], columns)
     return Said(kind="works", sign=KINDS["works"][0], word="imports", text=text + (f"; not with {bad}" if bad else ""))
 
 

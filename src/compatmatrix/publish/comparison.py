@@ -24,6 +24,9 @@ def sentence(comparison: Comparison) -> str:
     if comparison.after.state is not CellState.RAN:
         state = comparison.after.state
         return f"No answers: {state.value}, {words.CELL_MEANINGS[state]}. {comparison.after.detail}"
+    if comparison.before.state is not CellState.RAN:
+        state = comparison.before.state
+        return f"Nothing to be held against: {comparison.before.subject} is {state.value}. {comparison.before.detail}"
     known = len(comparison.moved) + len(comparison.same)
     unknown = f"; {len(comparison.unknown)} cannot be compared" if comparison.unknown else ""
     if not comparison.moved:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from packaging.version import Version
 
 from compatmatrix import plain
 from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, by_version
@@ -87,30 +87,24 @@ def columns(found: Mapping[str, Mapping[str, Pair]]) -> list[str]:
     return by_version({version for row in found.values() for version in row})
 
 
-def spans(row: Mapping[str, Pair], kinds: Sequence[str]) -> str:
-    """The versions of a row that are of these kinds, runs of neighbours drawn together: ``0.4.31 to 0.6.2, 0.7.1``.
+def spans(row: Mapping[str, Pair], kinds: Sequence[str], columns: Sequence[str]) -> str:
+    """The versions of a row that are of these kinds, neighbours drawn together: ``0.4.31 to 0.6.2, 0.7.1``.
 
-    A range runs on over what could not be tried at all.
+    A range runs on over what could not be tried at all, and never over what was not examined.
     """
     runs: list[list[str]] = []
     before = False
-    for version, pair in row.items():
-        if pair.kind in UNTRIED and UNTRIED[0] not in kinds:
+    for version in columns:
+        pair = row.get(version)
+        if pair is not None and pair.kind in UNTRIED and pair.kind not in kinds:
             continue
-        good = pair.kind in kinds
+        good = pair is not None and pair.kind in kinds
         if good and before:
             runs[-1].append(version)
         elif good:
             runs.append([version])
         before = good
     return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
-
-
-def newest(row: Iterable[Pair]) -> Pair | None:
-    """The pair with the newest companion that works best: what somebody with this subject release should take."""
-    order = list(KINDS)
-    ranked = sorted(row, key=lambda pair: (-order.index(pair.kind), Version(pair.companion)))
-    return ranked[-1] if ranked else None
 
 
 def _rank(cell: CellView) -> tuple[bool, bool, str, str]:
@@ -124,7 +118,11 @@ def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -
 
 def _judge(view: View, controls: Sequence[Probe], cell: CellView) -> tuple[str, str]:
     if cell.state is not CellState.RAN:
-        return cell.state.value, plain.line(cell.detail)
+        # What the resolver says of a pair begins with the one requirement that decides it.
+        decided = re.match(
+            r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", plain.line(cell.detail)
+        )
+        return cell.state.value, decided.group(1).rstrip(",") if decided else plain.line(cell.detail)
     main = cell.outcome(view.config.subject.control)
     if cell.outcome(view.config.subject.headline).state is OutcomeState.SUPPORTED:
         return "headline", ""

@@ -65,8 +65,9 @@ class Site:
         self.templates = pages.environment()
         self.templates.filters["short"] = pages.short
         self.pairs = pairs.pairs(view)
+        self.columns = pairs.columns(self.pairs)
         self.answers = {
-            release.version: answers.for_release(view, release.version, self.pairs[release.version])
+            release.version: answers.for_release(view, release.version, self.pairs[release.version], self.columns)
             for release in view.releases
         }
         self.news = news(view)
@@ -95,15 +96,14 @@ class Site:
         )
         yield "table.html", self._page("table", "table.html", **self._table())
         rows = {release.version: self.pairs[release.version] for release in reversed(view.releases)}
-        columns = pairs.columns(self.pairs)[::-1]
         yield (
             "grid.html",
             self._page(
                 "grid",
                 "grid.html",
                 rows=rows,
-                columns=columns,
-                spans=pairs.spans,
+                columns=self.columns[::-1],
+                spans=lambda row, level: pairs.spans(row, level, self.columns),
                 present={pair.kind for row in rows.values() for pair in row.values()},
                 levels=(IMPORTS, TRAINS, FULLY),
             ),
