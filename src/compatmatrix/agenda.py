@@ -20,6 +20,7 @@ from compatmatrix import lock
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger, holders
 from compatmatrix.model import (
+    BISECTED,
     Cell,
     CellState,
     Outcome,
@@ -212,6 +213,7 @@ def _slot_answered(
     record = held.get(_slot(wish, grid))
     if (
         not (wish.companions or wish.lowest)
+        or wish.pairing == BISECTED  # its label says nothing of the companion's version
         or record is None
         or (record.state is CellState.NO_PYTHON and not wish.refused)
     ):

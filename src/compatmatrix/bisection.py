@@ -157,7 +157,8 @@ class _Hunt:
             return
         view = support.view(self._setting.ledger(), self._setting.config, self._setting.probes)
         outcome = cell.outcome(self._question.probe)
-        beside = ", ".join(f"{name} {version}" for name, version in cell.versions.items())
+        named = [name for name in self._setting.config.named if name in cell.versions]
+        beside = ", ".join(f"{name} {cell.versions[name]}" for name in named)
         yield f"{_answer(next(step.verdict for step in self._steps if step.item == item))} ({beside}; Python {cell.python})"
         if outcome.message:
             yield f"  {outcome.exception or ''}: {outcome.message}".replace("  : ", "  ")

@@ -1,0 +1,89 @@
+"""A source held against a release: what moved, what did not, what cannot be said; as Markdown nobody can break out of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.alarm import Kind
+from compatmatrix.cells import CellView, united
+from compatmatrix.compare import Comparison, compare
+from compatmatrix.model import CellState, Outcome, OutcomeState, Source
+from compatmatrix.publish.comparison import markdown, sentence
+from compatmatrix.support import View, view
+from made import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
+
+SOURCE = Source(package="subject", origin="https://example.org/r", reference="refs/pull/7/head", commit="1a2b" * 10)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> View:
+    return view(ledger(record("0.1.0", answers(standalone=RAISES))), config(tmp_path), PROBES)
+
+
+def cell(shown: View, standalone: Outcome, *, source: Source | None = None, **more: object) -> CellView:
+    made = record("0.1.0", answers(standalone=standalone), **more)  # type: ignore[arg-type]
+    found = united([msgspec.structs.replace(made, source=source)], ("newest",), shown.config, PROBES)
+    assert found.outcome(HELD.id) == SUPPORTED or found.state is not CellState.RAN
+    return found
+
+
+def held(shown: View, before: Outcome, after: Outcome, **more: object) -> Comparison:
+    return compare(cell(shown, before), cell(shown, after, source=SOURCE, **more), PROBES, "subject")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (RAISES, SUPPORTED, Kind.LIFTED),
+        (SUPPORTED, RAISES, Kind.REGRESSED),
+        (RAISES, NO_EFFECT, Kind.STARTS_NO_EFFECT),
+        (RAISES, msgspec.structs.replace(RAISES, message="other"), Kind.RAISES_DIFFERENTLY),
+        (ABSENT, RAISES, Kind.APPEARS_OR_GOES),
+    ],
+)
+def test_what_moved_is_named_by_how_it_moved(shown: View, before: Outcome, after: Outcome, kind: Kind) -> None:
+    (moved,) = held(shown, before, after).moved
+    assert (moved.probe, moved.kind) == (STANDALONE, kind)
+
+
+def test_nothing_moved_is_said_in_a_sentence(shown: View) -> None:
+    assert sentence(held(shown, RAISES, RAISES)) == "Nothing moved: all 2 answers are the same."
+
+
+def test_what_is_unknown_in_one_is_neither_moved_nor_the_same(shown: View) -> None:
+    found = held(shown, RAISES, Outcome(state=OutcomeState.INCONCLUSIVE))
+    assert (len(found.moved), len(found.same), len(found.unknown)) == (0, 1, 1)
+    assert sentence(found) == "Nothing moved: all 1 answers are the same; 1 cannot be compared."
+
+
+def test_a_source_that_does_not_import_gives_no_answers(shown: View) -> None:
+    found = held(shown, RAISES, SUPPORTED, state=CellState.IMPORT_FAILS, detail="ImportError: no")
+    assert sentence(found).startswith("No answers: import-fails")
+    assert "ImportError: no" in markdown(shown, found)
+
+
+def test_other_companions_are_pointed_out(shown: View) -> None:
+    assert held(shown, RAISES, RAISES).companions == ()
+    found = held(shown, RAISES, RAISES, companion="2.0")
+    assert found.companions == ("companion",)
+    assert "Not the same companions: 0.1.0 stood beside companion 1.0" in markdown(shown, found)
+
+
+def test_the_comment_is_a_table_of_what_moved(shown: View) -> None:
+    text = markdown(shown, held(shown, RAISES, SUPPORTED))
+    assert text.splitlines()[0].replace("\\", "") == "### Subject refs/pull/7/head at 1a2b1a2b1a2b, held against 0.1.0"
+    assert "**1 of 2 answers differ: 1 lifted.**" in text.replace("\\", "")
+    assert text.endswith("\n") and "Both beside companion 1.0" in text
+
+
+def test_what_a_package_says_is_text_in_the_comment(shown: View) -> None:
+    hostile = "| <script>x</script> | [x](http://evil) ` @everyone #1"
+    evil = Outcome(state=OutcomeState.RAISES, exception="E", message=hostile, signature=hostile)
+    text = markdown(shown, held(shown, SUPPORTED, evil))
+    assert "<script>" not in text
+    assert "](http" not in text
+    for sign in ("\\|", "\\`", "\\@everyone", "\\#N"):
+        assert sign in text
