@@ -94,6 +94,13 @@ def story(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Open the made pages in the system's Chromium: menus, filters, keyboard, no scripts, both themes, accessibility."""
+    install(session, "browser")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, strict types, and the workflows: their schema and their traps."""
     install(session, "tests", "lint")
