@@ -113,6 +113,18 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def watch(session: nox.Session) -> None:
+    """Examine what is not released: the sources and nightly builds of [watch] in matrix.toml."""
+    engine(session, "watch", *session.posargs)
+
+
+@nox.session
+def bisect(session: nox.Session) -> None:
+    """Find the commit, or the companion's release, at which a probe's outcome changes."""
+    engine(session, "bisect", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the engine against a plain noxfile and against the floor; writes reports/bench.md."""
     install(session, "bench")
