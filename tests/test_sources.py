@@ -12,14 +12,14 @@ import pytest
 from compatmatrix.addresses import parse
 from compatmatrix.model import Trouble
 from compatmatrix.sources import Builder, Built, Unbuildable, name_of
-from ground import Project
+from ground import THIS, Project
 from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create
 
 
 @pytest.fixture
 def builder(project: Project, tmp_path: Path) -> Builder:
-    return Builder("subject", project.config.index, Path(sys.executable), tmp_path / "cache")
+    return Builder("subject", project.config.index, (THIS,), lambda version: Path(sys.executable), tmp_path / "cache")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_wheel_is_taken_as_it_is(builder: Builder, made: Repository) -> None:
     assert (source.reference, source.built, source.version) == ("wheel", False, "0.6.0.dev1+local")
 
 
-def test_a_wheel_of_something_else_is_refused(builder: Builder, made: Repository, tmp_path: Path) -> None:
+def test_what_only_calls_itself_a_wheel_is_refused(builder: Builder, made: Repository, tmp_path: Path) -> None:
     (tmp_path / "other-1.0-py3-none-any.whl").write_bytes(b"PK")
     with pytest.raises(Unbuildable, match="is no wheel"):
         build(builder, f"subject @ {(tmp_path / 'other-1.0-py3-none-any.whl').as_uri()}")
@@ -119,7 +119,26 @@ def test_build_tools_that_cannot_be_fetched_make_no_commit_unbuildable(
     made.git("checkout", "-q", "-f", "main")
     (made.path / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools"]\n')
     project = Project.make(tmp_path / "its", index.url)
-    builder = Builder("subject", project.config.index, Path(sys.executable), tmp_path / "cache")
+    builder = Builder(
+        "subject", project.config.index, (THIS,), lambda version: Path(sys.executable), tmp_path / "cache"
+    )
     index.fault(Fault.ERROR)
     with pytest.raises(Trouble, match="could not be built"):
         build(builder, f"subject @ {made.path.as_uri()}")
+
+
+def test_the_python_that_builds_is_one_that_the_source_admits(
+    project: Project, made: Repository, tmp_path: Path
+) -> None:
+    made.git("checkout", "-q", "-f", "main")
+    with (made.path / "pyproject.toml").open("a") as file:
+        file.write('[project]\nname = "subject"\ndynamic = ["version"]\nrequires-python = ">=3.11"\n')
+    asked: list[str] = []
+
+    def find(version: str) -> Path:
+        asked.append(version)
+        return Path(sys.executable)
+
+    builder = Builder("subject", project.config.index, ("3.9", "3.11", "3.12"), find, tmp_path / "cache")
+    build(builder, f"subject @ {made.path.as_uri()}")
+    assert asked == ["3.11"]

@@ -59,11 +59,10 @@ class Desk:
 
     @cached_property
     def builder(self) -> Builder:
-        interpreters = Interpreters(self.setting.cache / "interpreters")
-        for version in self.config.python.versions:
-            if python := interpreters.find(version):
-                return Builder(self.config.subject.name, self.config.index, python, self.setting.cache)
-        raise Trouble(f"building from source needs one of Python {', '.join(self.config.python.versions)}")
+        find = Interpreters(self.setting.cache / "interpreters").find
+        return Builder(
+            self.config.subject.name, self.config.index, self.config.python.versions, find, self.setting.cache
+        )
 
     def release_wish(
         self, release: Release, pairing: str, probes: Sequence[Probe], explicit: dict[str, str] | None = None

@@ -10,13 +10,16 @@ import hashlib
 import os
 import shutil
 import tempfile
+import tomllib
 import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from email.parser import BytesHeaderParser
 from pathlib import Path
 
 import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from compatmatrix import git, plain, uv
@@ -81,10 +84,13 @@ class Unbuildable(Exception):
 
 
 class Builder:
-    """Makes wheels of one package."""
+    """Makes wheels of one package, with the first of the Pythons that is here and that the source admits."""
 
-    def __init__(self, package: str, index: Index, python: Path, cache: Path) -> None:
-        self._package, self._index, self._python, self._cache = package, index, python, cache
+    def __init__(
+        self, package: str, index: Index, pythons: Sequence[str], find: Callable[[str], Path | None], cache: Path
+    ) -> None:
+        self._package, self._index, self._cache = package, index, cache
+        self._pythons, self._find = pythons, find
 
     def address(self, address: Address) -> Built:
         """The wheel of what the address stands for today.
@@ -158,7 +164,7 @@ class Builder:
     def _build(self, folder: Path, source: Source, kept: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as home:
             out = Path(home) / "out"
-            arguments: list[str | Path] = ["build", "--wheel", "--out-dir", out, "--python", self._python]
+            arguments: list[str | Path] = ["build", "--wheel", "--out-dir", out, "--python", self._python(folder)]
             arguments += uv.index_arguments(self._index)
             if source.committed:
                 # A commit builds tomorrow as it does today, whatever becomes of its build tools.
@@ -174,6 +180,18 @@ class Builder:
                     raise Unbuildable(source, _reason(text, str(folder))) from None
                 raise Trouble(f"{name_of(source)} could not be built: {text[-1000:]}") from None
             _move(out, kept)
+
+    def _python(self, folder: Path) -> Path:
+        """What `requires-python` of the checkout's pyproject.toml says is believed, where it says anything."""
+        admitted = SpecifierSet()
+        with suppress(OSError, ValueError, KeyError, AttributeError, InvalidSpecifier):
+            project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            admitted = SpecifierSet(project["requires-python"])
+        fitting = [version for version in self._pythons if admitted.contains(f"{version}.99")] or self._pythons
+        for version in fitting:
+            if python := self._find(version):
+                return python
+        raise Trouble(f"building from source needs one of Python {', '.join(fitting)}, and none is here")
 
     def _built(self, source: Source, kept: Path) -> Built:
         wheel = next(kept.glob("*.whl"))
