@@ -16,9 +16,10 @@ from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALO
 from test_plain import HOSTILE, invisible
 
 STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
+DONE = {"event": "done"}
 
 
-def raw(*tests: dict[str, Any], events: Any = STARTED, **more: Any) -> Raw:
+def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> Raw:
     """A cell that ended as it should, but for what is said."""
     fields: dict[str, Any] = {
         "exit_code": 0,
@@ -147,8 +148,25 @@ def test_a_probe_that_the_report_is_silent_about_is_inconclusive() -> None:
     ],
 )
 def test_what_ended_otherwise_crashed_and_has_no_outcomes(left: dict[str, Any], detail: str) -> None:
-    reading = interpret(raw(entry("passed"), **left), [STANDALONE])
+    reading = interpret(raw(entry("passed"), **{"events": STARTED, **left}), [STANDALONE])
     assert reading == Reading(state=CellState.CRASHED, detail=detail)
+
+
+def test_defect_a_report_that_the_subject_wrote_before_it_left_with_status_0_was_a_pass() -> None:
+    """Nobody asked whether pytest had come to its end."""
+    assert interpret(raw(entry("passed")), [STANDALONE]).state is CellState.RAN
+    reading = interpret(raw(entry("passed"), events=STARTED), [STANDALONE])
+    assert (reading.state, reading.outcomes) == (CellState.CRASHED, {})
+
+
+def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
+    events = [*STARTED, {"event": "done", "oddities": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
+    reading = interpret(raw(entry("passed"), events=events, changed=("lib/a.py", "lib/b.py")), [STANDALONE])
+    assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
+    assert reading.oddities[:2] == ("subject says that it is 9.9", "7")
+    assert reading.oddities[-1] == "changed files of its environment: lib/a.py and 1 more"
+    assert len(reading.oddities) == 11
+    assert interpret(raw(events=[*STARTED, {"event": "done", "oddities": "none"}]), [STANDALONE]).oddities == ()
 
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:

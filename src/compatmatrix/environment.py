@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
 from compatmatrix.config import Config
+from compatmatrix.execute import SCRATCH
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.model import Cell, Lock, Trouble
 from compatmatrix.releases import TIMEOUT_SECONDS
@@ -41,6 +42,9 @@ class Workspace:
         self._config = config
         self._root = root
         self._interpreters = interpreters
+        # What a run that was killed left of its cells.
+        for left in root.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
         self._holds: dict[str, Lock] = {}
 
     def bring_to(self, cell: Cell) -> Path:
@@ -89,6 +93,18 @@ class Workspace:
         )
         self._holds[place] = cell.lock
         return python
+
+    def distrust(self, cell: Cell) -> None:
+        """Throw the cell's environment away, and what it held out of the package cache.
+
+        Files of an environment and of the cache are one and the same where the file system allows it: what a cell
+        writes into one is in the other.
+        """
+        self.discard(cell.python)
+        try:
+            uv.run(["cache", "clean", "--quiet", *(pin.name for pin in cell.lock)])
+        except uv.Refused as refusal:
+            raise Trouble(f"the package cache could not be cleared of what a cell changed: {refusal}") from None
 
     def discard(self, python: str) -> None:
         """Throw the environment of X.Y away; the next cell gets a new one."""

@@ -1,4 +1,4 @@
-"""Interpreter + probes -> raw report: pytest in a process of its own, under limits of time, memory and output.
+"""Interpreter + probes -> raw report: pytest in a process of its own, kept apart, under limits of time, memory and output.
 
 Nothing that comes back is believed beyond its form: a missing, cut or malformed report is never a pass.
 """
@@ -8,33 +8,33 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
-import psutil
 
-from compatmatrix import incell
+from compatmatrix import confine, incell, minder, traces, watch
 from compatmatrix.config import Config
 from compatmatrix.model import Cell, Probe, Trouble
 
 REPORT_BYTES = 8_000_000
-POLL_SECONDS = 0.1
-GRACE_SECONDS = 2.0
+
+SCRATCH = "cell-"
+"""How the names of scratch folders begin."""
 
 # What a cell inherits of the environment: enough to run a process, nothing that could be a secret or a setting.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cell left behind: exit code (negative: the signal that ended it), why we ended it, events, report, tail of its output."""
+    """What a cell left behind: exit code (negative: the signal that ended it), why we ended it, events, report, tail of its output.
+
+    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed, byte code aside.
+    """
 
     exit_code: int
     killed_for: str | None
@@ -43,6 +43,8 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     began: float
     seconds: float
+    apart: frozenset[confine.Ability] = frozenset()
+    changed: tuple[str, ...] = ()
 
     def parts(self) -> dict[str, float]:
         """Where the time went, in seconds, by the cell's own word: its start, the import, pytest's start, probes, its end."""
@@ -82,7 +84,9 @@ def run(
         Trouble: the process could not be started or watched, or was stopped.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as scratch:
+        # Beside the environment: on one file system with it, and below a folder that the next run clears.
+        root = python.parents[2]
+        with tempfile.TemporaryDirectory(dir=root, prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
             return _run(config, cell, python, probes, folder, Path(scratch), stop)
     except OSError as error:
         raise Trouble(f"the cell could not be run: {error}") from None
@@ -139,9 +143,13 @@ def _run(
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environ |= config.environment
+    environment = python.parents[1]
+    apart = confine.abilities(environment.parent)
+    before = None if "environment" in apart else traces.snapshot(environment)
+    command: list[str | Path] = [python, "-I", "-X", "utf8", script, scratch / "task.json"]
     began, started = time.time(), time.monotonic()
     process = subprocess.Popen(
-        [python, "-I", "-X", "utf8", script, scratch / "task.json"],
+        confine.minded(command, apart, environment, scratch),
         cwd=home,
         env=environ,
         stdin=subprocess.DEVNULL,
@@ -150,12 +158,20 @@ def _run(
         start_new_session=True,
     )
     assert process.stdout is not None
-    tail = _Tail(process.stdout, config.limits.output_kb * 1024)
+    tail = watch.Tail(process.stdout, config.limits.output_kb * 1024)
     try:
-        killed_for = _watch(process, config, started, stop)
+        killed_for = watch.until_its_end(process, config, started, stop)
     finally:
-        _end(process)
+        watch.end(process)
         tail.close()
+    seconds = time.monotonic() - started
+    if process.returncode == minder.REFUSED and not events.exists():
+        raise Trouble(f"the cell could not be run: {tail.text().strip()[-500:]}")
+    # Byte code of a cell that came to no good end helps nobody.
+    whole = killed_for is None and process.returncode >= 0
+    changed = traces.differences(before, environment) if before is not None else traces.changes(scratch / "changes")
+    if before is None and whole:
+        traces.carry_over(scratch / "changes", environment)
     return Raw(
         exit_code=process.returncode,
         killed_for=killed_for,
@@ -163,83 +179,10 @@ def _run(
         report=_read_report(report),
         output=tail.text(),
         began=began,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
+        apart=apart,
+        changed=changed,
     )
-
-
-def _watch(process: subprocess.Popen[bytes], config: Config, started: float, stop: Callable[[], bool]) -> str | None:
-    """Wait for the end; the reason if we have to bring it about."""
-    limit = config.limits.memory_mb * 1024 * 1024
-    while True:
-        try:
-            process.wait(POLL_SECONDS)
-            return None
-        except subprocess.TimeoutExpired:
-            pass
-        if stop():
-            raise Trouble("stopped before it was done")
-        if time.monotonic() - started > config.limits.seconds:
-            return "time"
-        if _resident(process.pid) > limit:
-            return "memory"
-
-
-def _resident(pid: int) -> int:
-    """Resident bytes of the process and all below it."""
-    total = 0
-    for member in _family(pid):
-        try:
-            total += member.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    except psutil.Error:
-        return []
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process, its children and its group for good, also where the leader has ended already."""
-    family = _family(process.pid)
-    if os.name == "posix":
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    for member in family:
-        try:
-            member.kill()
-        except psutil.Error:
-            continue
-    process.wait()
-
-
-class _Tail:
-    """Drains a pipe on a thread of its own and keeps the last bytes: a flood costs no memory and never blocks the cell."""
-
-    def __init__(self, pipe: IO[bytes], limit: int) -> None:
-        self._pipe, self._limit, self._kept = pipe, limit, bytearray()
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def _drain(self) -> None:
-        try:
-            while block := os.read(self._pipe.fileno(), 65536):
-                self._kept += block
-                del self._kept[: -self._limit]
-        except (OSError, ValueError):
-            pass
-
-    def close(self) -> None:
-        # A process that left the group may hold the pipe open for ever; its output is of no interest.
-        self._thread.join(GRACE_SECONDS)
-        self._pipe.close()
-
-    def text(self) -> str:
-        return bytes(self._kept).decode("utf-8", "replace")
 
 
 def _read_events(path: Path) -> tuple[dict[str, Any], ...]:

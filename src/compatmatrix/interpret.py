@@ -19,18 +19,25 @@ from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Trouble,
 OWN_FAILURE = "NoEffect"
 """Name of the exception, defined in a file of probes/, by which the measuring helper says that the number is wrong."""
 
+ODDITIES = 10
+"""How many of what a cell was caught at are kept."""
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cell's report comes to; ``evidence`` maps content address -> traceback text."""
+    """What a cell's report comes to; ``evidence`` maps content address -> traceback text.
+
+    ``oddities`` are what the cell was caught at: they change no outcome, but a reader should know of them.
+    """
 
     state: CellState
     detail: str = ""
     outcomes: Mapping[str, Outcome] = {}
     evidence: Mapping[str, str] = {}
+    oddities: tuple[str, ...] = ()
 
 
 def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
-    """Read a cell's report.
+    """Read a cell's report, and say what the cell was caught at.
 
     Args:
         probes: those that were put; each gets an outcome if the cell ran. What controls make of it is the
@@ -39,6 +46,16 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     Raises:
         Trouble: the cell was not what the lock says, or ended by no doing of its own.
     """
+    reading = _reading(raw, probes)
+    told = next((event.get("oddities") for event in raw.events if event.get("event") == "done"), ())
+    found = [plain.line(text, 200) for text in told[:ODDITIES]] if isinstance(told, list) else []
+    if raw.changed:
+        more = f" and {len(raw.changed) - 1} more" if len(raw.changed) > 1 else ""
+        found.append(f"changed files of its environment: {plain.line(raw.changed[0], 120)}{more}")
+    return msgspec.structs.replace(reading, oddities=tuple(found))
+
+
+def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
     events = {event.get("event"): event for event in raw.events}
     if wrong := events.get("versions", {}).get("wrong"):
         raise Trouble(f"the environment is not the lock: {plain.line('; '.join(map(str, wrong)))}")
@@ -56,7 +73,8 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     if raw.exit_code < 0:
         return Reading(state=CellState.CRASHED, detail=f"ended by {_signal_name(-raw.exit_code)} ({at})")
     tests = _tests(raw.report)
-    if "imported" not in events or tests is None or raw.exit_code not in (0, 1):
+    # A report beside a process that did not come to its end was not written by pytest's leave.
+    if "imported" not in events or "done" not in events or tests is None or raw.exit_code not in (0, 1):
         return Reading(
             state=CellState.CRASHED, detail=f"ended without a complete report, exit code {raw.exit_code} ({at})"
         )

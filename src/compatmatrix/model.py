@@ -258,7 +258,8 @@ class Record(_Frozen, frozen=True, kw_only=True):
 
     ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes``
     maps each probe that was put to the digest of its source, so that a changed question never meets an old
-    answer; ``lock`` holds requirement lines with hashes. ``source`` says what in it was not released.
+    answer; ``lock`` holds requirement lines with hashes. ``source`` says what in it was not released. ``network`` is
+    whether the cell could reach a network, where that is known; ``oddities`` are what it was caught at.
     """
 
     schema: Annotated[int, msgspec.Meta(ge=1)] = SCHEMA
@@ -276,6 +277,8 @@ class Record(_Frozen, frozen=True, kw_only=True):
     outcomes: Mapping[str, Outcome] = {}
     recorded: str
     source: Source | None = None
+    network: bool | None = None
+    oddities: tuple[str, ...] = ()
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):

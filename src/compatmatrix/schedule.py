@@ -20,7 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from compatmatrix import disk, execute
+from compatmatrix import disk, execute, plain
 from compatmatrix import ledger as ledgers
 from compatmatrix.agenda import Job, group
 from compatmatrix.config import Config
@@ -152,7 +152,7 @@ class Run:
         try:
             python = workspace.bring_to(job.cell)
         except InstallFailed as failure:
-            return self._made(job, Reading(state=CellState.INSTALL_FAILED, detail=str(failure))), {}
+            return self._made(job, Reading(state=CellState.INSTALL_FAILED, detail=plain.line(failure, 500))), {}
         except NoPython as missing:
             return self._made(job, Reading(state=CellState.NO_PYTHON, detail=str(missing))), {}
         finally:
@@ -161,12 +161,18 @@ class Run:
         raw = execute.run(self._config, job.cell, python, put, self._folder, self._stop.is_set)
         parts |= raw.parts()
         reading = interpret(raw, put)
-        if reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
-            workspace.discard(job.cell.python)
-        return self._made(job, reading), reading.evidence
+        if "environment" not in raw.apart:
+            # What the cell did to its environment it did to the one that the next cell would get.
+            if raw.changed:
+                workspace.distrust(job.cell)
+            elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
+                workspace.discard(job.cell.python)
+        record = self._made(job, reading)
+        return msgspec.structs.replace(record, network="network" not in raw.apart), reading.evidence
 
     def _made(self, job: Job, reading: Reading) -> Record:
-        return job.record(self._instant, self._recorded, reading.state, reading.detail, reading.outcomes)
+        record = job.record(self._instant, self._recorded, reading.state, reading.detail, reading.outcomes)
+        return msgspec.structs.replace(record, oddities=reading.oddities)
 
 
 class Queue:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock as Mutex
 
+from compatmatrix import confine
 from compatmatrix.config import Index
 from compatmatrix.model import Trouble
 from compatmatrix.places import cache_folder
@@ -53,7 +54,7 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
         Refused: uv ended with 1, its code for "done, and the answer is no".
         Trouble: it could not be run, did not end in time, or failed in any other way.
     """
-    command = [binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"]
+    command = confine.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     try:

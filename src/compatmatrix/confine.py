@@ -1,0 +1,95 @@
+"""How far a cell is kept apart from the machine: what the system allows, and the command line that brings it about.
+
+On Linux everything is started by way of the `minder`. Where user namespaces are to be had, a cell has no network, sees
+no process but its own and changes no file but in its scratch folder; where they are not, it runs without that and its
+record says so. On other systems it is a process like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from compatmatrix import minder
+
+Ability = Literal["network", "files", "environment"]
+EVERYTHING: tuple[Ability, ...] = ("network", "files", "environment")
+PROBE_SECONDS = 20
+
+MINDED = sys.platform == "linux"
+
+
+def abilities(root: Path) -> frozenset[Ability]:
+    """What can be had for cells whose environments and scratch folders lie below ``root``; tried out once."""
+    with _TRYING:
+        return _abilities(root.absolute())
+
+
+_TRYING = threading.Lock()
+
+
+@cache
+def _abilities(root: Path) -> frozenset[Ability]:
+    if not MINDED:
+        return frozenset()
+    had: frozenset[Ability] = frozenset()
+    # Each by itself on top of what works: an old kernel, or a file system that cannot be the upper of two layers,
+    # takes one of them away and leaves the others.
+    for wanted in EVERYTHING:
+        if wanted == "network" or "network" in had:
+            had |= {wanted} if _works(root, had | {wanted}) else set()
+    return had
+
+
+def _works(root: Path, apart: frozenset[Ability]) -> bool:
+    try:
+        with tempfile.TemporaryDirectory(dir=root, prefix="trial-", ignore_cleanup_errors=True) as folder:
+            environment, scratch = Path(folder) / "environment", Path(folder) / "scratch"
+            for made in (environment, scratch):
+                made.mkdir()
+            if "environment" in apart and any(sign in folder for sign in ":,\\"):
+                return False  # what separates layers of an overlay stands in the path
+            script = f"open({str(environment / 'written')!r}, 'w').close()"
+            command = minded([sys.executable, "-I", "-S", "-c", script], apart, environment, scratch)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, cwd=scratch
+            )
+            kept_out = "environment" not in apart or not (environment / "written").exists()
+            return done.returncode == 0 and kept_out
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def minded(
+    command: Sequence[str | Path], apart: frozenset[Ability], environment: Path, scratch: Path
+) -> list[str | Path]:
+    """The command, run so far apart and ended with the thread that starts it."""
+    if not MINDED:
+        return list(command)
+    task = {
+        "parent": os.getpid(),
+        "apart": sorted(apart),
+        "command": list(map(str, command)),
+        "environment": str(environment),
+        "scratch": str(scratch),
+    }
+    return _by_minder(task)
+
+
+def tied(command: Sequence[str | Path]) -> list[str | Path]:
+    """The command, killed when the thread that started it ends: what goes on alone would meet the next run's doing."""
+    if not MINDED:
+        return list(command)
+    return _by_minder({"parent": os.getpid(), "replace": True, "command": list(map(str, command))})
+
+
+def _by_minder(task: dict[str, object]) -> list[str | Path]:
+    return [sys.executable, "-I", "-S", minder.__file__, json.dumps(task)]

@@ -1,0 +1,140 @@
+"""What a cell leaves in its environment: byte code of sources as they stand is kept, all else is named and kept out."""
+
+from __future__ import annotations
+
+import os
+import py_compile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compatmatrix import confine, traces
+from compatmatrix.environment import Workspace
+from compatmatrix.interpreters import Interpreters
+from compatmatrix.model import OutcomeState
+from ground import Project, Ready, ask
+from packages import world
+from packages.hostile import LITTER
+from packages.index import LocalIndex
+
+
+def module(folder: Path, name: str, text: str = "x = 1\n") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(text)
+    return path
+
+
+def compiled(source: Path, into: Path, mode: str = "TIMESTAMP") -> Path:
+    made = into / "__pycache__" / f"{source.stem}.cpython-311.pyc"
+    how = getattr(py_compile.PycInvalidationMode, mode)
+    py_compile.compile(str(source), cfile=str(made), doraise=True, invalidation_mode=how)
+    return made
+
+
+def test_byte_code_of_a_source_as_it_stands_is_carried_over(tmp_path: Path) -> None:
+    environment, layer = tmp_path / "environment", tmp_path / "layer"
+    source = module(environment / "lib" / "package", "good")
+    compiled(source, layer / "lib" / "package")
+    traces.carry_over(layer, environment)
+    assert [path.name for path in source.parent.rglob("*.pyc")] == ["good.cpython-311.pyc"]
+    assert traces.changes(layer) == ()
+
+
+def test_no_other_byte_code_is(tmp_path: Path) -> None:
+    environment, layer = tmp_path / "environment", tmp_path / "layer"
+    package, changed = environment / "lib" / "package", layer / "lib" / "package"
+    sources = {name: module(package, name) for name in ("known", "stale", "unchecked", "linked")}
+    before = compiled(sources["known"], package).read_bytes()
+    compiled(sources["known"], changed).write_bytes(before + b"more")
+    compiled(sources["stale"], changed)
+    os.utime(sources["stale"], (0, 0))
+    compiled(sources["unchecked"], changed, "UNCHECKED_HASH")
+    compiled(module(tmp_path, "gone"), changed)
+    (changed / "__pycache__" / "linked.cpython-311.pyc").symlink_to("/etc/passwd")
+    traces.carry_over(layer, environment)
+    assert [path.name for path in package.rglob("*.pyc")] == ["known.cpython-311.pyc"]
+    assert next(package.rglob("*.pyc")).read_bytes() == before
+
+
+def test_links_lead_nowhere(tmp_path: Path) -> None:
+    environment, layer, outside = tmp_path / "environment", tmp_path / "layer", tmp_path / "outside"
+    compiled(module(environment / "package", "good"), outside)
+    (layer / "package").mkdir(parents=True)
+    (layer / "package" / "__pycache__").symlink_to(outside / "__pycache__")
+    traces.carry_over(layer, environment)
+    assert not (environment / "package" / "__pycache__").exists()
+    assert list(outside.rglob("*.pyc"))
+    assert traces.changes(layer) == ("package/__pycache__",)
+
+
+def test_what_is_new_changed_or_gone_is_a_difference(tmp_path: Path) -> None:
+    same, changed, gone = (module(tmp_path / "package", name) for name in ("same", "changed", "gone"))
+    before = traces.snapshot(tmp_path)
+    assert traces.differences(before, tmp_path) == ()
+    compiled(same, same.parent)
+    assert traces.differences(before, tmp_path) == (), "byte code is none"
+    changed.write_text("x = 2\n")
+    gone.unlink()
+    module(tmp_path / "package", "new")
+    assert traces.differences(before, tmp_path) == ("package/changed.py", "package/gone.py", "package/new.py")
+
+
+def test_a_change_that_is_hidden_from_the_clock_is_one_all_the_same(tmp_path: Path) -> None:
+    hidden = module(tmp_path / "package", "hidden")
+    status, before = hidden.stat(), traces.snapshot(tmp_path)
+    hidden.write_text("x = 3\n")
+    os.utime(hidden, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert traces.differences(before, tmp_path) == ("package/hidden.py",)
+
+
+@pytest.fixture
+def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confine, "_abilities", lambda root: frozenset())
+
+
+def test_a_file_that_another_environment_was_given_meanwhile_is_as_it_was(
+    ready: Callable[[str], Ready], tmp_path: Path
+) -> None:
+    environment = ready("works").python.parents[1]
+    before = traces.snapshot(environment)
+    (source,) = environment.rglob("subject/core.py")
+    os.link(source, tmp_path / "elsewhere")
+    assert traces.differences(before, environment) == ()
+
+
+@pytest.mark.parametrize("kept_apart", [True, False])
+def test_what_a_cell_leaves_misleads_nobody(
+    tmp_path: Path,
+    index: LocalIndex,
+    interpreters: Interpreters,
+    monkeypatch: pytest.MonkeyPatch,
+    kept_apart: bool,
+) -> None:
+    """It writes into its environment, a companion, HOME, the working and the temporary folder."""
+    if not kept_apart:
+        monkeypatch.setattr(confine, "_abilities", lambda root: frozenset())
+    elif "environment" not in confine.abilities(tmp_path):
+        pytest.skip("this system has no layers to offer")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    world.fill(index, world.COMPANIONS, world.HELPERS)
+    index.add(world.subject("litters", "1.0", "2025-08-01"), world.subject("works", "1.1", "2025-08-02"))
+    project = Project.make(tmp_path / "project", index.url)
+    workspace = Workspace(project.config, tmp_path / "environments", interpreters)
+    cell = project.cell("1.0")
+    ran = Ready(project, cell, workspace.bring_to(cell))
+    folder = ask(tmp_path / "probes", "value = subject.Value(0.0)\nsubject_api.trained(value, value)")
+    reading = ran.read(folder)
+    assert reading.outcomes["it"].state is OutcomeState.SUPPORTED
+    (oddity,) = reading.oddities
+    assert oddity.startswith("changed files of its environment: ")
+    if not kept_apart:
+        workspace.distrust(cell)
+    following = workspace.bring_to(project.cell("1.1"))
+    again = workspace.bring_to(cell)
+    for python in (following, again):
+        assert not [path for path in python.parents[1].rglob("*") if LITTER in path.name]
+    for held in (tmp_path / "uv", following.parents[1]):
+        assert not [path for path in held.rglob("helper/__init__.py") if LITTER in path.read_text()]
+    assert not [path for path in tmp_path.rglob(f"{LITTER}*")]
