@@ -26,7 +26,8 @@ def show(setting: Setting) -> int:
     view = _view(setting)
     cells = [
         cell
-        for cell in view.cells
+        # A local version (`+g1a2b3c4d5e6f`) is a source's: whoever asks for a release is not told of what is none.
+        for cell in (view.sources if "+" in setting.asked.release else view.cells)
         if asked.contains(cell.subject, prereleases=True)
         and setting.selection.admits(cell.versions)
         and ({*cell.pairings} & {*(setting.selection.pairings or view.pairings)})

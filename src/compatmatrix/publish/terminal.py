@@ -100,7 +100,8 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
         if cell.lock:
             line(console, "\nReproduce: save the lines below as cell.txt, then")
             line(console, f"  uv venv --python {cell.python} cell")
-            line(console, "  uv pip sync --python cell --require-hashes --no-build cell.txt")
+            exact = "" if cell.source and cell.source.built else " --require-hashes --no-build"
+            line(console, f"  uv pip sync --python cell{exact} cell.txt")
             line(console, f"  {environment_words(view)}cell/bin/python -I -m pytest probes\n")
             for pin in cell.lock:
                 line(console, f"  {pin}")
