@@ -204,3 +204,22 @@ def test_a_cell_without_a_python_gives_way_to_any_other() -> None:
 def test_each_companion_version_of_a_grid_holds_a_slot_of_its_own() -> None:
     pair = [record("0.1.0", companion=version, pairings={"grid": (DAY,)}) for version in ("1.0", "2.0")]
     assert {slot[3] for slot in holders(pair, "companion")} == {"1.0", "2.0"}
+
+
+def test_a_pin_is_on_disk_once_and_whole_in_memory(tmp_path: Path) -> None:
+    lock = ("companion==1.0 --hash=sha256:" + "ab" * 32, "subject==0.5.0 --hash=sha256:" + "cd" * 32)
+    held = [msgspec.structs.replace(record("0.1"), key=key, lock=lock) for key in ("one", "two")]
+    append(tmp_path, Ledger(records={one.key: one for one in held}))
+    assert (tmp_path / "pins.txt").read_text().splitlines() == sorted(lock)
+    assert all("sha256" not in path.read_text() for path in tmp_path.glob("*.jsonl"))
+    assert list(read(tmp_path).records.values()) == held
+
+
+def test_a_record_whose_pin_is_lost_is_damage_and_no_record(tmp_path: Path) -> None:
+    lock = ("companion==1.0 --hash=sha256:" + "ab" * 32,)
+    one = msgspec.structs.replace(record("0.1"), lock=lock)
+    append(tmp_path, Ledger(records={one.key: one}))
+    (tmp_path / "pins.txt").write_text("")
+    found = read(tmp_path)
+    assert not found.records
+    assert "names 'companion==1.0@" in found.damage[0].problem

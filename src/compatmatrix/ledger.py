@@ -1,8 +1,8 @@
 """Records on disk: read, append, merge. Facts only; every report is made from what this room returns.
 
-`records/<subject version>.jsonl`: one record a line, sorted by key. `records/releases.jsonl`: what the index listed
-of the subject, one release a line. `records/evidence/<digest>.txt`: tracebacks, each distinct text once.
-Merging is a union: in any order, any number of times, the result is the same.
+`records/<subject version>.jsonl`: one record a line, sorted by key. `records/pins.txt`: what the locks in them are made
+of. `records/releases.jsonl`: what the index listed of the subject, one release a line. `records/evidence/<digest>.txt`:
+tracebacks, each distinct text once. Merging is a union: in any order, any number of times, the result is the same.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
+from compatmatrix import pins
 from compatmatrix.model import SCHEMA, CellState, Record, Release, Trouble, canonical
 
 LOCK_SECONDS = 600
@@ -71,8 +72,9 @@ def read(folder: Path) -> Ledger:
     releases: dict[str, Release] = {}
     damage: list[Damage] = []
     try:
+        known = _pins(folder)
         for path in sorted(folder.glob("*.jsonl")):
-            lines = _lines(path)
+            lines = _lines(path, known)
             damage += lines.damage
             releases |= {release.version: release for release in lines.releases}
             for record in lines.records:
@@ -109,18 +111,22 @@ def append(folder: Path, news: Ledger) -> None:
         Trouble: the disk does not take it; what was there before still is.
     """
     try:
-        with _locked(folder):
-            # Evidence first: a record never names a text that is not there.
+        with held(folder):
+            # Evidence and pins first: a record never names a text that is not there.
             for name, text in news.evidence.items():
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     _replace(path, text.encode())
+            known = _pins(folder)
+            pinned = {**known, **{pins.name_of(line): line for record in news.records.values() for line in record.lock}}
+            if pinned != known:
+                _replace(folder / pins.FILE, pins.text_of(pinned.values()).encode())
             for name in {_file(record) for record in news.records.values()}:
                 ours = {key: record for key, record in news.records.items() if _file(record) == name}
-                _rewrite(folder / name, Ledger(records=ours))
+                _rewrite(folder / name, Ledger(records=ours), pinned)
             if news.releases:
-                _rewrite(folder / "releases.jsonl", Ledger(releases=news.releases))
+                _rewrite(folder / "releases.jsonl", Ledger(releases=news.releases), pinned)
     except OSError as error:
         raise Trouble(f"the records cannot be written to {folder}: {error}") from None
 
@@ -129,9 +135,10 @@ def repair(folder: Path) -> tuple[Damage, ...]:
     """Set every damaged line aside in ``<file>.damaged`` beside its file; what was in it will be run again."""
     damage: list[Damage] = []
     try:
-        with _locked(folder):
+        with held(folder):
+            known = _pins(folder)
             for path in sorted(folder.glob("*.jsonl")):
-                lines = _lines(path)
+                lines = _lines(path, known)
                 if lines.damage:
                     damage += lines.damage
                     with path.with_name(f"{path.name}.damaged").open("ab") as aside:
@@ -152,20 +159,40 @@ class _Lines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
+def held(folder: Path) -> Iterator[None]:
+    """Keep others from writing: what is read meanwhile stays so, and reports that are made of it are up to date.
+
+    Raises:
+        Trouble: another run has held the records for too long, or the disk does not take it.
+    """
+    lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
     try:
-        with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        # Whoever wrote half a file and was killed does not finish it any more.
+        for left in (*folder.glob(".*.jsonl.*"), *folder.glob("evidence/.*.txt.*")):
+            left.unlink(missing_ok=True)
     except Timeout:
         raise Trouble(
             f"another run has held {folder / '.lock'} for {LOCK_SECONDS} s; if there is none, delete that file"
         ) from None
+    except OSError as error:
+        lock.release()
+        raise Trouble(f"the records cannot be written to {folder}: {error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _rewrite(path: Path, news: Ledger) -> None:
+def _pins(folder: Path) -> dict[str, str]:
+    path = folder / pins.FILE
+    return pins.parse(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else {}
+
+
+def _rewrite(path: Path, news: Ledger, known: Mapping[str, str]) -> None:
     """Unite a file with ``news``. Damaged lines stay in it, last, until they are repaired: nothing is lost in passing."""
-    lines = _lines(path) if path.exists() else _Lines()
+    lines = _lines(path, known) if path.exists() else _Lines()
     old = Ledger(records={record.key: record for record in lines.records})
     told = {key: record for key, record in news.records.items() if not _still_missing(old.records.get(key), record)}
     records = merge(old, Ledger(records=told)).records
@@ -178,7 +205,7 @@ def _rewrite(path: Path, news: Ledger) -> None:
 
 
 def _content(records: Iterable[Record], releases: Iterable[Release], raw: Iterable[bytes]) -> bytes:
-    lines = [canonical(record) for record in sorted(records, key=lambda record: record.key)]
+    lines = [canonical(pins.shortened(record)) for record in sorted(records, key=lambda record: record.key)]
     lines += [canonical(release) for release in sorted(releases, key=lambda release: Version(release.version))]
     return b"".join(line + b"\n" for line in [*lines, *raw])
 
@@ -211,7 +238,7 @@ def _release_order(release: Release) -> tuple[bool, bytes]:
     return (release.yanked, canonical(release))
 
 
-def _lines(path: Path) -> _Lines:
+def _lines(path: Path, known: Mapping[str, str]) -> _Lines:
     kind: type[Release] | type[Record] = Release if path.name == "releases.jsonl" else Record
     records: list[Record] = []
     releases: list[Release] = []
@@ -226,10 +253,14 @@ def _lines(path: Path) -> _Lines:
             if isinstance(item, Release):
                 releases.append(item)
                 continue
-            if item.schema <= SCHEMA:
-                records.append(item)
-                continue
-            problem = f"a record of schema {item.schema}; this version reads up to {SCHEMA}"
+            if item.schema > SCHEMA:
+                problem = f"a record of schema {item.schema}; this version reads up to {SCHEMA}"
+            else:
+                try:
+                    records.append(pins.restored(item, known))
+                    continue
+                except KeyError as missing:
+                    problem = f"its lock names {missing}, which {pins.FILE} does not hold"
         damage.append(Damage(file=path.name, line=number, problem=problem))
         raw.append(line)
     return _Lines(records=tuple(records), releases=tuple(releases), damage=tuple(damage), raw=tuple(raw))

@@ -183,7 +183,7 @@ def schema_json() -> bytes:
 
 def _compact(value: object) -> str:
     # Characters beyond ASCII are escaped: the file is the same text for every reader, whatever a package put in it.
-    return json.dumps(value, sort_keys=True, separators=(", ", ": "))
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _cell(cell: CellView) -> dict[str, Any]:
