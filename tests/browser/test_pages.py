@@ -136,7 +136,11 @@ def test_the_address_of_a_choice_moves_nothing(visit: Opener) -> None:
 
 
 def shown(page: Page) -> list[str]:
-    return page.locator(".pairing.shown tbody tr:not([hidden]) td:not([hidden]):not(.dim)").all_inner_texts()
+    # Without the browser's library, as where only types are checked, a text is of any type.
+    texts: list[str] = page.locator(
+        ".pairing.shown tbody tr:not([hidden]) td:not([hidden]):not(.dim)"
+    ).all_inner_texts()
+    return texts
 
 
 def test_the_filters(visit: Opener) -> None:
