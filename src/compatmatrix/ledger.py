@@ -119,7 +119,8 @@ def append(folder: Path, news: Ledger) -> None:
                     path.parent.mkdir(exist_ok=True)
                     _replace(path, text.encode())
             known = _pins(folder)
-            pinned = {**known, **{pins.name_of(line): line for record in news.records.values() for line in record.lock}}
+            locked = [line for record in news.records.values() for line in record.lock if pins.HASH in line]
+            pinned = {**known, **{pins.name_of(line): line for line in locked}}
             if pinned != known:
                 _replace(folder / pins.FILE, pins.text_of(pinned.values()).encode())
             for name in {_file(record) for record in news.records.values()}:

@@ -17,6 +17,9 @@ from compatmatrix.model import Record
 
 FILE = "pins.txt"
 
+HASH = " --hash="
+"""What a pin has, and a package that was built from source has not."""
+
 
 def shortened(record: Record) -> Record:
     """The record as it is written."""
@@ -37,7 +40,7 @@ def restored(record: Record, known: Mapping[str, str]) -> Record:
 
 def parse(text: str) -> dict[str, str]:
     """Name -> requirement line, of the file's text."""
-    return {name_of(line): line for line in text.splitlines() if " --hash=" in line}
+    return {name_of(line): line for line in text.splitlines() if HASH in line}
 
 
 def text_of(lines: Iterable[str]) -> str:
@@ -47,7 +50,7 @@ def text_of(lines: Iterable[str]) -> str:
 
 @cache
 def name_of(line: str) -> str:
-    """``name==version@digest`` of a requirement line; what is a name already stays one."""
-    if " " not in line:
+    """``name==version@digest`` of a requirement line with hashes; what is a name already, or has none, stays as it is."""
+    if HASH not in line:
         return line
     return f"{line.split(' ', 1)[0]}@{hashlib.sha256(line.encode()).hexdigest()[:10]}"
