@@ -251,7 +251,7 @@ def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path
     _, said = running.communicate(timeout=20)
     assert time.monotonic() - began < 6
     assert running.returncode == 130, said
-    assert "interrupted: what was finished is recorded" in said
+    assert "interrupted: 1 of 2 cells are recorded" in said
     assert [record.subject for record in ledger.read(project.records).records.values()] == ["1.1.0"]
 
 

@@ -1,7 +1,14 @@
 """`python -m compatmatrix`."""
 
+import signal
 import sys
 
-from compatmatrix.cli import main
+# A runner that cancels a job says so before it kills: time enough to end what runs and to say how to go on.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    from compatmatrix.cli import main
 
-sys.exit(main())
+    sys.exit(main())
+except KeyboardInterrupt:  # before there was anything to break off
+    print("interrupted: nothing was begun, and the same command begins", file=sys.stderr)
+    sys.exit(130)

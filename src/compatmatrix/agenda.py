@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from packaging.version import Version
 
-from compatmatrix import lock
+from compatmatrix import lock, uv
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger, holders
 from compatmatrix.model import (
@@ -185,7 +185,12 @@ def _resolve_all(
                 resolved(done)
 
     with ThreadPoolExecutor(max_workers=RESOLVERS) as pool:
-        return list(pool.map(one, wishes))
+        try:
+            return list(pool.map(one, wishes))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            uv.stop()
+            raise
 
 
 def _stands(current: Record, answered: Mapping[str, str], wish: Wanted, cell: Cell, instant: str) -> bool:

@@ -46,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Trouble as error:
             errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
             return UNEXAMINED
-        except KeyboardInterrupt:
-            errors.print(Text("interrupted: what was finished is recorded, and the same command goes on from there"))
+        except KeyboardInterrupt as interrupt:
+            recorded = str(interrupt) or "what was finished is recorded"
+            errors.print(Text(f"interrupted: {recorded}, and the same command goes on from there"), soft_wrap=True)
             return INTERRUPTED
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output has gone: nothing is left to say, nobody to say it to

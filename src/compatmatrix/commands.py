@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from compatmatrix import alarm, ledger, planning, probes, schedule, support
 from compatmatrix.agenda import Job, shard
@@ -50,22 +48,28 @@ def rebuild_reports(setting: Setting) -> int:
 
 
 def write_reports(setting: Setting, known: Ledger) -> int:
-    """Write every report, and the answer in the README beside the project's own; returns how many files there are."""
-    files = write.contents(known, setting.config, setting.probes)
-    write.write(setting.reports, files)
-    page = setting.asked.config.parent / "README.md"
-    if setting.asked.reports is None and page.is_file():
-        view = support.view(known, setting.config, setting.probes)
-        write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
+    """Write every report, and the answer in the README beside the project's own; returns how many files there are.
+
+    Nobody records anything meanwhile, and what another run has recorded since is in them: the last to write tells all.
+    """
+    with ledger.held(setting.records):
+        known = ledger.merge(known, ledger.read(setting.records))
+        files = write.contents(known, setting.config, setting.probes)
+        write.write(setting.reports, files)
+        page = setting.asked.config.parent / "README.md"
+        if setting.asked.reports is None and page.is_file():
+            view = support.view(known, setting.config, setting.probes)
+            write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
     return len(files)
 
 
 def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
     """Run jobs with progress; what is found is recorded as soon as it is."""
     display = Display(setting.console, len(jobs), setting.asked.jobs)
-    with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch, display.shown():
+    with schedule.claimed_folder(setting.cache / "questions") as scratch, display.shown():
         # The questions are put as they stood when their digests were taken, whoever edits them meanwhile.
-        folder = Path(scratch) / "probes"
+        folder = scratch / "probes"
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(setting.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
         if probes.read(folder) != setting.probes:
             raise Trouble(f"{setting.folder} changed while the run was planned; run again")

@@ -20,7 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from compatmatrix import disk, execute, plain
+from compatmatrix import disk, execute, plain, uv
 from compatmatrix import ledger as ledgers
 from compatmatrix.agenda import Job, group
 from compatmatrix.config import Config
@@ -30,6 +30,9 @@ from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import CellState, Probe, Record, Trouble, format_instant
 from compatmatrix.plan import Selection
+
+STOP_SECONDS = 4.0
+"""How long the workers have to leave what they are at."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,16 +97,19 @@ class Run:
                     thread.join(0.2)
         except KeyboardInterrupt:
             self.stop()
+            uv.stop()
+            until = time.monotonic() + STOP_SECONDS
             for thread in threads:
-                thread.join(4.0)
-            raise
+                thread.join(max(0.0, until - time.monotonic()))
+            recorded = sum(result.record is not None for result in self._results)
+            raise KeyboardInterrupt(f"{recorded} of {len(jobs)} cells are recorded") from None
         return self._results
 
     def _work(self, number: int, queue: Queue) -> None:
         with ExitStack() as stack:
             try:
                 root = stack.enter_context(claimed_folder(self._cache / "environments"))
-            except (OSError, Trouble) as error:
+            except Trouble as error:
                 while job := queue.take(None):
                     self._done(number, Result(job=job, record=None, trouble=f"no folder for environments: {error}"))
                 return
@@ -202,16 +208,23 @@ class Queue:
 
 @contextmanager
 def claimed_folder(root: Path) -> Iterator[Path]:
-    """A folder below ``root`` that no other worker, of this run or another, uses for as long as it is held."""
-    root.mkdir(parents=True, exist_ok=True)
+    """A folder below ``root`` that no other worker, of this run or another, uses for as long as it is held.
+
+    Raises:
+        Trouble: there is none, or the disk does not take it.
+    """
     for number in range(256):
         guard = FileLock(root / f"{number}.lock", timeout=0)
+        folder = root / str(number)
         try:
+            root.mkdir(parents=True, exist_ok=True)
             guard.acquire()
+            folder.mkdir(exist_ok=True)
         except Timeout:
             continue
-        folder = root / str(number)
-        folder.mkdir(exist_ok=True)
+        except OSError as error:
+            guard.release()
+            raise Trouble(f"{root} cannot be written: {error.strerror}") from None
         try:
             yield folder
         finally:

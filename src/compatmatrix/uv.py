@@ -57,27 +57,45 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
     command = confine.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
+    name = f"uv {arguments[0]} {arguments[1]}"
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
-            input=stdin,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=clean,
-            capture_output=True,
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=SECONDS,
-        )
+        ) as process:
+            _RUNNING.add(process)
+            try:
+                out, err = process.communicate(stdin, timeout=SECONDS)
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                _RUNNING.discard(process)
     except subprocess.TimeoutExpired:
-        raise Trouble(f"uv {arguments[0]} {arguments[1]} did not end within {SECONDS} s") from None
+        raise Trouble(f"{name} did not end within {SECONDS} s") from None
     except OSError as error:
         raise Trouble(f"uv cannot be run: {error}") from None
-    if done.returncode == 0:
-        return done.stdout
-    text = (done.stderr or done.stdout).strip()
-    if done.returncode == 1:
+    if process.returncode == 0:
+        return out
+    text = (err or out).strip()
+    if process.returncode == 1:
         raise Refused(text)
-    raise Trouble(f"uv {arguments[0]} {arguments[1]} failed ({done.returncode}): {text[-2000:]}")
+    raise Trouble(f"{name} failed ({process.returncode}): {text[-2000:]}")
+
+
+_RUNNING: set[subprocess.Popen[str]] = set()
+
+
+def stop() -> None:
+    """End every uv that is at work, in whatever thread: somebody is waiting for us to leave."""
+    for process in tuple(_RUNNING):
+        process.kill()
 
 
 def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:

@@ -40,6 +40,9 @@ def write(reports: Path, files: Mapping[str, bytes]) -> None:
             if path.is_file() and path.read_bytes() == content:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
+            # What a run left that was killed in the middle; below the site all that is not ours goes anyway.
+            for left in reports.glob(f".{name}.*") if "/" not in name else ():
+                left.unlink(missing_ok=True)
             descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)

@@ -1,0 +1,101 @@
+"""Killed at any moment: whatever was finished is on record, nothing is left running, and the next run completes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+
+from compatmatrix import ledger
+from faults.ground import Figures, Site
+
+KILLS = int(os.environ.get("COMPATMATRIX_KILLS", "100"))
+TARGETS = ("engine", "worker", "uv", "pytest")
+
+
+def _victims(engine: psutil.Process, target: str) -> list[psutil.Process]:
+    """Processes of that kind below the engine; its workers are threads, each with the minder of its cell."""
+    if target == "engine":
+        return [engine]
+    signs = {"worker": "minder.py", "uv": "/uv", "pytest": "incell.py"}
+    found = []
+    for process in engine.children(recursive=True):
+        try:
+            line = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(word.endswith(signs[target]) for word in line[:6]):
+            found.append(process)
+    return found
+
+
+def test_killed_at_any_moment(site: Site, figures: Figures) -> None:
+    undisturbed = site.run("run", "--jobs", "2")
+    assert undisturbed.returncode == 0, undisturbed.stdout
+    expected = {path: content for path, content in site.files().items() if not path.startswith("records/")}
+    keys = set(ledger.read(site.project.records).records)
+    dice = random.Random(7)
+    struck = dict.fromkeys(TARGETS, 0)
+    for number in range(KILLS):
+        target = TARGETS[number % len(TARGETS)]
+        if number % 5 == 0:
+            for path in site.project.records.glob("*.jsonl"):
+                path.unlink(missing_ok=True)
+        before = set(ledger.read(site.project.records).records)
+        process = site.start("run", "--jobs", "2", *(["--fresh"] if before == keys else []))
+        engine = psutil.Process(process.pid)
+        pause = dice.uniform(0.1, 5.0)
+        deadline = time.monotonic() + pause
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        if process.poll() is None:
+            victims = _victims(engine, target)
+            for victim in victims[:1]:
+                try:
+                    victim.send_signal(signal.SIGKILL)
+                    struck[target] += 1
+                except psutil.Error:
+                    pass
+        said, _ = process.communicate(timeout=120)
+        assert site.quiet() == [], f"kill {number} of {target} left processes"
+        assert site.damage() == [], f"kill {number} of {target}"
+        assert before <= set(ledger.read(site.project.records).records), f"kill {number} of {target} lost a record"
+        if target != "engine":
+            assert process.returncode in (0, 1), said
+    last = site.run("run", "--jobs", "2")
+    assert last.returncode == 0, last.stdout
+    assert set(ledger.read(site.project.records).records) == keys
+    found = {path: content for path, content in site.files().items() if not path.startswith("records/")}
+    assert found == expected
+    told = ", ".join(f"{name} {count}" for name, count in struck.items())
+    figures.tell(
+        "killed (SIGKILL) at a random moment",
+        f"{KILLS} runs broken into, {sum(struck.values())} processes struck ({told}); afterwards {len(keys)} of "
+        f"{len(keys)} cells on record, reports byte for byte those of an undisturbed run",
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", [0.6, 1.5, 3.0])
+def test_interrupted(site: Site, figures: Figures, how: signal.Signals, moment: float) -> None:
+    process = site.start("run", "--jobs", "2")
+    time.sleep(moment)
+    began = time.monotonic()
+    process.send_signal(how)
+    said, _ = process.communicate(timeout=30)
+    took = time.monotonic() - began
+    if process.returncode == -how:
+        pytest.skip("Python itself had not begun yet")
+    assert took < 5
+    if process.returncode != 0:
+        assert process.returncode == 130, said
+        assert "interrupted: " in said
+        assert "the same command" in said
+    assert site.quiet() == []
+    assert site.damage() == []
+    assert site.run("run", "--jobs", "2").returncode == 0
+    figures.tell(f"{how.name} after {moment} s", f"once; left after {took:.1f} s, exit {process.returncode}")
