@@ -111,3 +111,28 @@ def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> N
 
     text = Path(incell.__file__).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 8))
+
+
+def test_defect_a_subject_that_put_its_own_pytest_in_place_had_no_answer(tmp_path: Path, works: Ready) -> None:
+    """The cell ran on what it had put there."""
+    api = 'import sys, types\nsys.modules["pytest"] = sys.modules["json"] = types.ModuleType("fake")\nimport subject\n'
+    reading = works.read(ask(tmp_path, "import json\njson.dumps(1)", **{"subject_api.py": api}))
+    assert (reading.state, reading.outcomes["it"].state) == (CellState.RAN, OutcomeState.SUPPORTED)
+    assert sorted(reading.oddities) == [f"put another module in the place of {name}" for name in ("json", "pytest")]
+
+
+def test_a_version_that_is_not_the_installed_one_is_told(tmp_path: Path, works: Ready) -> None:
+    api = 'import subject\nsubject.__version__ = "99.0"\n'
+    reading = works.read(ask(tmp_path, "pass", **{"subject_api.py": api}))
+    assert reading.oddities == ("subject 0.5.0 says that it is 99.0",)
+    assert reading.outcomes["it"].state is OutcomeState.SUPPORTED
+
+
+def test_a_helper_of_the_probes_that_was_replaced_is_told(tmp_path: Path, works: Ready) -> None:
+    body = "subject_api.expected = lambda: 0.0\ncheck(0.0, subject_api.expected())"
+    reading = works.read(ask(tmp_path, body))
+    assert reading.oddities == ("put something else in the place of subject_api.expected",)
+
+
+def test_an_honest_cell_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
+    assert works.read(ask(tmp_path, "check(0.0, 0.0)")).oddities == ()

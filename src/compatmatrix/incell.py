@@ -39,18 +39,21 @@ def main() -> int:
         return 3
     sys.path.insert(0, task["probes"])
     describe = Describer(task["probes"], task["packages"])
+    # Before anything of the subject's: what runs the probes is what was installed for that.
+    import pytest
+
+    lookout = Lookout()
     tell("import")
     try:
         __import__(task["import"])
     except BaseException as error:
         tell("import-failed", exception=describe(error))
         return 4
+    lookout.after_the_import(describe, task["lock"], task["probes"])
     tell("imported")
-
-    import pytest
-
     code = int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
-    tell("done")
+    lookout.at_the_end()
+    tell("done", oddities=lookout.found)
     return code
 
 
@@ -64,6 +67,38 @@ def _differences(lock: dict[str, str]) -> list[str]:
         for name in sorted({*lock, *installed})
         if lock.get(name) != installed.get(name)
     ][:20]
+
+
+class Lookout:
+    """Catches a release at what none should do, puts right what can be, and tells of it.
+
+    Code in one's own process can always do worse unseen; what matters is that it spoils its own cell alone.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._before = dict(sys.modules)
+        self._helpers: dict[tuple[str, str], object] = {}
+
+    def after_the_import(self, describe: Describer, lock: dict[str, str], probes: str) -> None:
+        for name, module in self._before.items():
+            if sys.modules.get(name) is not module:
+                sys.modules[name] = module
+                self.found.append(f"put another module in the place of {name}")
+        for top, owner in describe.owners().items():
+            claimed = getattr(sys.modules.get(top), "__version__", None)
+            installed = lock.get(re.sub(r"[-_.]+", "-", owner).lower())
+            if top == owner and isinstance(claimed, str) and installed and claimed != installed:
+                self.found.append(f"{owner} {installed} says that it is {claimed[:60]}")
+        inside = os.path.realpath(probes) + os.sep
+        for name, module in list(sys.modules.items()):
+            if os.path.realpath(getattr(module, "__file__", None) or "").startswith(inside):
+                self._helpers.update({(name, key): held for key, held in vars(module).items() if callable(held)})
+
+    def at_the_end(self) -> None:
+        for (name, key), held in self._helpers.items():
+            if getattr(sys.modules.get(name), key, None) is not held:
+                self.found.append(f"put something else in the place of {name}.{key}")
 
 
 class Plugin:
@@ -156,6 +191,10 @@ class Describer:
         return parts[-1], None
 
     def _owner(self, top: str) -> str | None:
+        return self.owners().get(top)
+
+    def owners(self) -> dict[str, str]:
+        """Top-level module -> the watched package that it belongs to."""
         if self._owners is None:
             self._owners = {}
             for name in self._packages:
@@ -165,7 +204,7 @@ class Describer:
                     continue
                 for file in files:
                     self._owners.setdefault(re.sub(r"\.(py|so|pyd).*$", "", file.parts[0]), name)
-        return self._owners.get(top)
+        return self._owners
 
 
 if __name__ == "__main__":
