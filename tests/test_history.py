@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import ceil, log2
 from pathlib import Path
 
 import pytest
 
 from compatmatrix import git
 from compatmatrix.addresses import parse, published, repository
+from compatmatrix.bisect import Verdict, halve
 from compatmatrix.history import Repository
 from compatmatrix.model import Trouble, UserError
 from repositories import Made, create, line
@@ -149,3 +151,40 @@ def test_credentials_are_no_part_of_a_message(tmp_path: Path) -> None:
     with pytest.raises(Trouble) as trouble:
         Repository("http://user:secret@127.0.0.1:9/r", tmp_path).fetch("main")
     assert "secret" not in str(trouble.value)
+
+
+def test_where_the_other_side_can_leave_files_out_they_come_when_they_are_needed(merged: Made_, tmp_path: Path) -> None:
+    """As GitHub does; commits and trees are there at once, a file with the checkout, or with the question, that needs it."""
+    for setting in ("allowFilter", "allowAnySHA1InWant"):
+        merged.git("config", f"uploadpack.{setting}", "true")
+    found = mirror(merged, tmp_path)
+    tip = found.fetch("main")
+    bare = next((tmp_path / "cache/repositories").glob("*.git"))
+
+    def missing() -> int:
+        return git.run(["rev-list", "--objects", "--missing=print", tip], folder=bare).count("\n?")
+
+    before = missing()
+    assert before > 0, "no file was fetched"
+    assert found.between(merged.commits[0], tip)[-1] == tip
+    assert missing() == before
+    assert found.version_commit("0.3.0", "subject/__init__.py", tip) == tip
+    with found.checkout(tip) as folder:
+        assert "0.3.0" in (folder / "subject/__init__.py").read_text()
+    assert missing() < before
+
+
+@pytest.mark.parametrize("count", [64, 256, 1024])
+def test_a_search_over_a_real_history_takes_the_logarithm(count: int, tmp_path: Path) -> None:
+    changed = count * 2 // 3
+    made = create(tmp_path / "made", *line(("raises", changed), ("works", count - changed)))
+    found = mirror(made, tmp_path)
+    asked: list[str] = []
+
+    def judge(sha: str) -> Verdict:
+        asked.append(sha)
+        return Verdict(kind=(found.commit(sha).subject.partition(": ")[2], None))
+
+    answer = halve(found.between(made.commits[0], found.fetch("main")), judge)
+    assert (answer.good, answer.bad) == (made.commits[changed - 1], made.commits[changed])
+    assert len(asked) <= 2 + ceil(log2(count))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compatmatrix.addresses import parse
+from compatmatrix.building import Yard
 from compatmatrix.model import Trouble
 from compatmatrix.sources import Builder, Built, Unbuildable, name_of
 from ground import THIS, Project
@@ -17,9 +19,18 @@ from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create
 
 
+def builder_of(
+    project: Project,
+    cache: Path,
+    pythons: tuple[str, ...] = (THIS,),
+    find: Callable[[str], Path] = lambda version: Path(sys.executable),
+) -> Builder:
+    return Builder("subject", Yard(index=project.config.index, pythons=pythons, find=find), cache)
+
+
 @pytest.fixture
 def builder(project: Project, tmp_path: Path) -> Builder:
-    return Builder("subject", project.config.index, (THIS,), lambda version: Path(sys.executable), tmp_path / "cache")
+    return builder_of(project, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -119,9 +130,7 @@ def test_build_tools_that_cannot_be_fetched_make_no_commit_unbuildable(
     made.git("checkout", "-q", "-f", "main")
     (made.path / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools"]\n')
     project = Project.make(tmp_path / "its", index.url)
-    builder = Builder(
-        "subject", project.config.index, (THIS,), lambda version: Path(sys.executable), tmp_path / "cache"
-    )
+    builder = builder_of(project, tmp_path / "cache")
     index.fault(Fault.ERROR)
     with pytest.raises(Trouble, match="could not be built"):
         build(builder, f"subject @ {made.path.as_uri()}")
@@ -139,6 +148,6 @@ def test_the_python_that_builds_is_one_that_the_source_admits(
         asked.append(version)
         return Path(sys.executable)
 
-    builder = Builder("subject", project.config.index, ("3.9", "3.11", "3.12"), find, tmp_path / "cache")
+    builder = builder_of(project, tmp_path / "cache", ("3.9", "3.11", "3.12"), find)
     build(builder, f"subject @ {made.path.as_uri()}")
     assert asked == ["3.11"]

@@ -9,6 +9,7 @@ import msgspec
 
 from compatmatrix import agenda, commands, days, ledger, plan, releases
 from compatmatrix.addresses import published
+from compatmatrix.building import Yard
 from compatmatrix.config import host_platform
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
@@ -60,9 +61,8 @@ class Desk:
     @cached_property
     def builder(self) -> Builder:
         find = Interpreters(self.setting.cache / "interpreters").find
-        return Builder(
-            self.config.subject.name, self.config.index, self.config.python.versions, find, self.setting.cache
-        )
+        yard = Yard(index=self.config.index, pythons=self.config.python.versions, find=find)
+        return Builder(self.config.subject.name, yard, self.setting.cache)
 
     def release_wish(
         self, release: Release, pairing: str, probes: Sequence[Probe], explicit: dict[str, str] | None = None

@@ -1,68 +1,29 @@
 """A source -> a wheel: what is not released yet, built from a commit, a checkout, or taken from a wheel as it is.
 
-Building from source is allowed here alone. It runs the repository's own code, so it happens in an environment of its
-own with nothing of the user's in it. Wheels are kept in the engine's cache under the commit they were built from.
+Building from source is allowed for sources alone. Wheels are kept in the engine's cache under the commit they were built from.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
-import tomllib
 import zipfile
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from email.parser import BytesHeaderParser
 from pathlib import Path
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from compatmatrix import git, plain, uv
+from compatmatrix import git
 from compatmatrix.addresses import Address
-from compatmatrix.config import Index
+from compatmatrix.building import Failed, Yard, keep
 from compatmatrix.history import Repository
 from compatmatrix.model import Release, Source, Trouble, format_instant, parse_instant
 
 METADATA_BYTES = 4_000_000
-
-# What a build inherits of the environment: enough to run and to reach the index, nothing that could be a secret.
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
-_NETWORK = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "UV_HTTP_RETRIES",
-    "UV_NATIVE_TLS",
-)
-
-# How uv says that it is the source which cannot be built, and what says that it is something of ours all the same.
-_UNBUILDABLE = (
-    "The build backend returned an error",
-    "does not appear to be a Python project",
-    "No solution found when resolving",
-    "Invalid `pyproject.toml`",
-    "Failed to parse",
-    "does not match",
-    "requires a different Python",
-    "is incompatible with",
-)
-_OURS = (
-    "error sending request",
-    "Failed to fetch",
-    "Connection refused",
-    "Connection reset",
-    "name resolution",
-    "timed out",
-    "No space left",
-    "Permission denied",
-)
 
 _NOT_COPIED = shutil.ignore_patterns(".git", "__pycache__", ".venv", ".nox", ".tox", ".mypy_cache", ".pytest_cache")
 
@@ -84,13 +45,10 @@ class Unbuildable(Exception):
 
 
 class Builder:
-    """Makes wheels of one package, with the first of the Pythons that is here and that the source admits."""
+    """Makes wheels of one package."""
 
-    def __init__(
-        self, package: str, index: Index, pythons: Sequence[str], find: Callable[[str], Path | None], cache: Path
-    ) -> None:
-        self._package, self._index, self._cache = package, index, cache
-        self._pythons, self._find = pythons, find
+    def __init__(self, package: str, yard: Yard, cache: Path) -> None:
+        self._package, self._yard, self._cache = package, yard, cache
 
     def address(self, address: Address) -> Built:
         """The wheel of what the address stands for today.
@@ -147,7 +105,7 @@ class Builder:
             content = _content(next(out.glob("*.whl")))
             kept = self._cache / "wheels" / content
             if not any(kept.glob("*.whl")):
-                _move(out, kept)
+                keep(out, kept)
         return self._built(msgspec.structs.replace(source, content=content, committed=mark), kept)
 
     def _wheel(self, path: Path) -> Built:
@@ -162,36 +120,10 @@ class Builder:
         return self._built(Source(package=self._package, reference="wheel", content=content), kept)
 
     def _build(self, folder: Path, source: Source, kept: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as home:
-            out = Path(home) / "out"
-            arguments: list[str | Path] = ["build", "--wheel", "--out-dir", out, "--python", self._python(folder)]
-            arguments += uv.index_arguments(self._index)
-            if source.committed:
-                # A commit builds tomorrow as it does today, whatever becomes of its build tools.
-                arguments += ["--exclude-newer", end_of_day(source.committed)]
-            environ = {name: os.environ[name] for name in (*_INHERITED, *_NETWORK) if name in os.environ}
-            environ |= {"HOME": home, "USERPROFILE": home}
-            try:
-                uv.run([*arguments, folder], environ=environ)
-            except (uv.Refused, Trouble) as failure:
-                text = str(failure)
-                own = any(sign in text for sign in _UNBUILDABLE) and not any(sign in text for sign in _OURS)
-                if own and "missing an upload date" not in text:
-                    raise Unbuildable(source, _reason(text, str(folder))) from None
-                raise Trouble(f"{name_of(source)} could not be built: {text[-1000:]}") from None
-            _move(out, kept)
-
-    def _python(self, folder: Path) -> Path:
-        """What `requires-python` of the checkout's pyproject.toml says is believed, where it says anything."""
-        admitted = SpecifierSet()
-        with suppress(OSError, ValueError, KeyError, AttributeError, InvalidSpecifier):
-            project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-            admitted = SpecifierSet(project["requires-python"])
-        fitting = [version for version in self._pythons if admitted.contains(f"{version}.99")] or self._pythons
-        for version in fitting:
-            if python := self._find(version):
-                return python
-        raise Trouble(f"building from source needs one of Python {', '.join(fitting)}, and none is here")
+        try:
+            self._yard.build(folder, kept, end_of_day(source.committed) if source.committed else None)
+        except Failed as failure:
+            raise Unbuildable(source, str(failure)) from None
 
     def _built(self, source: Source, kept: Path) -> Built:
         wheel = next(kept.glob("*.whl"))
@@ -253,27 +185,3 @@ def _content(wheel: Path) -> str:
         for name in sorted(archive.namelist()):
             whole.update(f"{name}\0{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
     return whole.hexdigest()
-
-
-def _move(out: Path, kept: Path) -> None:
-    """Put a finished wheel into the cache at once, so that no other run meets half of one."""
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=kept.parent))
-        for wheel in out.glob("*.whl"):
-            shutil.copyfile(wheel, partial / wheel.name)
-        shutil.rmtree(kept, ignore_errors=True)
-        partial.replace(kept)
-    except OSError as error:
-        raise Trouble(f"the wheel cannot be kept in {kept.parent.name}/: {error.strerror}") from None
-
-
-def _reason(text: str, folder: str) -> str:
-    """What the build said last of its own, without this machine's folders."""
-    lines = [line.strip() for line in text.split("\nhint:")[0].splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("error: Failed to build", "Traceback", "File ", "Building"))]
-    first = next((number for number, line in enumerate(said) if line.startswith("cause:")), len(said))
-    own = said[first - 1] if first else ""
-    causes = [line.removeprefix("cause: ") for line in said[first:]]
-    whole = ": ".join(part for part in (*causes[:1], own) if part).replace(folder, "the checkout")
-    return plain.line(whole or text, 300)
