@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import lock, uv
+from compatmatrix import lock, releases, uv
+from compatmatrix.environment import Workspace
+from compatmatrix.interpreters import Interpreters
 from compatmatrix.lock import Unresolvable, parse_pylock, requirements_text, resolve
 from compatmatrix.model import Cell, Trouble, Wanted
 from compatmatrix.releases import FRESH_SECONDS
@@ -257,3 +259,24 @@ def test_a_wheel_without_a_hash_is_trouble() -> None:
     text = '[[packages]]\nname = "x"\nversion = "1"\nwheels = [{url = "https://x/x-1-py3-none-any.whl", hashes = {}}]\n'
     with pytest.raises(Trouble, match="no SHA-256 for any wheel of x 1"):
         parse_pylock(text)
+
+
+def test_a_bound_package_comes_from_its_index_whatever_others_offer(tmp_path: Path, index: LocalIndex) -> None:
+    """Asked for by the matrix, by another package, or as the subject: a higher version elsewhere is none."""
+    world.fill(index, tools=False)
+    with LocalIndex() as foreign:
+        foreign.add(world.helper("9.9", "2025-01-20", "Not ours."), *world.companion("9.0", "2025-01-20", "Not ours."))
+        foreign.add(world.subject("works", "9.0.0", "2025-01-20"))
+        project = Project.make(tmp_path, index.url)
+        project.set("[groups]", f'[index.only]\nhelper = "{index.url}"\nsubject = "{index.url}"\n\n[groups]')
+        project.set(f'url = "{index.url}"\n\n[index', f'url = "{index.url}"\nextra = ["{foreign.url}"]\n\n[index')
+        for asked in (("companion",), ("companion", "helper")):
+            found = {pin.name: pin.version for pin in project.cell("0.5.0", *asked, tools=False).lock}
+            assert (found["helper"], found["companion"]) == ("0.2", "9.0"), "what is not bound may come from anywhere"
+        listed = releases.fetch(project.config.index, ["subject", "helper"], tmp_path / "index", print)
+        assert {release.version for release in releases.releases(listed["helper"])} == {"0.1", "0.2"}
+        assert "9.0.0" not in {release.version for release in releases.releases(listed["subject"])}
+        foreign.add(world.helper("0.2", "2025-01-20", "The same version, and not ours."))
+        cell = project.cell("0.5.0", "companion", tools=False)
+        with pytest.raises(Trouble, match="Hash mismatch"):
+            Workspace(project.config, tmp_path / "environments", Interpreters(tmp_path)).bring_to(cell)

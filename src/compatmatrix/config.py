@@ -92,10 +92,20 @@ class Limits(_Table, frozen=True, kw_only=True):
 
 
 class Index(_Table, frozen=True, kw_only=True):
-    """Where packages come from; with extra indexes the best version over all wins."""
+    """Where packages come from; with extra indexes the best version over all wins.
+
+    ``only`` binds a package to one index, whatever others offer under its name (dependency confusion).
+    """
 
     url: str = "https://pypi.org/simple/"
     extra: tuple[str, ...] = ()
+    only: dict[str, str] = {}
+
+    def of(self, package: str) -> tuple[str, ...]:
+        """Where the package may come from."""
+        bound = {canonicalize_name(name): address for name, address in self.only.items()}
+        name = canonicalize_name(package)
+        return (bound[name],) if name in bound else (self.url, *self.extra)
 
 
 class Watch(_Table, frozen=True, kw_only=True):
@@ -224,7 +234,7 @@ def _index(index: Index, environ: Mapping[str, str]) -> Index:
         environ.get("UV_INDEX") or environ.get("UV_EXTRA_INDEX_URL") or environ.get("PIP_EXTRA_INDEX_URL") or ""
     ).split()
     # uv's variables may carry a name before the address (`name=https://…`).
-    return Index(url=_unnamed(url), extra=tuple(map(_unnamed, extra)) or index.extra)
+    return Index(url=_unnamed(url), extra=tuple(map(_unnamed, extra)) or index.extra, only=index.only)
 
 
 def _unnamed(address: str) -> str:

@@ -87,7 +87,7 @@ class Workspace:
                 "--python-platform",
                 self._config.platform[cell.platform],
                 *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
-                *uv.index_arguments(self._config.index, cell.indexes),
+                *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
             ],
             lambda text: _as_listed(self._config, cell, text),
         )
@@ -164,7 +164,7 @@ def _as_listed(config: Config, cell: Cell, text: str) -> bool:
     if pin is None:
         return False
     target = config.platform[cell.platform]
-    for address in (config.index.url, *config.index.extra):
+    for address in config.index.of(pin.name):
         try:
             with PyPISimple(address, accept=ACCEPT_JSON_PREFERRED) as client:
                 packages = client.get_project_page(pin.name, timeout=TIMEOUT_SECONDS).packages

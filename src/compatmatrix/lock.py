@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
@@ -45,7 +46,8 @@ def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
     Raises:
         Trouble: the resolver could not work (index, network, disk).
     """
-    question = [wanted.request_id(), config.index.url, config.index.extra, *filter(None, [wanted.wheel])]
+    question = [wanted.request_id(), config.index.url, config.index.extra]
+    question += filter(None, [wanted.wheel, config.index.only])
     kept = cache / f"{digest(question)}.json"
     known = _read(kept, wanted)
     if known is None:
@@ -104,13 +106,19 @@ def _compiled(config: Config, wanted: Wanted, python: str) -> str:
     requirements = list(wanted.requirements)
     if wanted.wheel:
         requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
-    if not wanted.nightly:
+    if not wanted.nightly and not config.index.only:
         return uv.run(_arguments(config, wanted, python, "-"), stdin="\n".join(requirements) + "\n")
     # Only a project's file can say that an index is there for some packages alone.
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch:
         project = Path(scratch) / "pyproject.toml"
-        project.write_text(_project(config, wanted, requirements), encoding="utf-8")
-        return uv.run(_arguments(config, wanted, python, str(project)))
+        while True:
+            project.write_text(_project(config, wanted, requirements), encoding="utf-8")
+            text = uv.run(_arguments(config, wanted, python, str(project)))
+            # It says so only of packages that the project asks for itself: what others asked for has to be added.
+            further = _unbound(config, requirements, text)
+            if not further:
+                return text
+            requirements += further
 
 
 def _project(config: Config, wanted: Wanted, requirements: list[str]) -> str:
@@ -123,7 +131,19 @@ def _project(config: Config, wanted: Wanted, requirements: list[str]) -> str:
             sources += [f'"{name}" = {{ index = "{companion.name}" }}' for name in (companion.name, *companion.follows)]
             indexes.append(f'[[tool.uv.index]]\nname = "{companion.name}"\nurl = "{address}"\nexplicit = true')
     project = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(dependencies)}'
+    nightly = {canonicalize_name(line.split('"')[1]) for line in sources}
+    for number, (name, address) in enumerate(config.index.only.items()):
+        if canonicalize_name(name) not in nightly and not (wanted.wheel and name == config.subject.name):
+            sources.append(f'"{name}" = {{ index = "only-{number}" }}')
+            indexes.append(f'[[tool.uv.index]]\nname = "only-{number}"\nurl = "{address}"\nexplicit = true')
     return "\n\n".join([project, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
+
+
+def _unbound(config: Config, requirements: list[str], text: str) -> list[str]:
+    """Packages of a pylock.toml that are bound to an index, and that the project did not ask for itself."""
+    asked = {canonicalize_name(Requirement(line).name) for line in requirements}
+    bound = set(map(canonicalize_name, config.index.only)) - asked
+    return [package["name"] for package in tomllib.loads(text).get("packages", []) if package["name"] in bound]
 
 
 def _arguments(config: Config, wanted: Wanted, python: str, requirements: str) -> list[str]:

@@ -67,8 +67,7 @@ def fetch(
     Raises:
         Trouble: a list can neither be read nor is it in the cache.
     """
-    addresses = (index.url, *index.extra)
-    wanted = [(name, address) for name in dict.fromkeys(map(canonicalize_name, names)) for address in addresses]
+    wanted = [(name, address) for name in dict.fromkeys(map(canonicalize_name, names)) for address in index.of(name)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         pages = list(pool.map(lambda pair: _page(pair[0], pair[1], cache, say, now), wanted))
     projects: dict[str, dict[str, File]] = {}
@@ -77,7 +76,8 @@ def fetch(
             projects.setdefault(name, {}).setdefault(file.name, file)
     if missing := sorted({name for name, _ in wanted} - projects.keys()):
         raise Trouble(
-            f"no index lists any file of {', '.join(map(repr, missing))} (asked: {len(addresses)} index address(es)); "
+            f"no index lists any file of {', '.join(map(repr, missing))} "
+            f"(asked: {len({address for _, address in wanted})} index address(es)); "
             "check the names and [index]"
         )
     return {name: tuple(sorted(files.values(), key=lambda file: file.name)) for name, files in projects.items()}

@@ -24,7 +24,9 @@ class Setting:
         self.config = config.load(asked.config)
         if asked.index or asked.extra_index:
             index = self.config.index
-            chosen = config.Index(url=asked.index or index.url, extra=(*asked.extra_index,) or index.extra)
+            chosen = msgspec.structs.replace(
+                index, url=asked.index or index.url, extra=(*asked.extra_index,) or index.extra
+            )
             self.config = msgspec.structs.replace(self.config, index=chosen)
         self.folder: Path = asked.config.parent / "probes"
         self.reports: Path = asked.reports or asked.config.parent / "reports"
