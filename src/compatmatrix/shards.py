@@ -151,7 +151,8 @@ def accepted(plan: Plan, delivered: Ledger) -> Ledger:
         key = job.record("", "", CellState.RAN, "", {}).key
         found = delivered.records.get(key)
         if found and found.recorded >= plan.planned:
-            records[key] = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
+            record = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
+            records[key] = msgspec.structs.replace(record, network=found.network, oddities=found.oddities)
     evidence = {name: text for name, text in delivered.evidence.items() if digest(text) == name}
     return Ledger(records=records, evidence=evidence, damage=delivered.damage)
 
