@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -13,7 +14,7 @@ from compatmatrix.cells import CellView
 from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.compare import Comparison, compare
 from compatmatrix.desk import Desk, Failure
-from compatmatrix.model import OutcomeState, Release, Trouble, UserError, Wanted, format_instant
+from compatmatrix.model import OutcomeState, Release, Trouble, UserError, Wanted
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.setting import Setting
 from compatmatrix.sources import Unbuildable
@@ -128,11 +129,11 @@ def _backfill(setting: Setting) -> int:
         if not narrowed.only:
             newest = days.newest_of(Desk(setting).rows, day)
             if newest is None:
-                setting.say(f"{format_instant(day)}: nothing was released yet")
+                setting.say(f"{_day(day)}: nothing was released yet")
                 continue
             only = f"{setting.config.subject.name}=={newest.version}"
             setting.selection = msgspec.structs.replace(setting.selection, only=(only,))
-        setting.say(f"{format_instant(day)}: {', '.join(setting.selection.only)}")
+        setting.say(f"{_day(day)}: {', '.join(setting.selection.only)}")
         todo = planning.make(setting)
         ledger.append(setting.records, todo.facts)
         results = commands.run_jobs(setting, todo.jobs) if todo.jobs else []
@@ -144,3 +145,8 @@ def _backfill(setting: Setting) -> int:
     commands.write_reports(setting, now)
     terminal.print_days(setting.console, support.view(now, setting.config, setting.probes))
     return worst
+
+
+def _day(end: datetime) -> str:
+    """The day that ends at an instant, for people."""
+    return (end - timedelta(seconds=1)).date().isoformat()
