@@ -173,3 +173,21 @@ def test_a_python_that_cannot_be_started_is_our_trouble(tmp_path: Path, works: R
     gone = Ready(works.project, works.cell, tmp_path / "gone")
     with pytest.raises(Trouble, match="could not be run"):
         gone.run(ask(tmp_path, "pass"))
+
+
+def test_defect_half_a_surrogate_in_a_message_cost_the_whole_cell_its_answers(tmp_path: Path, works: Ready) -> None:
+    """The report was no valid JSON to a strict reader, and so none at all."""
+    body = 'raise AssertionError("before \\ud800 after")'
+    more = {"test_other.py": 'def test_other():\n    """Does it?"""\n'}
+    reading = works.read(ask(tmp_path, body, **more))
+    assert reading.state is CellState.RAN
+    assert reading.outcomes["it"].message == "before after"
+    assert reading.outcomes["other"].state is OutcomeState.SUPPORTED
+
+
+def test_defect_a_flood_of_output_was_held_in_the_cells_memory_until_it_was_too_much(
+    tmp_path: Path, works: Ready
+) -> None:
+    """pytest kept all of it for a report that nobody reads."""
+    body = "import os\nfor _ in range(256):\n    os.write(1, b'flood ' * 174762)"
+    assert works.read(ask(tmp_path, body), memory_mb=150).outcomes["it"].state is OutcomeState.SUPPORTED

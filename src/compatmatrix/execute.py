@@ -122,6 +122,9 @@ def _run(
             os.devnull,
             "-q",
             "--tb=no",
+            # Output goes straight to us, who keep its end: pytest would hold all of it, and go through long messages.
+            "--capture=no",
+            "--no-summary",
             "-p",
             "no:cacheprovider",
             "-p",
@@ -188,19 +191,24 @@ def _run(
 def _read_events(path: Path) -> tuple[dict[str, Any], ...]:
     found: list[dict[str, Any]] = []
     for line in _bounded(path).splitlines():
-        try:
-            event = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        event = _decoded(line)
+        if event is None:
             break  # a line cut short is the last thing that a dying cell wrote
         found.append(event)
     return tuple(found)
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:
+    return _decoded(_bounded(path))
+
+
+def _decoded(content: bytes) -> dict[str, Any] | None:
+    """A JSON object, or None. Half a surrogate in it is no reason to drop the rest: `plain` takes it out."""
     try:
-        return msgspec.json.decode(_bounded(path), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        tree = json.loads(content)
+    except (ValueError, RecursionError):
         return None
+    return tree if isinstance(tree, dict) else None
 
 
 def _bounded(path: Path) -> bytes:

@@ -46,7 +46,7 @@ def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
     Raises:
         Trouble: the resolver could not work (index, network, disk).
     """
-    question = [wanted.request_id(), config.index.url, config.index.extra]
+    question: list[object] = [wanted.request_id(), config.index.url, config.index.extra]
     question += filter(None, [wanted.wheel, config.index.only])
     kept = cache / f"{digest(question)}.json"
     known = _read(kept, wanted)
