@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import alarm, support
-from compatmatrix.alarm import Kind, Move, compare, sentence, standing
+from compatmatrix import support
+from compatmatrix.automation import alarm
+from compatmatrix.automation.alarm import Kind, Move, compare, sentence, standing
 from compatmatrix.config import Config
 from compatmatrix.model import CellState, Outcome, Record
 from made import (

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import automate, bulletin
-from compatmatrix.announce import LIMIT, Issue, Mark, Topic, attend, fitted, read_mark
-from compatmatrix.github import NoIssuesError
-from compatmatrix.guard import Refusal
+from compatmatrix.automation import bulletin
+from compatmatrix.automation import commands as automate
+from compatmatrix.automation.announce import LIMIT, Issue, Mark, Topic, attend, fitted, read_mark
+from compatmatrix.automation.github import NoIssuesError
+from compatmatrix.automation.guard import Refusal
 from ground import Project
 from made import config
 from test_tell import told

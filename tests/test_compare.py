@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.alarm import Kind
+from compatmatrix.automation.alarm import Kind
 from compatmatrix.cells import CellView, united
-from compatmatrix.compare import Comparison, compare
 from compatmatrix.model import CellState, Outcome, OutcomeState, Source
 from compatmatrix.publish.comparison import markdown, sentence
 from compatmatrix.support import View, view
+from compatmatrix.upstream.compare import Comparison, compare
 from made import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
 
 SOURCE = Source(package="subject", origin="https://example.org/r", reference="refs/pull/7/head", commit="1a2b" * 10)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actions import git
-from compatmatrix import deliver
+from compatmatrix.automation import deliver
 from compatmatrix.model import Trouble
 
 

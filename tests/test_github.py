@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.github import LABEL, GitHub, NoIssuesError
+from compatmatrix.automation.github import LABEL, GitHub, NoIssuesError
 from compatmatrix.model import Trouble
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from compatmatrix.automation.guard import refusals
+from compatmatrix.automation.shards import Plan
 from compatmatrix.config import Config
-from compatmatrix.guard import refusals
 from compatmatrix.ledger import Damage, Ledger, merge
 from compatmatrix.model import CellState, Outcome, Record
-from compatmatrix.shards import Plan
 from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, record, release
 from test_shards import job, plan
 

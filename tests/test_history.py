@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import git
-from compatmatrix.addresses import parse, published, repository
-from compatmatrix.bisect import Verdict, halve
-from compatmatrix.history import Repository
 from compatmatrix.model import Trouble, UserError
+from compatmatrix.upstream import git
+from compatmatrix.upstream.addresses import parse, published, repository
+from compatmatrix.upstream.bisect import Verdict, halve
+from compatmatrix.upstream.history import Repository
 from repositories import Made, create, line
 from repositories import Repository as Made_
 

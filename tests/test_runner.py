@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import runner
+from compatmatrix.automation import runner
 
 
 def test_the_log_takes_no_commands_while_we_write_to_it(

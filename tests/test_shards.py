@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import formats, setting, shards
+from compatmatrix import setting
 from compatmatrix.agenda import Job, shard
+from compatmatrix.automation import formats, shards
+from compatmatrix.automation.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
 from compatmatrix.model import Cell, CellState, Pin, UserError, digest
-from compatmatrix.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
 from ground import THIS, Project
 from made import DAY, PLATFORM, SUPPORTED, ledger, record
 from packages import world

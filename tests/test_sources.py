@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.addresses import parse
-from compatmatrix.building import Yard
 from compatmatrix.model import Trouble
-from compatmatrix.sources import Builder, Built, Unbuildable, name_of
+from compatmatrix.upstream.addresses import parse
+from compatmatrix.upstream.building import Yard
+from compatmatrix.upstream.sources import Builder, Built, Unbuildable, name_of
 from ground import THIS, Project
 from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create

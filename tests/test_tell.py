@@ -7,11 +7,11 @@ import re
 import msgspec
 import pytest
 
-from compatmatrix.alarm import Kind, Move, Standing
-from compatmatrix.announce import LIMIT
-from compatmatrix.bulletin import Bulletin
+from compatmatrix.automation.alarm import Kind, Move, Standing
+from compatmatrix.automation.announce import LIMIT
+from compatmatrix.automation.bulletin import Bulletin
+from compatmatrix.automation.guard import Refusal
 from compatmatrix.config import Config
-from compatmatrix.guard import Refusal
 from compatmatrix.model import Outcome, OutcomeState
 from compatmatrix.publish import tell
 from made import SUPPORTED, config

@@ -15,6 +15,9 @@ from compatmatrix import __version__
 
 EVERY = ("day", "week", "month", "year")
 
+DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
+"""The exit codes, as the help has them."""
+
 EPILOG = """\
 exit codes:
   0  the job was done, whatever was found

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from compatmatrix.arguments import parse
-
-DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
+from compatmatrix.arguments import DONE, INTERRUPTED, UNEXAMINED, WRONG, parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,9 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix import automate, bisection, commands, consult, planning, runner, upstream
+    from compatmatrix import commands, consult, planning
+    from compatmatrix.automation import commands as automate
+    from compatmatrix.automation import runner
     from compatmatrix.model import Trouble, UserError
     from compatmatrix.setting import Setting
+    from compatmatrix.upstream import bisection
+    from compatmatrix.upstream import commands as upstream
 
     # In a pipe nothing is folded to a width that nobody has.
     console = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)

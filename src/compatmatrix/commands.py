@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from compatmatrix import alarm, ledger, planning, probes, schedule, support
+from compatmatrix import ledger, planning, probes, schedule, support
 from compatmatrix.agenda import Job, shard
-from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.arguments import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.automation import alarm
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import OutcomeState, Trouble
 from compatmatrix.progress import Display, timings

@@ -19,8 +19,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix import addresses
 from compatmatrix.model import Probe, UserError
+from compatmatrix.upstream import addresses
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from compatmatrix import advice, support
-from compatmatrix.cli import DONE
+from compatmatrix.arguments import DONE
 from compatmatrix.model import CellState, UserError
 from compatmatrix.publish import terminal, words
 from compatmatrix.setting import Setting

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix import agenda, formats, ledger, plan, releases, runner, shards
+from compatmatrix import agenda, ledger, plan, releases
 from compatmatrix.agenda import Job, shard
-from compatmatrix.cli import DONE, UNEXAMINED
+from compatmatrix.arguments import DONE, UNEXAMINED
+from compatmatrix.automation import formats, runner, shards
+from compatmatrix.automation.shards import Plan
 from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Trouble, UserError, format_instant, parse_instant
 from compatmatrix.setting import Setting
-from compatmatrix.shards import Plan
 
 
 def obtain(setting: Setting) -> Plan:

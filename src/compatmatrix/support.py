@@ -14,16 +14,16 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix import cells as cell_views
-from compatmatrix import days, upcoming
 from compatmatrix.cells import NOT_RUN as NOT_RUN
 from compatmatrix.cells import UNKNOWN as UNKNOWN
 from compatmatrix.cells import CellView as CellView
 from compatmatrix.cells import kind
 from compatmatrix.config import Config
-from compatmatrix.days import Span
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Outcome, OutcomeState, Probe, Release
-from compatmatrix.upcoming import Preview
+from compatmatrix.upstream import days, upcoming
+from compatmatrix.upstream.days import Span
+from compatmatrix.upstream.upcoming import Preview
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

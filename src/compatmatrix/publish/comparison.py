@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from compatmatrix.compare import Comparison
 from compatmatrix.model import CellState, Outcome
 from compatmatrix.publish import words
 from compatmatrix.publish.markdown import environment
 from compatmatrix.support import View
+from compatmatrix.upstream.compare import Comparison
 
 
 def markdown(view: View, comparison: Comparison) -> str:

@@ -12,7 +12,7 @@ from compatmatrix import advice
 from compatmatrix.cells import CellView
 from compatmatrix.model import SCHEMA, CellState, Outcome, OutcomeState, Release, Source
 from compatmatrix.support import Range, View
-from compatmatrix.upcoming import Preview
+from compatmatrix.upstream.upcoming import Preview
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

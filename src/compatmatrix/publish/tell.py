@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from compatmatrix import plain
-from compatmatrix.alarm import Move, alarming, answer, same
-from compatmatrix.announce import LIMIT
-from compatmatrix.bulletin import Bulletin
+from compatmatrix.automation.alarm import Move, alarming, answer, same
+from compatmatrix.automation.announce import LIMIT
+from compatmatrix.automation.bulletin import Bulletin
 from compatmatrix.config import Config
 from compatmatrix.publish.markdown import escaped
 

@@ -7,9 +7,7 @@ from functools import cached_property
 
 import msgspec
 
-from compatmatrix import agenda, commands, days, ledger, plan, releases
-from compatmatrix.addresses import published
-from compatmatrix.building import Yard
+from compatmatrix import agenda, commands, ledger, plan, releases
 from compatmatrix.config import host_platform
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
@@ -28,7 +26,10 @@ from compatmatrix.model import (
 )
 from compatmatrix.releases import Projects
 from compatmatrix.setting import Setting
-from compatmatrix.sources import Builder, Built, Unbuildable
+from compatmatrix.upstream import days
+from compatmatrix.upstream.addresses import published
+from compatmatrix.upstream.building import Yard
+from compatmatrix.upstream.sources import Builder, Built, Unbuildable
 
 Failure = tuple[str, str]
 """What could not be examined, and why."""

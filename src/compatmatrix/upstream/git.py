@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from compatmatrix.addresses import SCHEMES
 from compatmatrix.model import Trouble
+from compatmatrix.upstream.addresses import SCHEMES
 
 SECONDS = 900
 """The first fetch of a large repository takes minutes."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from compatmatrix.addresses import parse
 from compatmatrix.cells import CellView
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import BISECTED, COMMIT_DAY, OutcomeState, Probe, Release
+from compatmatrix.upstream.addresses import parse
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

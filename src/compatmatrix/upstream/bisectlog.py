@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.bisect import SKIP, Step, Verdict
 from compatmatrix.model import UserError, canonical
+from compatmatrix.upstream.bisect import SKIP, Step, Verdict
 
 _QUESTION, _STEP = "# bisect: ", "# judged: "
 

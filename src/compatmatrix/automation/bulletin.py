@@ -7,14 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix import alarm, guard, support
-from compatmatrix.alarm import Move, Standing
+from compatmatrix import support
+from compatmatrix.automation import alarm, guard
+from compatmatrix.automation.alarm import Move, Standing
+from compatmatrix.automation.guard import Refusal
+from compatmatrix.automation.shards import Plan, missing
 from compatmatrix.config import Config
-from compatmatrix.guard import Refusal
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import Probe, Trouble, UserError, canonical
 from compatmatrix.publish import words
-from compatmatrix.shards import Plan, missing
 
 SCHEMA = 1
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from compatmatrix import git
-from compatmatrix.addresses import Address
-from compatmatrix.building import Failed, Yard, keep
-from compatmatrix.history import Repository
 from compatmatrix.model import Release, Source, Trouble, format_instant, parse_instant
+from compatmatrix.upstream import git
+from compatmatrix.upstream.addresses import Address
+from compatmatrix.upstream.building import Failed, Yard, keep
+from compatmatrix.upstream.history import Repository
 
 METADATA_BYTES = 4_000_000
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from compatmatrix import git
-from compatmatrix.addresses import published, reference_checked
 from compatmatrix.model import Trouble, digest, format_instant, parse_instant
+from compatmatrix.upstream import git
+from compatmatrix.upstream.addresses import published, reference_checked
 
 _FORMAT = "--format=%H%x00%P%x00%aI%x00%cI%x00%s"
 

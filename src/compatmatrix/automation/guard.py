@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from packaging.specifiers import SpecifierSet
 
+from compatmatrix.automation.shards import Plan, missing
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import CellState, OutcomeState, Probe, by_version
-from compatmatrix.shards import Plan, missing
 from compatmatrix.support import CellView, view
 
 

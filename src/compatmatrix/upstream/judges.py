@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 
 from compatmatrix import ledger, plain
-from compatmatrix.bisect import Verdict
 from compatmatrix.cells import UNKNOWN, CellView, kind, united
-from compatmatrix.desk import Desk
-from compatmatrix.history import Repository
 from compatmatrix.model import BISECTED, COMMIT_DAY, CellState, OutcomeState, Probe, Record, Release, Trouble
-from compatmatrix.sources import Unbuildable
+from compatmatrix.upstream.bisect import Verdict
+from compatmatrix.upstream.desk import Desk
+from compatmatrix.upstream.history import Repository
+from compatmatrix.upstream.sources import Unbuildable
 
 _BROKEN = (CellState.IMPORT_FAILS, CellState.TIMEOUT, CellState.CRASHED)
 """The cell was there and did not get as far as the question."""

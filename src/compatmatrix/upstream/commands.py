@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from compatmatrix import commands, days, ledger, planning, support
-from compatmatrix.addresses import Address, parse
+from compatmatrix import commands, ledger, planning, support
+from compatmatrix.arguments import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cells import CellView
-from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
-from compatmatrix.compare import Comparison, compare
-from compatmatrix.desk import Desk, Failure
 from compatmatrix.model import OutcomeState, Release, Trouble, UserError, Wanted
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.setting import Setting
-from compatmatrix.sources import Unbuildable
 from compatmatrix.support import View
+from compatmatrix.upstream import days
+from compatmatrix.upstream.addresses import Address, parse
+from compatmatrix.upstream.compare import Comparison, compare
+from compatmatrix.upstream.desk import Desk, Failure
+from compatmatrix.upstream.sources import Unbuildable
 
 
 def run(setting: Setting) -> int:

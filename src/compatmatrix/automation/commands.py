@@ -10,14 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix import alarm, announce, bulletin, deliver, ledger, runner, shards, support
-from compatmatrix.alarm import Move, sentence
-from compatmatrix.announce import Topic, Tracker
-from compatmatrix.bulletin import Bulletin
-from compatmatrix.cli import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix import ledger, support
+from compatmatrix.arguments import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.automation import alarm, announce, bulletin, deliver, runner, shards
+from compatmatrix.automation.alarm import Move, sentence
+from compatmatrix.automation.announce import Topic, Tracker
+from compatmatrix.automation.bulletin import Bulletin
+from compatmatrix.automation.github import GitHub, NoIssuesError
 from compatmatrix.commands import write_reports
 from compatmatrix.config import Config
-from compatmatrix.github import GitHub, NoIssuesError
 from compatmatrix.model import format_instant
 from compatmatrix.publish import tell, words
 from compatmatrix.setting import Setting

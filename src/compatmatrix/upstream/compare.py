@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from compatmatrix import alarm
+from compatmatrix.automation import alarm
 from compatmatrix.cells import UNKNOWN, CellView
 from compatmatrix.model import Outcome, Probe
 

@@ -9,19 +9,20 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix import addresses, bisectlog, releases, support
-from compatmatrix import bisect as search
-from compatmatrix.bisect import GOOD, Found, Step, Undecided, Verdict
-from compatmatrix.bisectlog import Question
+from compatmatrix import releases, support
+from compatmatrix.arguments import DONE, UNEXAMINED
 from compatmatrix.cells import CellView
-from compatmatrix.cli import DONE, UNEXAMINED
-from compatmatrix.desk import Desk
-from compatmatrix.history import Repository
-from compatmatrix.judges import CommitJudge, CompanionJudge
-from compatmatrix.judges import Judge as CellJudge
 from compatmatrix.model import Probe, Release, UserError
 from compatmatrix.publish import write
 from compatmatrix.setting import Setting
+from compatmatrix.upstream import addresses, bisectlog
+from compatmatrix.upstream import bisect as search
+from compatmatrix.upstream.bisect import GOOD, Found, Step, Undecided, Verdict
+from compatmatrix.upstream.bisectlog import Question
+from compatmatrix.upstream.desk import Desk
+from compatmatrix.upstream.history import Repository
+from compatmatrix.upstream.judges import CommitJudge, CompanionJudge
+from compatmatrix.upstream.judges import Judge as CellJudge
 
 
 def bisect(setting: Setting) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compatmatrix.agenda import Job
-from compatmatrix.shards import SECONDS_PER_CELL, Plan, Shard
+from compatmatrix.automation.shards import SECONDS_PER_CELL, Plan, Shard
 
 GITLAB_BRANCH = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
 GITLAB_REMOTE = "https://oauth2:${PUSH_TOKEN}@${CI_SERVER_HOST}/${CI_PROJECT_PATH}.git"

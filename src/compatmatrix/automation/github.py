@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import Any
 
-from compatmatrix.announce import Issue
+from compatmatrix.automation.announce import Issue
 from compatmatrix.model import Trouble
 from compatmatrix.plain import line
 

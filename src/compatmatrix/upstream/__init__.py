@@ -1,0 +1,1 @@
+"""What is not released: sources besides the index, their commits, and the search for the one that changed an answer."""

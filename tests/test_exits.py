@@ -1,0 +1,199 @@
+"""Hostile text from a release to every exit: whatever it says, each file parses, and what it said is text there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from compatmatrix import interpret, ledger, support
+from compatmatrix.config import Config
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import CellState, Record, canonical, digest
+from compatmatrix.publish import terminal, write
+from made import HELD, STANDALONE, config, record, release
+from test_interpret import entry, raw
+from test_plain import HOSTILE, invisible
+
+MARK = "zqx"
+"""Stands at both ends of what a release says, to find it again."""
+
+NASTIES = st.one_of(
+    HOSTILE,
+    st.lists(
+        st.sampled_from(
+            [
+                "<script>alert(1)</script>", "</script>", "</pre>", "<!--", "-->", "]]>", "<img src=x onerror=y>", "&lt;",
+                "\"'", "' onmouseover='x", "[a](javascript:b)", "![](http://e)", "```", "~~~", "|", "\\|", "# ", "`", "@everyone",
+                "=cmd()", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "::error::x", "::set-output name=a::b", "##[error]", "%0A",
+                "$(id)", "`id`", "; rm -rf ~", "\x1b[2J", "\x1b]8;;http://e\x07", "\x9b31m", "\u202e", "\u2066", "\ud800",
+                "\0", "\u2028", "{{ 7*7 }}", "{% x %}", "[bold]", "[/]", ",", ";", "\n", " ",
+            ]
+        ),
+        min_size=1,
+        max_size=8,
+    ).map("".join),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return config(tmp_path_factory.mktemp("exits"))
+
+
+def told(text: str) -> Ledger:
+    """What is on record of a release that says it wherever a release can say something."""
+    said = f"{MARK}{text}{MARK}"
+    frame = {"path": f"subject/{said}.py", "line": 3, "function": said, "text": said, "package": "subject"}
+    raised = {"type": f"subject.{said}", "message": said, "frames": [frame], "own": False}
+    properties = [{"value": said}, {"note": said}, {"recipe": said}]
+    started = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
+    tests = [
+        {**entry("failed", raised), "user_properties": properties},
+        {"nodeid": "test_value.py::test_held", "outcome": "passed", "user_properties": properties},
+    ]
+    left = raw(*tests, events=(*started, {"event": "done", "oddities": [said]}), changed=(said,), output=said)
+    ran = interpret.interpret(left, [HELD, STANDALONE])
+    failed = interpret.interpret(
+        raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
+    )
+    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities)
+    other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
+    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=f">=3 {said}")]
+    return Ledger(
+        records={one.key: one for one in (made, other)},
+        releases={one.version: one for one in listed},
+        evidence={**ran.evidence, **failed.evidence},
+    )
+
+
+class _Tags(HTMLParser):
+    """Elements and attributes that a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.bad: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            address = name in ("href", "src") and str(value).strip().lower().startswith(("javascript:", "data:"))
+            if name.startswith("on") or address or MARK in name:
+                self.bad.append(f"{tag} {name}={value}")
+        if tag in ("img", "iframe", "object") or MARK in tag:
+            self.bad.append(tag)
+
+
+def _check(name: str, content: bytes) -> None:
+    text = content.decode()
+    kind = name.rsplit(".", 1)[-1]
+    assert not invisible(text) - {"\n", "\t"} or kind == "json" or not (invisible(text) - {"\n", "\t", "\r"}), name
+    if kind == "html":
+        assert _Tags(text).bad == [], name
+        scripts = re.findall(r"<script\b([^>]*)>", text)
+        assert all("src=" in one or "application/json" in one for one in scripts), name
+    elif kind in ("svg", "atom", "xml"):
+        tree = ElementTree.fromstring(text)
+        assert not [one.tag for one in tree.iter() if one.tag.rsplit("}", 1)[-1] in ("script", "foreignObject")]
+    elif kind == "json":
+        json.loads(text)
+    elif kind == "csv":
+        rows = list(csv.reader(io.StringIO(text)))
+        assert len({len(row) for row in rows}) == 1, name
+        assert not [cell for row in rows for cell in row if cell[:1] in ("=", "@", "\t", "\r")], name
+        assert not [cell for row in rows for cell in row if MARK in cell and cell[:1] in ("+", "-")], name
+
+
+@settings(max_examples=30)
+@given(NASTIES)
+def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config, text: str) -> None:
+    files = write.contents(told(text), configured, (HELD, STANDALONE))
+    assert {name.rsplit(".", 1)[-1] for name in files} >= {"html", "json", "md", "csv", "svg", "xml"} or files
+    for name, content in files.items():
+        _check(name, content)
+
+
+@settings(max_examples=60)
+@given(NASTIES)
+def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Config, text: str) -> None:
+    view = support.view(told(text), configured, (HELD, STANDALONE))
+    out = io.StringIO()
+    console = Console(file=out, width=250, force_terminal=False)
+    terminal.print_table(console, view)
+    terminal.print_release(console, view, view.cells)
+    shown = out.getvalue()
+    assert invisible(shown) <= {"\n"}
+    assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
+
+
+@settings(max_examples=60)
+@given(NASTIES)
+def test_the_command_that_rebuilds_a_cell_is_words_to_a_shell(configured: Config, text: str) -> None:
+    quoted = text.replace("\0", "").replace("\ud800", "")
+    odd = msgspec.structs.replace(configured, environment={"PLANTED": quoted})
+    view = support.view(told(text), odd, (HELD, STANDALONE))
+    out = io.StringIO()
+    terminal.print_release(Console(file=out, width=250, force_terminal=False), view, view.cells[:1])
+    assert MARK not in "".join(_commands(out.getvalue()))
+
+
+def _commands(shown: str) -> Iterator[str]:
+    """The words of the commands below `Reproduce:`; shlex refuses what no shell would take."""
+    lines = shown.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.strip().startswith("Reproduce:"))
+    for line in lines[start + 1 :]:
+        if "PLANTED" not in line:
+            yield from shlex.split(line)
+
+
+@settings(max_examples=40)
+@given(NASTIES)
+def test_what_is_stored_is_read_back_as_it_was(text: str) -> None:
+    known = told(text)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger.append(Path(folder), known)
+        found = ledger.read(Path(folder))
+    assert found.damage == ()
+    assert found.records == known.records
+    assert found.evidence == known.evidence
+    assert all(digest(text) == name for name, text in found.evidence.items())
+
+
+@given(st.binary(max_size=400), st.integers(0, 2000))
+def test_whatever_becomes_of_a_file_the_rest_is_used_and_repair_keeps_the_bad(blot: bytes, place: int) -> None:
+    made = [record("0.1.0", companion=str(number)) for number in range(4)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ledger.append(folder, Ledger(records={one.key: one for one in made}))
+        path = folder / "0.1.0.jsonl"
+        whole = path.read_bytes()
+        place %= len(whole)
+        path.write_bytes(whole[:place] + blot + whole[place + len(blot) :])
+        before = ledger.read(folder)
+        lines = [line for line in path.read_bytes().splitlines() if line.strip()]
+        assert len(before.records) + len(before.damage) >= len(lines) or len(set(lines)) < len(lines)
+        ledger.repair(folder)
+        assert ledger.read(folder).damage == ()
+        assert _same(ledger.read(folder).records, before.records)
+        aside = folder / "0.1.0.jsonl.damaged"
+        assert len(aside.read_bytes().splitlines() if aside.exists() else ()) == len(before.damage)
+
+
+def _same(one: Mapping[str, Record], other: Mapping[str, Record]) -> bool:
+    return {key: canonical(value) for key, value in one.items()} == {
+        key: canonical(value) for key, value in other.items()
+    }
