@@ -101,6 +101,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Provoke every fault for real, some of them hundreds of times; writes reports/faults.md. Takes half an hour."""
+    install(session, "tests")
+    session.run("python", "tests/faults/report.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, strict types, and the workflows: their schema and their traps."""
     install(session, "tests", "lint")

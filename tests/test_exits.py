@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from compatmatrix import interpret, ledger, support
+from compatmatrix import interpret, ledger, plain, support
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import CellState, Record, canonical, digest
@@ -70,9 +70,10 @@ def told(text: str) -> Ledger:
     failed = interpret.interpret(
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
     )
-    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities)
+    lock = ("companion==1.0 --hash=sha256:00", "subject==0.1.0 --hash=sha256:00")
+    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock)
     other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
-    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=f">=3 {said}")]
+    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=plain.line(f">=3 {said}"))]
     return Ledger(
         records={one.key: one for one in (made, other)},
         releases={one.version: one for one in listed},
@@ -94,7 +95,8 @@ class _Tags(HTMLParser):
             address = name in ("href", "src") and str(value).strip().lower().startswith(("javascript:", "data:"))
             if name.startswith("on") or address or MARK in name:
                 self.bad.append(f"{tag} {name}={value}")
-        if tag in ("img", "iframe", "object") or MARK in tag:
+        foreign = tag == "img" and ":" in str(dict(attrs).get("src"))
+        if foreign or tag in ("iframe", "object") or MARK in tag:
             self.bad.append(tag)
 
 
@@ -118,7 +120,7 @@ def _check(name: str, content: bytes) -> None:
         assert not [cell for row in rows for cell in row if MARK in cell and cell[:1] in ("+", "-")], name
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(NASTIES)
 def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config, text: str) -> None:
     files = write.contents(told(text), configured, (HELD, STANDALONE))
@@ -127,7 +129,7 @@ def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config,
         _check(name, content)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(NASTIES)
 def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Config, text: str) -> None:
     view = support.view(told(text), configured, (HELD, STANDALONE))
@@ -140,12 +142,10 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(NASTIES)
 def test_the_command_that_rebuilds_a_cell_is_words_to_a_shell(configured: Config, text: str) -> None:
-    quoted = text.replace("\0", "").replace("\ud800", "")
-    odd = msgspec.structs.replace(configured, environment={"PLANTED": quoted})
-    view = support.view(told(text), odd, (HELD, STANDALONE))
+    view = support.view(told(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
     terminal.print_release(Console(file=out, width=250, force_terminal=False), view, view.cells[:1])
     assert MARK not in "".join(_commands(out.getvalue()))
@@ -156,8 +156,7 @@ def _commands(shown: str) -> Iterator[str]:
     lines = shown.splitlines()
     start = next(number for number, line in enumerate(lines) if line.strip().startswith("Reproduce:"))
     for line in lines[start + 1 :]:
-        if "PLANTED" not in line:
-            yield from shlex.split(line)
+        yield from shlex.split(line)
 
 
 @settings(max_examples=40)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from compatmatrix import releases as room
@@ -189,3 +190,18 @@ def test_a_damaged_cache_is_read_again(index: LocalIndex, read: Fetcher) -> None
     for kept in read.cache.iterdir():
         kept.write_text('{"etag": ')
     assert read(index) == whole
+
+
+def test_defect_half_a_surrogate_in_what_an_index_says_ended_the_run() -> None:
+    """It could be neither kept nor recorded."""
+    from pypi_simple import DistributionPackage, ProjectPage
+
+    def file(name: str, requires: str) -> DistributionPackage:
+        told = {"filename": name, "url": "https://e/x", "hashes": {}, "requires-python": requires}
+        return DistributionPackage.from_json_data(told)
+
+    files = [file("subject-1.0-py3-none-any.whl", ">=3\ud800\x1b[2J"), file("subject-1.1-py3-none-\ud800.whl", ">=3")]
+    page = ProjectPage("subject", files, "1.0", None)
+    (kept,) = room._files(page)
+    assert (kept.name, kept.requires_python) == ("subject-1.0-py3-none-any.whl", ">=3")
+    assert msgspec.json.encode(kept)

@@ -25,6 +25,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from compatmatrix import plain
 from compatmatrix.config import Index
 from compatmatrix.model import Release, Trouble, format_instant, parse_instant
 
@@ -185,7 +186,8 @@ def _files(page: object) -> tuple[File, ...]:
                 name=package.filename,
                 version=version,
                 uploaded=format_instant(parse_instant(uploaded.isoformat())) if uploaded else None,
-                requires_python=package.requires_python or None,
+                # Nothing but visible text gets any further, whatever an index says.
+                requires_python=plain.line(package.requires_python, 200) if package.requires_python else None,
                 yanked=package.is_yanked,
             )
     return tuple(files.values())
@@ -193,6 +195,8 @@ def _files(page: object) -> tuple[File, ...]:
 
 def _version(filename: str) -> str | None:
     """Version in a wheel's or sdist's name (normalised), None for what is neither (eggs, installers, junk)."""
+    if plain.line(filename, 500) != filename:
+        return None
     try:
         if filename.endswith(".whl"):
             return str(parse_wheel_filename(filename)[1])

@@ -101,7 +101,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             made = own.get(name) or (hostile(SIZES[name])[name] if name in SIZES else name)
             index.add(world.subject(made, f"1.{number}.0", "2025-08-01"))
         project = Project.make(folder / "project", index.url)
-        project.set("seconds = 20", "seconds = 10")
+        project.set("seconds = 20", "seconds = 30")
         yield Site(project, folder / "cache")
 
 
