@@ -71,7 +71,7 @@ def told(text: str) -> Ledger:
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
     )
     lock = ("companion==1.0 --hash=sha256:00", "subject==0.1.0 --hash=sha256:00")
-    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock)
+    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock, network=False)
     other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
     listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=plain.line(f">=3 {said}"))]
     return Ledger(
@@ -138,6 +138,8 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     terminal.print_table(console, view)
     terminal.print_release(console, view, view.cells)
     shown = out.getvalue()
+    assert "run without network" in shown
+    assert shown.count("caught at: ") == 2
     assert invisible(shown) <= {"\n"}
     assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
 

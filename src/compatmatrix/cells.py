@@ -35,6 +35,8 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Mapping[str, Outcome]
     recorded: str
     source: Source | None = None
+    network: bool | None = None
+    oddities: tuple[str, ...] = ()
 
     def outcome(self, probe: str) -> Outcome:
         return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
@@ -85,6 +87,8 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         outcomes=weigh(outcomes, probes, config.subject.control),
         recorded=last.recorded[:10],
         source=last.source,
+        network=last.network,
+        oddities=last.oddities,
     )
 
 

@@ -50,7 +50,10 @@ class PublishedRelease(_Published, frozen=True, kw_only=True):
 
 
 class PublishedCell(_Published, frozen=True, kw_only=True):
-    """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC)."""
+    """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC).
+
+    ``network`` is whether it could reach a network, where that is known; ``oddities`` are what it was caught at.
+    """
 
     id: str
     subject: str
@@ -62,6 +65,8 @@ class PublishedCell(_Published, frozen=True, kw_only=True):
     detail: str
     outcomes: Mapping[str, Outcome]
     recorded: str
+    network: bool | None = None
+    oddities: tuple[str, ...] = ()
 
 
 class PublishedSource(PublishedCell, frozen=True, kw_only=True):
@@ -187,7 +192,10 @@ def _compact(value: object) -> str:
 
 
 def _cell(cell: CellView) -> dict[str, Any]:
-    return {name: getattr(cell, name) for name in PublishedCell.__struct_fields__}
+    told = {name: getattr(cell, name) for name in PublishedCell.__struct_fields__}
+    return {
+        name: value for name, value in told.items() if name not in ("network", "oddities") or value not in (None, ())
+    }
 
 
 def _release(view: View, release: Release) -> PublishedRelease:

@@ -93,6 +93,10 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
             console,
             f"{cell.state.value}: {words.CELL_MEANINGS[cell.state]}" + (f". {cell.detail}" if cell.detail else ""),
         )
+        if cell.network is not None:
+            line(console, "run with the network in reach" if cell.network else "run without network")
+        for oddity in cell.oddities:
+            line(console, f"caught at: {oddity}")
         if cell.state is CellState.RAN:
             for probe in view.probes:
                 if probe.id in cell.outcomes:
