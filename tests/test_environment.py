@@ -133,6 +133,40 @@ def test_an_environment_without_its_interpreter_is_made_anew(
     assert installed(workspace.bring_to(cell)) == {"helper": "0.1"}
 
 
+def test_defect_half_an_environment_was_taken_for_a_whole_one(
+    project: Project, index: LocalIndex, workspace: Workspace, tmp_path: Path, interpreters: Interpreters
+) -> None:
+    """What was left when its making, or its removal, was broken off: without pyvenv.cfg, the base interpreter itself."""
+    world.fill(index, tools=False)
+    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    python = workspace.bring_to(cell)
+    (python.parents[1] / "pyvenv.cfg").unlink()
+    again = Workspace(project.config, tmp_path / "environments", interpreters)
+    assert installed(again.bring_to(cell)) == {"helper": "0.1"}
+    assert (python.parents[1] / "pyvenv.cfg").exists()
+
+
+def test_defect_an_environment_whose_making_was_broken_off_was_gone_on_with(
+    project: Project, index: LocalIndex, workspace: Workspace, tmp_path: Path, interpreters: Interpreters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    world.fill(index, tools=False)
+    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    python = workspace.bring_to(cell)
+    (module,) = python.parents[1].rglob("helper/__init__.py")
+
+    def killed(*arguments: object) -> str:
+        module.unlink()
+        raise KeyboardInterrupt
+
+    broken_off = Workspace(project.config, tmp_path / "environments", interpreters)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("compatmatrix.environment.uv.run", killed)
+        broken_off.bring_to(cell)
+    Workspace(project.config, tmp_path / "environments", interpreters).bring_to(cell)
+    assert module.exists()
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_wheel_that_is_broken_as_published_is_the_releases_fault(
     project: Project, index: LocalIndex, workspace: Workspace, kind: str

@@ -66,11 +66,15 @@ class Workspace:
         if self._holds.get(place) == cell.lock and python.exists():
             return python
         self._holds.pop(place, None)
-        if not python.exists():
+        # Whoever was killed in the middle left half an environment, which may be no environment at all: its
+        # interpreter would answer for the one that it was made from.
+        whole = self._whole(place)
+        if not (whole.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
             shutil.rmtree(folder, ignore_errors=True)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
         requirements = self._root / f"{place}.txt"
         try:
+            whole.unlink(missing_ok=True)
             requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {requirements.parent.name}/: {error.strerror}") from None
@@ -91,8 +95,13 @@ class Workspace:
             ],
             lambda text: _as_listed(self._config, cell, text),
         )
+        whole.touch()
         self._holds[place] = cell.lock
         return python
+
+    def _whole(self, place: str) -> Path:
+        """A file that is there as long as nobody is at work on the environment."""
+        return self._root / f"{place}.whole"
 
     def distrust(self, cell: Cell) -> None:
         """Throw the cell's environment away, and what it held out of the package cache.
@@ -110,6 +119,7 @@ class Workspace:
         """Throw the environment of X.Y away; the next cell gets a new one."""
         for place in (python, f"{python}-source"):
             self._holds.pop(place, None)
+            self._whole(place).unlink(missing_ok=True)
             shutil.rmtree(self._root / place, ignore_errors=True)
 
 

@@ -71,6 +71,7 @@ def test_a_release_that_is_deleted_between_plan_and_install(
     index.remove("subject", "1.1.0")
     said = site.run("run", "--plan", plan)
     assert said.returncode == 1, said.stdout
-    assert "not examined: subject 1.1.0" in said.stdout
+    (line,) = [line for line in said.stdout.splitlines() if line.startswith("not examined: ")]
+    assert "subject 1.1.0" in line
     assert {record.subject for record in ledger.read(site.project.records).records.values()} == {"1.0.0"}
     figures.tell("a release deleted between plan and install", "once; listed, exit 1, the others examined")
