@@ -117,7 +117,8 @@ class Run:
             last: Job | None = None
             while not self._stop.is_set() and (job := queue.take(last)):
                 if last is None or group(last) != group(job):
-                    self._make_room()
+                    # Looking through the disk takes as long as a cell: nobody waits for it.
+                    threading.Thread(target=self._make_room, daemon=True).start()
                 self._watcher.started(number, job)
                 self._done(number, self._examine(workspace, job))
                 last = job

@@ -15,6 +15,7 @@ from compatmatrix.model import Trouble
 from compatmatrix.places import cache_folder
 
 SECONDS = 600
+CONNECTIONS = "2"
 
 # Settings of the user's that would change what is resolved or where it goes; everything about the index and
 # credentials, the cache and certificates stays.
@@ -57,6 +58,8 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
     command = confine.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
+    # Several work at once, each with fifty connections if it is let: an index stalls some of them for seconds.
+    clean.setdefault("UV_CONCURRENT_DOWNLOADS", CONNECTIONS)
     name = f"uv {arguments[0]} {arguments[1]}"
     try:
         with subprocess.Popen(
