@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from compatmatrix import ledger as room
 from compatmatrix.ledger import Ledger, append, holders, merge, read, repair
-from compatmatrix.model import SCHEMA, CellState, Record, Trouble, canonical
+from compatmatrix.model import SCHEMA, CellState, Record, Trouble, canonical, digest
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 
@@ -112,6 +112,18 @@ def test_defect_a_machine_without_the_python_overwrote_what_another_had_found() 
 DAMAGE = {
     "half a line": (canonical(record("0.1.0"))[:40], "no valid record"),
     "flipped bytes": (canonical(record("0.1.0")).replace(b"subject", b"sub\xffect"), "no valid record"),
+    "a flipped bit in the version": (
+        canonical(record("0.1.0")).replace(b'"subject":"0.1.0","versions"', b'"subject":"0.q.0","versions"'),
+        "no valid record (Invalid version",
+    ),
+    "a flipped bit in the key": (
+        canonical(msgspec.structs.replace(record("0.1.0"), key="0" * 16)),
+        "no valid record (its key",
+    ),
+    "a flipped bit in an instant": (
+        canonical(msgspec.structs.replace(record("0.1.0"), recorded="2025-96-01T00:00:00Z")),
+        "no valid record (",
+    ),
     "a conflict marker": (b"<<<<<<< HEAD", "a merge-conflict marker"),
     "a newer schema": (
         canonical(msgspec.structs.replace(record("0.1.0"), schema=SCHEMA + 1)),
@@ -208,11 +220,12 @@ def test_each_companion_version_of_a_grid_holds_a_slot_of_its_own() -> None:
 
 def test_a_pin_is_on_disk_once_and_whole_in_memory(tmp_path: Path) -> None:
     lock = ("companion==1.0 --hash=sha256:" + "ab" * 32, "subject==0.5.0 --hash=sha256:" + "cd" * 32)
-    held = [msgspec.structs.replace(record("0.1"), key=key, lock=lock) for key in ("one", "two")]
+    held = [msgspec.structs.replace(record("0.1", companion=other), lock=lock) for other in ("1.0", "2.0")]
     append(tmp_path, Ledger(records={one.key: one for one in held}))
     assert (tmp_path / "pins.txt").read_text().splitlines() == sorted(lock)
     assert all("sha256" not in path.read_text() for path in tmp_path.glob("*.jsonl"))
-    assert list(read(tmp_path).records.values()) == held
+    assert sorted(read(tmp_path).records) == sorted(one.key for one in held)
+    assert all(one.lock == lock for one in read(tmp_path).records.values())
 
 
 def test_a_record_whose_pin_is_lost_is_damage_and_no_record(tmp_path: Path) -> None:
@@ -223,3 +236,28 @@ def test_a_record_whose_pin_is_lost_is_damage_and_no_record(tmp_path: Path) -> N
     found = read(tmp_path)
     assert not found.records
     assert "names 'companion==1.0@" in found.damage[0].problem
+
+
+def test_defect_evidence_that_was_damaged_ended_every_command(tmp_path: Path) -> None:
+    """It was read as UTF-8 that it no longer was."""
+    good, bad = "a traceback", "another"
+    append(tmp_path, Ledger(evidence={digest(good): good, digest(bad): bad}))
+    path = tmp_path / "evidence" / f"{digest(bad)}.txt"
+    path.write_bytes(b"an\xffther")
+    found = read(tmp_path)
+    assert found.evidence == {digest(good): good}
+    assert [str(one) for one in found.damage] == [
+        f"evidence/{path.name}:1: not the text that its name is the digest of"
+    ]
+    assert len(repair(tmp_path)) == 1
+    assert read(tmp_path).damage == ()
+    assert path.with_name(f"{path.name}.damaged").read_bytes() == b"an\xffther"
+
+
+def test_defect_a_flipped_bit_in_a_releases_version_ended_every_command(tmp_path: Path) -> None:
+    append(tmp_path, ledger(releases=[release("0.1.0"), release("0.2.0")]))
+    path = tmp_path / "releases.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"0.1.0"', b'"0.q.0"'))
+    found = read(tmp_path)
+    assert set(found.releases) == {"0.2.0"}
+    assert [one.line for one in found.damage] == [1]

@@ -17,7 +17,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from compatmatrix import pins
+from compatmatrix import pins, soundness
 from compatmatrix.model import SCHEMA, CellState, Record, Release, Trouble, canonical
 
 LOCK_SECONDS = 600
@@ -79,7 +79,10 @@ def read(folder: Path) -> Ledger:
             releases |= {release.version: release for release in lines.releases}
             for record in lines.records:
                 records[record.key] = _united(records[record.key], record) if record.key in records else record
-        evidence = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "evidence").glob("*.txt"))}
+        evidence = {path.stem: _text(path) for path in sorted((folder / "evidence").glob("*.txt"))}
+        for name in [name for name, text in evidence.items() if not soundness.is_text_of(name, text)]:
+            del evidence[name]
+            damage.append(Damage(file=f"evidence/{name}.txt", line=1, problem=_NOT_ITS_TEXT))
     except OSError as error:
         raise Trouble(f"the records in {folder} cannot be read: {error}") from None
     return Ledger(records=records, releases=releases, evidence=evidence, damage=tuple(damage))
@@ -145,6 +148,10 @@ def repair(folder: Path) -> tuple[Damage, ...]:
                     with path.with_name(f"{path.name}.damaged").open("ab") as aside:
                         aside.writelines(line + b"\n" for line in lines.raw)
                     _replace(path, _content(lines.records, lines.releases, ()))
+            for path in sorted((folder / "evidence").glob("*.txt")):
+                if not soundness.is_text_of(path.stem, _text(path)):
+                    damage.append(Damage(file=f"evidence/{path.name}", line=1, problem=_NOT_ITS_TEXT))
+                    os.replace(path, path.with_name(f"{path.name}.damaged"))
     except OSError as error:
         raise Trouble(f"the records in {folder} cannot be repaired: {error}") from None
     return tuple(damage)
@@ -171,7 +178,7 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
         # Whoever wrote half a file and was killed does not finish it any more.
-        for left in (*folder.glob(".*.jsonl.*"), *folder.glob("evidence/.*.txt.*")):
+        for left in (*folder.glob(".*.jsonl.*"), *folder.glob(".*.txt.*"), *folder.glob("evidence/.*.txt.*")):
             left.unlink(missing_ok=True)
     except Timeout:
         raise Trouble(
@@ -251,11 +258,14 @@ def _lines(path: Path, known: Mapping[str, str]) -> _Lines:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problem = _problem(line, str(error))
         else:
-            if isinstance(item, Release):
+            wrong = soundness.flaw(item)
+            if isinstance(item, Release) and wrong is None:
                 releases.append(item)
                 continue
-            if item.schema > SCHEMA:
+            if isinstance(item, Record) and item.schema > SCHEMA:
                 problem = f"a record of schema {item.schema}; this version reads up to {SCHEMA}"
+            elif wrong is not None or isinstance(item, Release):
+                problem = wrong or ""
             else:
                 try:
                     records.append(pins.restored(item, known))
@@ -265,6 +275,14 @@ def _lines(path: Path, known: Mapping[str, str]) -> _Lines:
         damage.append(Damage(file=path.name, line=number, problem=problem))
         raw.append(line)
     return _Lines(records=tuple(records), releases=tuple(releases), damage=tuple(damage), raw=tuple(raw))
+
+
+_NOT_ITS_TEXT = "not the text that its name is the digest of"
+
+
+def _text(path: Path) -> str:
+    """As it was written: with the ends of lines that it had then."""
+    return path.read_bytes().decode("utf-8", "replace")
 
 
 def _problem(line: bytes, error: str) -> str:
