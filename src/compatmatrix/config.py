@@ -19,6 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from compatmatrix.mistakes import explain, place
 from compatmatrix.model import Probe, UserError
 from compatmatrix.upstream import addresses
 
@@ -188,7 +189,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise UserError(_explain(path, text, str(error))) from None
+        raise UserError(explain(path, text, str(error), _fields)) from None
     _check(path, text, config)
     return msgspec.structs.replace(config, index=_index(config.index, environ))
 
@@ -219,12 +220,12 @@ def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Pa
         module = (
             f"{config.subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"
         )
-        raise UserError(f"{_place(path, text, 'subject.import')}: `subject.import`: {module}")
+        raise UserError(f"{place(path, text, 'subject.import')}: `subject.import`: {module}")
     for key, names in named.items():
         for name in names:
             if name not in known:
                 raise UserError(
-                    f"{_place(path, text, key)}: `{key}`: {name!r} is no probe; there are {', '.join(known)}"
+                    f"{place(path, text, key)}: `{key}`: {name!r} is no probe; there are {', '.join(known)}"
                 )
 
 
@@ -245,7 +246,7 @@ def _check(path: Path, text: str, config: Config) -> None:
     """What a type cannot say: specifiers, requirements, names that must refer to something."""
 
     def wrong(key: str, problem: str) -> UserError:
-        return UserError(f"{_place(path, text, key)}: `{key}`: {problem}")
+        return UserError(f"{place(path, text, key)}: `{key}`: {problem}")
 
     specifiers = {"subject.releases": config.subject.releases}
     if config.pairings.grid:
@@ -278,7 +279,7 @@ def _check(path: Path, text: str, config: Config) -> None:
     if not config.python.versions:
         raise wrong("python.versions", 'is empty; list at least one version like "3.12"')
     for source in config.watch.sources:
-        addresses.parse(source, config.subject.name, f"{_place(path, text, 'watch.sources')}: `watch.sources`:")
+        addresses.parse(source, config.subject.name, f"{place(path, text, 'watch.sources')}: `watch.sources`:")
     for companion_name in config.watch.nightly:
         if companion_name not in names:
             raise wrong(f"watch.nightly.{companion_name}", f"is no companion; there are {', '.join(names)}")
@@ -289,20 +290,6 @@ def _check(path: Path, text: str, config: Config) -> None:
             Version(version)
         except InvalidVersion:
             raise wrong(f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'") from None
-
-
-def _explain(path: Path, text: str, problem: str) -> str:
-    """msgspec's message with the line of the key and, for an unknown key, the known ones."""
-    match = re.search(r" - at `\$\.?(.*?)`$", problem)
-    key = match.group(1) if match else ""
-    what = problem[: match.start()] if match else problem
-    unknown = re.search(r"unknown field `(.*?)`", what) or re.search(r"required field `(.*?)`", what)
-    if unknown:
-        accepted = ", ".join(_fields(key))
-        key = f"{key}.{unknown.group(1)}" if key else unknown.group(1)
-        problem = "is not known here" if "unknown" in what else "is missing"
-        return f"{_place(path, text, key)}: `{key}` {problem}; accepted: {accepted}"
-    return f"{_place(path, text, key)}: `{key}`: {what[0].lower()}{what[1:]}"
 
 
 def _fields(key: str) -> tuple[str, ...]:
@@ -321,25 +308,3 @@ def _fields(key: str) -> tuple[str, ...]:
     for part in re.sub(r"\[.*?\]", "", key).split("."):
         table = tables.get(part, table)
     return tuple(field.encode_name for field in msgspec.structs.fields(table))
-
-
-def _place(path: Path, text: str, key: str) -> str:
-    """``file:line`` of a dotted key: the key's own line, else its table's, else the file."""
-    parts = re.sub(r"\[.*?\]", "", key).split(".")
-    # Which of several tables of one name (`[[companion]]`) is meant; further indexes are within one line.
-    listed = re.match(r"\w+\[(\d+)\]\.", key)
-    before = int(listed.group(1)) if listed else 0
-    table, found = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]]+)\]+", line):
-            table = header.group(1).strip()
-            if table == parts[0] and before > 0:
-                table, before = "", before - 1
-            if table == ".".join(parts) or (table == ".".join(parts[:-1]) and found is None):
-                found = number
-        elif (assigned := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)) and [
-            *filter(None, table.split(".")),
-            assigned.group(1),
-        ] == parts:
-            return f"{path}:{number}"
-    return f"{path}:{found}" if found else str(path)

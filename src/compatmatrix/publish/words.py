@@ -52,13 +52,13 @@ def outcome_words(outcome: Outcome, cell: CellView | None) -> str:
 
 
 def companions_words(view: View, cell: CellView) -> str:
-    """``jax 0.4.23, optax 0.1.8``: the companions, without what merely follows them."""
+    """``companion 1.2, other 0.3``: the companions, without what merely follows them."""
     names = [companion.name for companion in view.config.companions]
     return ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
 
 
 def source_words(cell: CellView) -> str:
-    """``main at 1a2b3c4d5e6f``; ``0.12.12 with jax 0.9.1.dev20261123`` where it is the companion that is not released."""
+    """``main at 1a2b3c4d5e6f``; ``0.12.12 with companion 1.3.dev20261123`` where it is the companion that is not released."""
     source = cell.source
     if source is None:
         return cell.subject
