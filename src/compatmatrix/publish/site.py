@@ -169,9 +169,11 @@ class Site:
         return timeline.render(self.templates, self.view, self.groups, pairing, (self.lead, self.rest), style)
 
     def _table(self) -> dict[str, Any]:
-        """Signatures by number, so that a cell names its own in a few letters."""
+        """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
         found: dict[str, int] = {}
         for cell in self.view.cells:
+            if cell.pairings == ("grid",):
+                continue
             for outcome in cell.outcomes.values():
                 if outcome.signature:
                     found.setdefault(outcome.signature, len(found))
