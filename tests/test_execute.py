@@ -49,6 +49,7 @@ def test_a_probe_sees_nothing_of_the_parents_environment_but_what_a_process_need
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     found = told(tmp_path, works, "sorted(os.environ)")
     allowed = {*execute._INHERITED, "HOME", "USERPROFILE", "TMPDIR", "PLANTED", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+    allowed.add("PYTHONDONTWRITEBYTECODE")
     assert isinstance(found, list)
     assert set(found) - allowed <= {"LC_CTYPE", "PYTEST_VERSION", "PYTEST_CURRENT_TEST"}
     assert told(tmp_path, works, "os.environ['PLANTED']") == "by matrix.toml"

@@ -1,15 +1,15 @@
-"""What a cell leaves in its environment: byte code of sources as they stand is kept, all else is named and kept out."""
+"""What a cell leaves in its environment is named, and kept out of the next cell's."""
 
 from __future__ import annotations
 
 import os
-import py_compile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compatmatrix import confine, traces
+from compatmatrix.bytecode import ByteCode
 from compatmatrix.environment import Workspace
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.model import OutcomeState
@@ -19,6 +19,12 @@ from packages.hostile import LITTER
 from packages.index import LocalIndex
 
 
+def site_packages(python: Path) -> Path:
+    """Relative to the environment."""
+    environment = python.parents[1]
+    return next(environment.glob("[Ll]ib/**/site-packages")).relative_to(environment)
+
+
 def module(folder: Path, name: str, text: str = "x = 1\n") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.py"
@@ -26,55 +32,10 @@ def module(folder: Path, name: str, text: str = "x = 1\n") -> Path:
     return path
 
 
-def compiled(source: Path, into: Path, mode: str = "TIMESTAMP") -> Path:
-    made = into / "__pycache__" / f"{source.stem}.cpython-311.pyc"
-    how = getattr(py_compile.PycInvalidationMode, mode)
-    py_compile.compile(str(source), cfile=str(made), doraise=True, invalidation_mode=how)
-    return made
-
-
-def test_byte_code_of_a_source_as_it_stands_is_carried_over(tmp_path: Path) -> None:
-    environment, layer = tmp_path / "environment", tmp_path / "layer"
-    source = module(environment / "lib" / "package", "good")
-    compiled(source, layer / "lib" / "package")
-    traces.carry_over(layer, environment)
-    assert [path.name for path in source.parent.rglob("*.pyc")] == ["good.cpython-311.pyc"]
-    assert traces.changes(layer) == ()
-
-
-def test_no_other_byte_code_is(tmp_path: Path) -> None:
-    environment, layer = tmp_path / "environment", tmp_path / "layer"
-    package, changed = environment / "lib" / "package", layer / "lib" / "package"
-    sources = {name: module(package, name) for name in ("known", "stale", "unchecked", "linked")}
-    before = compiled(sources["known"], package).read_bytes()
-    compiled(sources["known"], changed).write_bytes(before + b"more")
-    compiled(sources["stale"], changed)
-    os.utime(sources["stale"], (0, 0))
-    compiled(sources["unchecked"], changed, "UNCHECKED_HASH")
-    compiled(module(tmp_path, "gone"), changed)
-    (changed / "__pycache__" / "linked.cpython-311.pyc").symlink_to("/etc/passwd")
-    traces.carry_over(layer, environment)
-    assert [path.name for path in package.rglob("*.pyc")] == ["known.cpython-311.pyc"]
-    assert next(package.rglob("*.pyc")).read_bytes() == before
-
-
-def test_links_lead_nowhere(tmp_path: Path) -> None:
-    environment, layer, outside = tmp_path / "environment", tmp_path / "layer", tmp_path / "outside"
-    compiled(module(environment / "package", "good"), outside)
-    (layer / "package").mkdir(parents=True)
-    (layer / "package" / "__pycache__").symlink_to(outside / "__pycache__")
-    traces.carry_over(layer, environment)
-    assert not (environment / "package" / "__pycache__").exists()
-    assert list(outside.rglob("*.pyc"))
-    assert traces.changes(layer) == ("package/__pycache__",)
-
-
 def test_what_is_new_changed_or_gone_is_a_difference(tmp_path: Path) -> None:
-    same, changed, gone = (module(tmp_path / "package", name) for name in ("same", "changed", "gone"))
+    _, changed, gone = (module(tmp_path / "package", name) for name in ("same", "changed", "gone"))
     before = traces.snapshot(tmp_path)
     assert traces.differences(before, tmp_path) == ()
-    compiled(same, same.parent)
-    assert traces.differences(before, tmp_path) == (), "byte code is none"
     changed.write_text("x = 2\n")
     gone.unlink()
     module(tmp_path / "package", "new")
@@ -121,8 +82,10 @@ def test_what_a_cell_leaves_misleads_nobody(
     world.fill(index, world.COMPANIONS, world.HELPERS)
     index.add(world.subject("litters", "1.0", "2025-08-01"), world.subject("works", "1.1", "2025-08-02"))
     project = Project.make(tmp_path / "project", index.url)
-    workspace = Workspace(project.config, tmp_path / "environments", interpreters)
+    byte_code = ByteCode(tmp_path / "bytecode")
+    workspace = Workspace(project.config, tmp_path / "environments", interpreters, byte_code)
     cell = project.cell("1.0")
+    byte_code.learn(cell.python, [str(site_packages(workspace.bring_to(cell)) / "helper/__init__.py")])
     ran = Ready(project, cell, workspace.bring_to(cell))
     folder = ask(tmp_path / "probes", "value = subject.Value(0.0)\nsubject_api.trained(value, value)")
     reading = ran.read(folder)
@@ -138,3 +101,6 @@ def test_what_a_cell_leaves_misleads_nobody(
     for held in (tmp_path / "uv", following.parents[1]):
         assert not [path for path in held.rglob("helper/__init__.py") if LITTER in path.read_text()]
     assert not [path for path in tmp_path.rglob(f"{LITTER}*")]
+    byte_codes = list(tmp_path.rglob("helper/__pycache__/*.pyc"))
+    assert byte_codes
+    assert not [path for path in byte_codes if LITTER.encode() in path.read_bytes()]

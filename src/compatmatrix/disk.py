@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compatmatrix import uv
+from compatmatrix.bytecode import FOLDER as BYTE_CODE
 from compatmatrix.model import Trouble
 
 
@@ -32,7 +34,7 @@ def used(folder: Path) -> int:
 
 
 def keep_within(folder: Path, limit: int, packages: Sequence[str], say: Callable[[str], None]) -> None:
-    """Bring the folder under ``limit`` bytes: first the named packages leave the cache, then everything in it.
+    """Bring the folder under ``limit`` bytes: byte code goes first, then the named packages, then all of the cache.
 
     What an environment holds stays there; only a later cell has to fetch again what it needs.
     """
@@ -40,6 +42,7 @@ def keep_within(folder: Path, limit: int, packages: Sequence[str], say: Callable
         before = used(folder)
         if before <= limit:
             return
+        shutil.rmtree(folder / BYTE_CODE, ignore_errors=True)
         try:
             uv.run(["cache", "clean", *names])
         except (uv.Refused, Trouble) as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
+from compatmatrix.bytecode import ByteCode
 from compatmatrix.config import Config
 from compatmatrix.execute import SCRATCH
 from compatmatrix.interpreters import Interpreters
@@ -38,10 +39,13 @@ class NoPython(Exception):
 class Workspace:
     """The environments of one worker, below one folder."""
 
-    def __init__(self, config: Config, root: Path, interpreters: Interpreters) -> None:
+    def __init__(
+        self, config: Config, root: Path, interpreters: Interpreters, byte_code: ByteCode | None = None
+    ) -> None:
         self._config = config
         self._root = root
         self._interpreters = interpreters
+        self._byte_code = byte_code
         # What a run that was killed left of its cells.
         for left in root.glob(f"{SCRATCH}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -78,23 +82,27 @@ class Workspace:
             requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {requirements.parent.name}/: {error.strerror}") from None
-        _checked(
-            [
-                "pip",
-                "sync",
-                "--quiet",
-                requirements,
-                "--python",
-                python,
-                "--require-hashes",
-                "--no-build",
-                "--python-platform",
-                self._config.platform[cell.platform],
-                *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
-                *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
-            ],
-            lambda text: _as_listed(self._config, cell, text),
-        )
+        arguments: list[str | Path] = [
+            "pip",
+            "sync",
+            "--quiet",
+            requirements,
+            "--python",
+            python,
+            "--require-hashes",
+            "--no-build",
+            "--python-platform",
+            self._config.platform[cell.platform],
+            *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
+            *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
+        ]
+        try:
+            # What the hashes name is most often in the package cache: then there is nothing to ask the index.
+            uv.run([*arguments, "--offline"])
+        except (uv.Refused, Trouble):
+            _checked(arguments, lambda text: _as_listed(self._config, cell, text))
+        if self._byte_code:
+            self._byte_code.provide(base, cell.python, folder)
         whole.touch()
         self._holds[place] = cell.lock
         return python

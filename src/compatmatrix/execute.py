@@ -33,7 +33,7 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "OPEN
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell left behind: exit code (negative: the signal that ended it), why we ended it, events, report, tail of its output.
 
-    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed, byte code aside.
+    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed.
     """
 
     exit_code: int
@@ -64,6 +64,11 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
             parts[name], last = at - last, at
         parts["end"] = self.began + self.seconds - last
         return parts
+
+    def imported(self) -> list[object]:
+        """What the cell says of the sources that it imported."""
+        told = self.events[-1].get("sources") if self.events else None
+        return told if isinstance(told, list) else []
 
 
 def run(
@@ -145,11 +150,12 @@ def _run(
     (scratch / "task.json").write_text(json.dumps(task), encoding="utf-8")
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environ["PYTHONDONTWRITEBYTECODE"] = "1"  # byte code is made by us
     environ |= config.environment
     environment = python.parents[1]
     apart = confine.abilities(environment.parent)
     before = None if "environment" in apart else traces.snapshot(environment)
-    command: list[str | Path] = [python, "-I", "-X", "utf8", script, scratch / "task.json"]
+    command: list[str | Path] = [python, "-I", "-B", "-X", "utf8", script, scratch / "task.json"]
     began, started = time.time(), time.monotonic()
     process = subprocess.Popen(
         confine.minded(command, apart, environment, scratch),
@@ -170,11 +176,7 @@ def _run(
     seconds = time.monotonic() - started
     if process.returncode == minder.REFUSED and not events.exists():
         raise Trouble(f"the cell could not be run: {tail.text().strip()[-500:]}")
-    # Byte code of a cell that came to no good end helps nobody.
-    whole = killed_for is None and process.returncode >= 0
     changed = traces.differences(before, environment) if before is not None else traces.changes(scratch / "changes")
-    if before is None and whole:
-        traces.carry_over(scratch / "changes", environment)
     return Raw(
         exit_code=process.returncode,
         killed_for=killed_for,

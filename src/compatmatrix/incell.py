@@ -47,13 +47,13 @@ def main() -> int:
     try:
         __import__(task["import"])
     except BaseException as error:
-        tell("import-failed", exception=describe(error))
+        tell("import-failed", exception=describe(error), sources=_sources())
         return 4
     lookout.after_the_import(describe, task["lock"], task["probes"])
     tell("imported")
     code = int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
     lookout.at_the_end()
-    tell("done", oddities=lookout.found)
+    tell("done", oddities=lookout.found, sources=_sources())
     return code
 
 
@@ -67,6 +67,16 @@ def _differences(lock: dict[str, str]) -> list[str]:
         for name in sorted({*lock, *installed})
         if lock.get(name) != installed.get(name)
     ][:20]
+
+
+def _sources() -> list[str]:
+    """Files of the environment that modules were imported from."""
+    found = []
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(path, str) and path.endswith(".py") and path.startswith(sys.prefix + os.sep):
+            found.append(os.path.relpath(path, sys.prefix))
+    return found
 
 
 class Lookout:

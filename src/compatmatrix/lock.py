@@ -12,9 +12,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from packaging.requirements import Requirement
@@ -84,36 +82,40 @@ def named_versions(config: Config, lock: Lock) -> dict[str, str]:
 
 def _resolve(config: Config, wanted: Wanted) -> _Kept:
     first_refusal: _Kept | None = None
-    for python in wanted.pythons:
-        try:
-            text = _compiled(config, wanted, python)
-        except uv.Refused as refusal:
-            # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
-            if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
-                raise Trouble(f"the resolver failed for {wanted.title}: {str(refusal)[-1000:]}") from None
-            first_refusal = first_refusal or _Kept(
-                resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))
-            )
-        else:
-            return _Kept(resolved=time.time(), python=python, lock=parse_pylock(text))
+    # A no is believed only of an index that was asked just now: what the resolver goes by can be some minutes old, and
+    # older than the lists that the wish was made from.
+    for more in ((), ("--refresh",)):
+        first_refusal = None
+        for python in wanted.pythons:
+            try:
+                text = _compiled(config, wanted, python, *more)
+            except uv.Refused as refusal:
+                # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
+                if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
+                    raise Trouble(f"the resolver failed for {wanted.title}: {str(refusal)[-1000:]}") from None
+                first_refusal = first_refusal or _Kept(
+                    resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))
+                )
+            else:
+                return _Kept(resolved=time.time(), python=python, lock=parse_pylock(text))
     if first_refusal is None:
         raise ValueError(f"{wanted.title} has no candidate Python")
     return first_refusal
 
 
-def _compiled(config: Config, wanted: Wanted, python: str) -> str:
+def _compiled(config: Config, wanted: Wanted, python: str, *more: str) -> str:
     """uv's answer, a pylock.toml."""
     requirements = list(wanted.requirements)
     if wanted.wheel:
         requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
     if not wanted.nightly and not config.index.only:
-        return uv.run(_arguments(config, wanted, python, "-"), stdin="\n".join(requirements) + "\n")
+        return uv.run([*_arguments(config, wanted, python, "-"), *more], stdin="\n".join(requirements) + "\n")
     # Only a project's file can say that an index is there for some packages alone.
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch:
         project = Path(scratch) / "pyproject.toml"
         while True:
             project.write_text(_project(config, wanted, requirements), encoding="utf-8")
-            text = uv.run(_arguments(config, wanted, python, str(project)))
+            text = uv.run([*_arguments(config, wanted, python, str(project)), *more])
             # It says so only of packages that the project asks for itself: what others asked for has to be added.
             further = _unbound(config, requirements, text)
             if not further:
@@ -216,8 +218,3 @@ def _write(kept: Path, known: _Kept) -> None:
         os.replace(partial, kept)
     except OSError:
         pass  # The cache only saves time; the run itself has the lock.
-
-
-def requirements_text(lock: Lock | Mapping[str, Any] | tuple[str, ...]) -> str:
-    """A requirements file in pip's hash-checking mode."""
-    return "".join(f"{line}\n" for line in lock)

@@ -20,9 +20,10 @@ import msgspec
 from filelock import FileLock, Timeout
 from packaging.version import Version
 
-from compatmatrix import disk, execute, plain, uv
+from compatmatrix import bytecode, disk, execute, plain, uv
 from compatmatrix import ledger as ledgers
 from compatmatrix.agenda import Job, group
+from compatmatrix.bytecode import ByteCode
 from compatmatrix.config import Config
 from compatmatrix.environment import InstallFailed, NoPython, Workspace
 from compatmatrix.interpret import Reading, interpret
@@ -74,6 +75,7 @@ class Run:
         self._recorded = format_instant(now)
         self._watcher = watcher
         self._interpreters = Interpreters(cache / "interpreters")
+        self._byte_code = ByteCode(cache / bytecode.FOLDER)
         self._stop = threading.Event()
         self._mutex, self._room = threading.Lock(), threading.Lock()
         self._results: list[Result] = []
@@ -113,7 +115,7 @@ class Run:
                 while job := queue.take(None):
                     self._done(number, Result(job=job, record=None, trouble=f"no folder for environments: {error}"))
                 return
-            workspace = Workspace(self._config, root, self._interpreters)
+            workspace = Workspace(self._config, root, self._interpreters, self._byte_code)
             last: Job | None = None
             while not self._stop.is_set() and (job := queue.take(last)):
                 if last is None or group(last) != group(job):
@@ -167,6 +169,7 @@ class Run:
         put = [self._probes[name] for name in job.probes]
         raw = execute.run(self._config, job.cell, python, put, self._folder, self._stop.is_set)
         parts |= raw.parts()
+        self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, put)
         if "environment" not in raw.apart:
             # What the cell did to its environment it did to the one that the next cell would get.

@@ -1,49 +1,32 @@
-"""What a cell left in its environment: byte code of what it imported is kept for the next cell, all else is named.
+"""What a cell changed in its environment, named.
 
-Where the cell's changes went to a layer of their own (`confine`), the environment itself is as it was, and byte code is
-carried over file by file: only what is new there, and only what names its source as it stands. Elsewhere the
-environment is held against what it was before the cell.
+Where the cell's changes went to a layer of their own (`confine`), the environment itself is as it was. Elsewhere it is
+held against what it was before the cell.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-PYC_HEADER = 16
-CACHE = "__pycache__"
 
 Snapshot = Mapping[str, tuple[int, int, int, int, int]]
 """Path -> inode, size, time of the content, time of any change, number of names."""
 
 
 def changes(layer: Path) -> tuple[str, ...]:
-    """What the cell changed of its environment, byte code aside, sorted."""
-    found = [path.replace(os.sep, "/") for path, _ in _files(layer) if not _is_byte_code(path)]
-    return tuple(sorted(found))
-
-
-def carry_over(layer: Path, environment: Path) -> None:
-    """Move new byte code from the layer into the environment."""
-    for path, entry in _files(layer):
-        kept = environment / path
-        source = kept.parents[1] / f"{entry.name.split('.')[0]}.py"
-        if _is_byte_code(path) and not kept.exists() and _is_of(entry, source):
-            kept.parent.mkdir(exist_ok=True)
-            os.replace(entry.path, kept)
+    """What the cell changed of its environment, sorted."""
+    return tuple(sorted(path.replace(os.sep, "/") for path, _ in _files(layer)))
 
 
 def snapshot(environment: Path) -> Snapshot:
-    """All files of the environment but byte code."""
+    """All files of the environment."""
     found = {}
     for path, entry in _files(environment):
-        if not _is_byte_code(path):
-            status = entry.stat(follow_symlinks=False)
-            found[path] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink)
+        status = entry.stat(follow_symlinks=False)
+        found[path] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink)
     return found
 
 
@@ -75,28 +58,6 @@ def _files(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                     pending.append(path)
                 else:
                     yield path, entry
-
-
-def _is_byte_code(path: str) -> bool:
-    return os.path.basename(os.path.dirname(path)) == CACHE
-
-
-def _is_of(compiled: os.DirEntry[str], source: Path) -> bool:
-    """Whether byte code says that it was made of the source as it stands. Without a time it would never be looked at again."""
-    try:
-        if not compiled.is_file(follow_symlinks=False):
-            return False
-        status = source.lstat()
-        with open(compiled.path, "rb") as file:
-            header = file.read(PYC_HEADER)
-    except OSError:
-        return False
-    said = [int.from_bytes(header[start : start + 4], "little") for start in (4, 8, 12)]
-    return stat.S_ISREG(status.st_mode) and said == [
-        0,
-        int(status.st_mtime) & 0xFFFFFFFF,
-        status.st_size & 0xFFFFFFFF,
-    ]
 
 
 def _listed(environment: Path) -> dict[str, str]:

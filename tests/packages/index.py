@@ -41,12 +41,14 @@ class LocalIndex:
         requests: Every request so far. Paths are below the root, as ``/simple/subject/`` or ``/files/HASH/FILENAME``.
     """
 
-    def __init__(self, *, html_only: bool = False) -> None:
+    def __init__(self, *, html_only: bool = False, page_seconds: int = 0) -> None:
         """Makes an empty index.
 
         Args:
             html_only: Serve PEP 503 pages alone, as static indexes of nightlies do: no upload times, no sizes.
+            page_seconds: How long clients may go by a page without asking again; PyPI says 600.
         """
+        self._page_seconds = page_seconds
         self.requests: list[Request] = []
         self._html_only = html_only
         self._files: tuple[Artefact, ...] = ()
@@ -138,6 +140,8 @@ class LocalIndex:
         found = Answer(404)
         if inside:
             found = simple_api.answer(path, headers, files, self._base, html_only=self._html_only)
+            if self._page_seconds and path.startswith("/simple/"):
+                found = simple_api.lasting(found, self._page_seconds)
         if struck is not None:
             found = strike(struck.fault, found)
             if struck.fault is Fault.SLOW and self._closing.wait(struck.seconds):

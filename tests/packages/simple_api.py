@@ -6,7 +6,7 @@ import hashlib
 import html
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.message import Message
 from urllib.parse import quote, unquote
@@ -64,6 +64,12 @@ def answer(path: str, headers: Message, files: Sequence[Artefact], base: str, *,
     if accepted is None:
         return Answer(406)
     return _conditional(_page(parts[1:], accepted, files, base), headers)
+
+
+def lasting(page: Answer, seconds: int) -> Answer:
+    """The answer, good for so many seconds."""
+    headers = dict(page.headers) | {"Cache-Control": f"max-age={seconds}, public"}
+    return replace(page, headers=tuple(headers.items()))
 
 
 def negotiate(accept: str, offered: Sequence[str]) -> str | None:
