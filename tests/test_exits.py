@@ -24,7 +24,7 @@ from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import CellState, Record, canonical, digest
 from compatmatrix.publish import terminal, write
-from made import HELD, STANDALONE, config, record, release
+from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
 from test_interpret import entry, raw
 from test_plain import HOSTILE, invisible
 
@@ -192,6 +192,27 @@ def test_whatever_becomes_of_a_file_the_rest_is_used_and_repair_keeps_the_bad(bl
         assert _same(ledger.read(folder).records, before.records)
         aside = folder / "0.1.0.jsonl.damaged"
         assert len(aside.read_bytes().splitlines() if aside.exists() else ()) == len(before.damage)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_no_byte_that_flips_and_no_cut_makes_another_record(data: st.DataObject) -> None:
+    made = record("0.1.0", {"standalone": RAISES, "held": SUPPORTED}, detail="whatever", companion="2.0")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ledger.append(folder, Ledger(records={made.key: made}, releases={"0.1.0": release("0.1.0")}))
+        path = folder / data.draw(st.sampled_from(["0.1.0.jsonl", "releases.jsonl"]))
+        whole = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, len(whole) - 1))
+        if data.draw(st.booleans()):
+            whole[place] ^= data.draw(st.integers(1, 255))
+        else:
+            del whole[place : len(whole) - 1]
+        path.write_bytes(whole)
+        found = ledger.read(folder)
+        assert all(one == made for one in found.records.values())
+        assert all(one == release("0.1.0") for one in found.releases.values())
+        assert len(found.records) + len(found.releases) + len(found.damage) >= (2 if len(whole) > 1 else 1)
 
 
 def _same(one: Mapping[str, Record], other: Mapping[str, Record]) -> bool:

@@ -10,8 +10,9 @@ import pytest
 from compatmatrix.automation.guard import refusals
 from compatmatrix.automation.shards import Plan
 from compatmatrix.config import Config
-from compatmatrix.ledger import Damage, Ledger, merge
+from compatmatrix.ledger import Ledger, merge
 from compatmatrix.model import CellState, Outcome, Record
+from compatmatrix.recordfile import Damage
 from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, record, release
 from test_shards import job, plan
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from compatmatrix import ledger as room
 from compatmatrix.ledger import Ledger, append, holders, merge, read, repair
-from compatmatrix.model import SCHEMA, CellState, Record, Trouble, canonical, digest
+from compatmatrix.model import SCHEMA, CellState, Trouble, canonical, digest
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 
@@ -70,7 +70,7 @@ def test_a_file_holds_a_release_one_record_a_line_sorted_by_key(tmp_path: Path) 
     made = [record("0.1.0", companion=str(number)) for number in range(5)]
     append(tmp_path, ledger(*made))
     lines = (tmp_path / "0.1.0.jsonl").read_bytes().splitlines()
-    keys = [msgspec.json.decode(line, type=Record).key for line in lines]
+    keys = [msgspec.json.decode(line)["key"] for line in lines]
     assert keys == sorted(one.key for one in made)
 
 

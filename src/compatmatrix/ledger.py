@@ -8,30 +8,18 @@ tracebacks, each distinct text once. Merging is a union: in any order, any numbe
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
-from packaging.version import Version
 
-from compatmatrix import pins, soundness
-from compatmatrix.model import SCHEMA, CellState, Record, Release, Trouble, canonical
+from compatmatrix import pins, recordfile, soundness
+from compatmatrix.model import CellState, Record, Release, Trouble, canonical
+from compatmatrix.recordfile import Damage, Lines
 
 LOCK_SECONDS = 600
-
-
-class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that is no record: where, and what is wrong with it."""
-
-    file: str
-    line: int
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.problem}"
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +60,9 @@ def read(folder: Path) -> Ledger:
     releases: dict[str, Release] = {}
     damage: list[Damage] = []
     try:
-        known = _pins(folder)
+        known = recordfile.pins_of(folder)
         for path in sorted(folder.glob("*.jsonl")):
-            lines = _lines(path, known)
+            lines = recordfile.read(path, known)
             damage += lines.damage
             releases |= {release.version: release for release in lines.releases}
             for record in lines.records:
@@ -120,17 +108,17 @@ def append(folder: Path, news: Ledger) -> None:
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
-                    _replace(path, text.encode())
-            known = _pins(folder)
+                    recordfile.replace(path, text.encode())
+            known = recordfile.pins_of(folder)
             locked = [line for record in news.records.values() for line in record.lock if pins.HASH in line]
             pinned = {**known, **{pins.name_of(line): line for line in locked}}
             if pinned != known:
-                _replace(folder / pins.FILE, pins.text_of(pinned.values()).encode())
+                recordfile.replace(folder / pins.FILE, pins.text_of(pinned.values()).encode())
             for name in {_file(record) for record in news.records.values()}:
                 ours = {key: record for key, record in news.records.items() if _file(record) == name}
                 _rewrite(folder / name, Ledger(records=ours), pinned)
             if news.releases:
-                _rewrite(folder / "releases.jsonl", Ledger(releases=news.releases), pinned)
+                _rewrite(folder / recordfile.RELEASES, Ledger(releases=news.releases), pinned)
     except OSError as error:
         raise Trouble(f"the records cannot be written to {folder}: {error}") from None
 
@@ -140,14 +128,14 @@ def repair(folder: Path) -> tuple[Damage, ...]:
     damage: list[Damage] = []
     try:
         with held(folder):
-            known = _pins(folder)
+            known = recordfile.pins_of(folder)
             for path in sorted(folder.glob("*.jsonl")):
-                lines = _lines(path, known)
+                lines = recordfile.read(path, known)
                 if lines.damage:
                     damage += lines.damage
                     with path.with_name(f"{path.name}.damaged").open("ab") as aside:
                         aside.writelines(line + b"\n" for line in lines.raw)
-                    _replace(path, _content(lines.records, lines.releases, ()))
+                    recordfile.replace(path, recordfile.content(lines.records, lines.releases, ()))
             for path in sorted((folder / "evidence").glob("*.txt")):
                 if not soundness.is_text_of(path.stem, _text(path)):
                     damage.append(Damage(file=f"evidence/{path.name}", line=1, problem=_NOT_ITS_TEXT))
@@ -155,15 +143,6 @@ def repair(folder: Path) -> tuple[Damage, ...]:
     except OSError as error:
         raise Trouble(f"the records in {folder} cannot be repaired: {error}") from None
     return tuple(damage)
-
-
-class _Lines(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the ledger: what its lines hold, and the lines that hold nothing of ours, as they are."""
-
-    records: tuple[Record, ...] = ()
-    releases: tuple[Release, ...] = ()
-    damage: tuple[Damage, ...] = ()
-    raw: tuple[bytes, ...] = ()
 
 
 @contextmanager
@@ -193,29 +172,18 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _pins(folder: Path) -> dict[str, str]:
-    path = folder / pins.FILE
-    return pins.parse(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else {}
-
-
 def _rewrite(path: Path, news: Ledger, known: Mapping[str, str]) -> None:
     """Unite a file with ``news``. Damaged lines stay in it, last, until they are repaired: nothing is lost in passing."""
-    lines = _lines(path, known) if path.exists() else _Lines()
+    lines = recordfile.read(path, known) if path.exists() else Lines()
     old = Ledger(records={record.key: record for record in lines.records})
     told = {key: record for key, record in news.records.items() if not _still_missing(old.records.get(key), record)}
     records = merge(old, Ledger(records=told)).records
     # What the index says now replaces what it said before (a release may be yanked later); what it no longer lists stays.
     releases = {release.version: release for release in lines.releases}
     releases |= {version: msgspec.structs.replace(release, wheels=()) for version, release in news.releases.items()}
-    content = _content(records.values(), releases.values(), lines.raw)
+    content = recordfile.content(records.values(), releases.values(), lines.raw)
     if not path.exists() or content != path.read_bytes():
-        _replace(path, content)
-
-
-def _content(records: Iterable[Record], releases: Iterable[Release], raw: Iterable[bytes]) -> bytes:
-    lines = [canonical(pins.shortened(record)) for record in sorted(records, key=lambda record: record.key)]
-    lines += [canonical(release) for release in sorted(releases, key=lambda release: Version(release.version))]
-    return b"".join(line + b"\n" for line in [*lines, *raw])
+        recordfile.replace(path, content)
 
 
 def _united(one: Record, other: Record) -> Record:
@@ -246,61 +214,9 @@ def _release_order(release: Release) -> tuple[bool, bytes]:
     return (release.yanked, canonical(release))
 
 
-def _lines(path: Path, known: Mapping[str, str]) -> _Lines:
-    kind: type[Release] | type[Record] = Release if path.name == "releases.jsonl" else Record
-    records: list[Record] = []
-    releases: list[Release] = []
-    damage: list[Damage] = []
-    raw: list[bytes] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            item: Release | Record = msgspec.json.decode(line, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = _problem(line, str(error))
-        else:
-            wrong = soundness.flaw(item)
-            if isinstance(item, Release) and wrong is None:
-                releases.append(item)
-                continue
-            if isinstance(item, Record) and item.schema > SCHEMA:
-                problem = f"a record of schema {item.schema}; this version reads up to {SCHEMA}"
-            elif wrong is not None or isinstance(item, Release):
-                problem = wrong or ""
-            else:
-                try:
-                    records.append(pins.restored(item, known))
-                    continue
-                except KeyError as missing:
-                    problem = f"its lock names {missing}, which {pins.FILE} does not hold"
-        damage.append(Damage(file=path.name, line=number, problem=problem))
-        raw.append(line)
-    return _Lines(records=tuple(records), releases=tuple(releases), damage=tuple(damage), raw=tuple(raw))
-
-
 _NOT_ITS_TEXT = "not the text that its name is the digest of"
 
 
 def _text(path: Path) -> str:
     """As it was written: with the ends of lines that it had then."""
     return path.read_bytes().decode("utf-8", "replace")
-
-
-def _problem(line: bytes, error: str) -> str:
-    if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>")):
-        return "a merge-conflict marker"
-    return f"no valid record ({error[:120]})"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
