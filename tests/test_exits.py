@@ -13,72 +13,24 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from compatmatrix import interpret, ledger, plain, support
+from compatmatrix import ledger, support
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Record, canonical, digest
+from compatmatrix.model import Record, canonical, digest
 from compatmatrix.publish import terminal, write
 from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
-from test_interpret import entry, raw
-from test_plain import HOSTILE, invisible
-
-MARK = "zqx"
-"""Stands at both ends of what a release says, to find it again."""
-
-NASTIES = st.one_of(
-    HOSTILE,
-    st.lists(
-        st.sampled_from(
-            [
-                "<script>alert(1)</script>", "</script>", "</pre>", "<!--", "-->", "]]>", "<img src=x onerror=y>", "&lt;",
-                "\"'", "' onmouseover='x", "[a](javascript:b)", "![](http://e)", "```", "~~~", "|", "\\|", "# ", "`", "@everyone",
-                "=cmd()", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "::error::x", "::set-output name=a::b", "##[error]", "%0A",
-                "$(id)", "`id`", "; rm -rf ~", "\x1b[2J", "\x1b]8;;http://e\x07", "\x9b31m", "\u202e", "\u2066", "\ud800",
-                "\0", "\u2028", "{{ 7*7 }}", "{% x %}", "[bold]", "[/]", ",", ";", "\n", " ",
-            ]
-        ),
-        min_size=1,
-        max_size=8,
-    ).map("".join),
-)  # fmt: skip
+from nasties import MARK, NASTIES, told
+from test_plain import invisible
 
 
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return config(tmp_path_factory.mktemp("exits"))
-
-
-def told(text: str) -> Ledger:
-    """What is on record of a release that says it wherever a release can say something."""
-    said = f"{MARK}{text}{MARK}"
-    frame = {"path": f"subject/{said}.py", "line": 3, "function": said, "text": said, "package": "subject"}
-    raised = {"type": f"subject.{said}", "message": said, "frames": [frame], "own": False}
-    properties = [{"value": said}, {"note": said}, {"recipe": said}]
-    started = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
-    tests = [
-        {**entry("failed", raised), "user_properties": properties},
-        {"nodeid": "test_value.py::test_held", "outcome": "passed", "user_properties": properties},
-    ]
-    left = raw(*tests, events=(*started, {"event": "done", "oddities": [said]}), changed=(said,), output=said)
-    ran = interpret.interpret(left, [HELD, STANDALONE])
-    failed = interpret.interpret(
-        raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
-    )
-    lock = ("companion==1.0 --hash=sha256:00", "subject==0.1.0 --hash=sha256:00")
-    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock, network=False)
-    other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
-    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=plain.line(f">=3 {said}"))]
-    return Ledger(
-        records={one.key: one for one in (made, other)},
-        releases={one.version: one for one in listed},
-        evidence={**ran.evidence, **failed.evidence},
-    )
 
 
 class _Tags(HTMLParser):

@@ -19,7 +19,9 @@ def escaped(text: object) -> Markup:
     """Text as text in GitHub's Markdown: HTML's characters as entities, Markdown's with a backslash, one line."""
     # By hand: markupsafe's entity of a quotation mark has a # in it, which is Markdown's again.
     html = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return Markup(re.sub(r"([\\`*_{}\[\]()#+!|~$@^-])", r"\\\1", html).replace("://", "\\://"))
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$@^-])", r"\\\1", html)
+    # Two more would become links by themselves.
+    return Markup(re.sub(r"(www)\.", r"\1\\.", escaped, flags=re.IGNORECASE).replace("://", "\\://"))
 
 
 def render(view: View, earlier: View | None) -> str:
