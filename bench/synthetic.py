@@ -7,7 +7,8 @@ from pathlib import Path
 
 from compatmatrix import config, ledger, probes
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Record, Release, digest, record_key
+from compatmatrix.model import CellState, Outcome, OutcomeState, Record, Release, record_key
+from compatmatrix.spelling import digest
 
 STATES = (OutcomeState.SUPPORTED, OutcomeState.RAISES, OutcomeState.NO_EFFECT, OutcomeState.ABSENT)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release, digest, record_key
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release, record_key
+from compatmatrix.spelling import digest
 from ground import Project
 
 PLATFORM = "linux-x86_64"

@@ -10,7 +10,8 @@ from pathlib import Path
 from compatmatrix import config
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release, digest
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release
+from compatmatrix.spelling import digest
 
 MATRIX = """\
 [subject]

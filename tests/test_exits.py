@@ -21,8 +21,9 @@ from rich.console import Console
 from compatmatrix import ledger, support
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import Record, canonical, digest
+from compatmatrix.model import Record
 from compatmatrix.publish import terminal, write
+from compatmatrix.spelling import canonical, digest
 from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
 from nasties import MARK, NASTIES, told
 from test_plain import invisible

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from compatmatrix import ledger as room
 from compatmatrix.ledger import Ledger, append, holders, merge, read, repair
-from compatmatrix.model import SCHEMA, CellState, Trouble, canonical, digest
+from compatmatrix.model import SCHEMA, CellState, Trouble
+from compatmatrix.spelling import canonical, digest
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 

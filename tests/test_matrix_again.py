@@ -10,9 +10,9 @@ import pytest
 
 from compatmatrix import ledger
 from compatmatrix.model import OutcomeState
-from ground import THIS, write
+from ground import THIS, Project, write
 from packages import world
-from packages.index import Fault
+from packages.index import Fault, LocalIndex
 from story import DURING, Story, restored
 
 
@@ -105,6 +105,15 @@ def test_the_world_of_another_day_has_other_cells(story: Story, tmp_path: Path) 
     (record,) = ledger.read(tmp_path / "records").records.values()
     assert (record.versions["companion"], record.versions["helper"]) == ("2.0", "0.1")
     assert record.pairings == {"newest": ("2024-07-11T00:00:00Z",)}
+
+
+def test_defect_an_index_without_upload_times_was_said_to_have_nothing_of_that_day(tmp_path: Path) -> None:
+    """It said that nothing matched, and ended with 0, as if that were an answer."""
+    with LocalIndex(html_only=True) as index:
+        world.fill(index, tools=False)
+        said = Project.make(tmp_path, index.url).main("plan", "--as-of", "2024-07-10")
+    assert said.code == 1
+    assert "the index gives no upload times of subject" in said.err
 
 
 def test_oldest_and_grid_are_to_be_had_on_demand(story: Story, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from compatmatrix.config import Config
-from compatmatrix.model import UserError, Wanted, format_instant
+from compatmatrix.model import UserError, Wanted
 from compatmatrix.plan import Selection, plan, subject_releases
 from compatmatrix.releases import File, Projects
+from compatmatrix.spelling import format_instant
 from ground import matrix, write
 from made import HELD, PLATFORM, STANDALONE, probe
 from packages import world

@@ -16,7 +16,8 @@ from compatmatrix import setting
 from compatmatrix.agenda import Job, shard
 from compatmatrix.automation import formats, shards
 from compatmatrix.automation.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
-from compatmatrix.model import Cell, CellState, Pin, UserError, digest
+from compatmatrix.model import Cell, CellState, Pin, UserError
+from compatmatrix.spelling import digest
 from ground import THIS, Project
 from made import DAY, PLATFORM, SUPPORTED, ledger, record
 from packages import world

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 import sample
@@ -149,6 +150,23 @@ def test_hostile_text_is_shown_as_text(files: Mapping[str, bytes], parsed: Mappi
         assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202e\ufffe]", text) or name.endswith(".json"), name
     assert sample.LONG[:6000] not in shown
     assert "yyy" in shown and sample.HUGE[:6000] not in shown
+
+
+@pytest.mark.parametrize(
+    ("network", "told"), [(None, ""), (True, ", run with the network in reach"), (False, ", run without network")]
+)
+def test_a_cell_says_how_far_it_was_kept_apart_and_what_it_was_caught_at(
+    config: Config, network: bool | None, told: str
+) -> None:
+    known = sample.make_ledger()
+    records = {
+        key: msgspec.structs.replace(record, network=network, oddities=("<b>lied</b>",))
+        for key, record in known.records.items()
+    }
+    changed = msgspec.structs.replace(known, records=records)
+    text = site.contents(support.view(changed, config, sample.make_probes()))["release/0.31.0.html"].decode()
+    assert re.search(rf"cell <code>\w+</code>{told}\.</p>", text)
+    assert "<b>Caught at:</b> &lt;b&gt;lied&lt;/b&gt;" in text
 
 
 def test_the_data_of_the_menus_cannot_end_its_element(files: Mapping[str, bytes]) -> None:

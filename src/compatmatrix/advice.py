@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, by_version
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.spelling import by_version
 from compatmatrix.support import UNKNOWN, CellView, View
 
 

@@ -19,20 +19,9 @@ from packaging.version import Version
 from compatmatrix import lock, uv
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger, holders
-from compatmatrix.model import (
-    BISECTED,
-    Cell,
-    CellState,
-    Outcome,
-    Record,
-    Trouble,
-    Wanted,
-    digest,
-    format_instant,
-    parse_instant,
-    record_key,
-)
+from compatmatrix.model import BISECTED, Cell, CellState, Outcome, Record, Trouble, Wanted, record_key
 from compatmatrix.plan import Selection
+from compatmatrix.spelling import digest, format_instant, parse_instant
 
 RESOLVERS = 8
 """Resolutions at once: each mostly waits for the index."""

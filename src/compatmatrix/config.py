@@ -139,7 +139,7 @@ class Config(_Table, frozen=True, kw_only=True):
     """All of matrix.toml; the order of tables and of what they list is kept."""
 
     subject: Subject
-    companion: tuple[Companion, ...] = ()
+    companions: tuple[Companion, ...] = msgspec.field(default=(), name="companion")
     pairings: Pairings = Pairings()
     python: Python
     platform: dict[str, str]
@@ -152,21 +152,12 @@ class Config(_Table, frozen=True, kw_only=True):
     watch: Watch = Watch()
 
     @property
-    def companions(self) -> tuple[Companion, ...]:
-        return self.companion
-
-    @property
     def named(self) -> tuple[str, ...]:
         """The packages whose versions a reader is told: the subject, then companions and what follows them."""
         names = [self.subject.name]
-        for companion in self.companion:
+        for companion in self.companions:
             names += [companion.name, *companion.follows]
         return tuple(names)
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        """Packages in whose frames an exception counts as theirs."""
-        return self.named
 
 
 PAIRINGS = ("release-day", "newest", "oldest", "grid")
@@ -249,14 +240,14 @@ def _check(path: Path, text: str, config: Config) -> None:
         return UserError(f"{place(path, text, key)}: `{key}`: {problem}")
 
     specifiers = {"subject.releases": config.subject.releases}
-    if config.pairings.grid:
-        specifiers["pairings.grid.releases"] = config.pairings.grid.releases
+    if grid := config.pairings.grid:
+        specifiers["pairings.grid.releases"] = grid.releases
     for key, specifier in specifiers.items():
         try:
             SpecifierSet(specifier)
         except InvalidSpecifier:
             raise wrong(key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'") from None
-    for number, companion in enumerate(config.companion):
+    for number, companion in enumerate(config.companions):
         key = f"companion[{number}].requirement"
         try:
             named = Requirement(companion.pinned()).name
@@ -267,12 +258,9 @@ def _check(path: Path, text: str, config: Config) -> None:
     for pairing in config.pairings.default:
         if pairing not in PAIRINGS:
             raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}")
-    names = [companion.name for companion in config.companion]
-    if config.pairings.grid and config.pairings.grid.companion not in names:
-        raise wrong(
-            "pairings.grid.companion",
-            f"{config.pairings.grid.companion!r} is no companion; there are {', '.join(names)}",
-        )
+    names = [companion.name for companion in config.companions]
+    if grid and grid.companion not in names:
+        raise wrong("pairings.grid.companion", f"{grid.companion!r} is no companion; there are {', '.join(names)}")
     for version in config.python.versions:
         if not re.fullmatch(r"3\.\d+", version):
             raise wrong("python.versions", f'{version!r} is not accepted; write versions like "3.12"')

@@ -115,7 +115,7 @@ def _run(
     events, report = scratch / "events.jsonl", scratch / "report.json"
     task = {
         "lock": {pin.name: pin.version for pin in cell.lock},
-        "packages": list(config.watched),
+        "packages": list(config.named),
         "import": config.subject.import_,
         "probes": str(copy),
         "events": str(events),

@@ -14,7 +14,8 @@ import msgspec
 
 from compatmatrix import plain
 from compatmatrix.execute import Raw
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Trouble, digest
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Trouble
+from compatmatrix.spelling import digest
 
 OWN_FAILURE = "NoEffect"
 """Name of the exception, defined in a file of probes/, by which the measuring helper says that the number is wrong."""

@@ -16,8 +16,9 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from compatmatrix import pins, recordfile, soundness
-from compatmatrix.model import CellState, Record, Release, Trouble, canonical
+from compatmatrix.model import CellState, Record, Release, Trouble
 from compatmatrix.recordfile import Damage, Lines
+from compatmatrix.spelling import canonical
 
 LOCK_SECONDS = 600
 

@@ -20,8 +20,9 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix import uv
 from compatmatrix.config import Config
-from compatmatrix.model import Cell, Lock, Pin, Source, Trouble, Wanted, digest, parse_instant
+from compatmatrix.model import Cell, Lock, Pin, Source, Trouble, Wanted
 from compatmatrix.releases import FRESH_SECONDS
+from compatmatrix.spelling import digest, parse_instant
 
 
 class Unresolvable(msgspec.Struct, frozen=True, kw_only=True):

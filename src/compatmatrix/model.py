@@ -1,20 +1,20 @@
 """The words of the project as types: what every other room speaks in.
 
-Frozen data and the few laws that belong to it (identities, spellings); no I/O. The spellings of outcomes
-and cell states are a contract with everybody who reads the published files.
+Frozen data and the few laws that belong to it (identities); no I/O. The spellings of outcomes and
+cell states are a contract with everybody who reads the published files.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+
+from compatmatrix.spelling import digest, parse_instant
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
@@ -301,32 +301,6 @@ class Probe(_Frozen, frozen=True, kw_only=True):
     recipes: Mapping[str, str] = {}
 
 
-def canonical(value: Any) -> bytes:
-    """JSON with sorted keys: equal data, equal bytes."""
-    return msgspec.json.encode(value, order="sorted")
-
-
-def digest(value: Any) -> str:
-    """Short content address (64 bits of SHA-256) of JSON-like data."""
-    return hashlib.sha256(canonical(value)).hexdigest()[:16]
-
-
 def record_key(cell: str, probes: Mapping[str, str]) -> str:
     """Key of a record: lock, Python and platform (all in the cell's identity) and the probes' source."""
     return digest([cell, dict(probes)])
-
-
-def parse_instant(text: str) -> datetime:
-    """An ISO 8601 instant; without an offset it is UTC."""
-    instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
-def format_instant(instant: datetime) -> str:
-    """UTC, whole seconds: ``2026-11-24T06:40:00Z``."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def by_version(versions: Iterable[str]) -> list[str]:
-    """Versions in the order of PEP 440, oldest first."""
-    return sorted(versions, key=Version)

@@ -17,8 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config import PAIRINGS, Companion, Config
-from compatmatrix.model import COMMIT_DAY, Probe, Release, UserError, Wanted, format_instant
+from compatmatrix.model import COMMIT_DAY, Probe, Release, UserError, Wanted
 from compatmatrix.releases import Projects, releases
+from compatmatrix.spelling import format_instant
 from compatmatrix.tags import admits, pythons_of
 
 

@@ -14,8 +14,9 @@ from compatmatrix.automation import formats, runner, shards
 from compatmatrix.automation.shards import Plan
 from compatmatrix.config import host_platform
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import Trouble, UserError, format_instant, parse_instant
+from compatmatrix.model import Trouble, UserError
 from compatmatrix.setting import Setting
+from compatmatrix.spelling import format_instant, parse_instant
 
 
 def obtain(setting: Setting) -> Plan:
@@ -37,6 +38,11 @@ def make(setting: Setting) -> Plan:
     """Look at the index, plan, lock, and hold it against the ledger."""
     config, selection = setting.config, setting.selection
     projects = releases.fetch(config.index, config.named, setting.cache / "index", setting.say)
+    subject = projects[canonicalize_name(config.subject.name)]
+    if selection.as_of and not any(file.uploaded for file in subject):
+        raise Trouble(
+            f"--as-of: the index gives no upload times of {config.subject.name}, so nothing is known of that day"
+        )
     wanted = plan.plan(config, projects, setting.probes, host_platform(config), selection)
     if not wanted:
         setting.say("nothing on the index matches what was asked for")
@@ -53,7 +59,7 @@ def make(setting: Setting) -> Plan:
             fresh=setting.asked.fresh,
             resolved=lambda done: status.update(f"resolving {len(wanted)} cells … {done}"),
         )
-    listed = releases.releases(projects[canonicalize_name(config.subject.name)])
+    listed = releases.releases(subject)
     return msgspec.structs.replace(
         _empty(setting),
         wanted=todo.wanted,

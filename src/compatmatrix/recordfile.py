@@ -18,7 +18,8 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix import pins, soundness
-from compatmatrix.model import SCHEMA, Record, Release, canonical
+from compatmatrix.model import SCHEMA, Record, Release
+from compatmatrix.spelling import canonical
 
 RELEASES = "releases.jsonl"
 

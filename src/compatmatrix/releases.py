@@ -27,7 +27,8 @@ from packaging.version import InvalidVersion, Version
 
 from compatmatrix import plain
 from compatmatrix.config import Index
-from compatmatrix.model import Release, Trouble, format_instant, parse_instant
+from compatmatrix.model import Release, Trouble
+from compatmatrix.spelling import format_instant, parse_instant
 
 FRESH_SECONDS = 3600
 """How long a list that was read is taken as current without asking the index again."""

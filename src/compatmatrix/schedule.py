@@ -29,8 +29,9 @@ from compatmatrix.environment import InstallFailed, NoPython, Workspace
 from compatmatrix.interpret import Reading, interpret
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Probe, Record, Trouble, format_instant
+from compatmatrix.model import CellState, Probe, Record, Trouble
 from compatmatrix.plan import Selection
+from compatmatrix.spelling import format_instant
 
 STOP_SECONDS = 4.0
 """How long the workers have to leave what they are at."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from packaging.version import Version
 
-from compatmatrix.model import Record, Release, digest, parse_instant, record_key
+from compatmatrix.model import Record, Release, record_key
+from compatmatrix.spelling import digest, parse_instant
 
 
 def flaw(item: Record | Release) -> str | None:

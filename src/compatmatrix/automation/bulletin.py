@@ -14,8 +14,9 @@ from compatmatrix.automation.guard import Refusal
 from compatmatrix.automation.shards import Plan, missing
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import Probe, Trouble, UserError, canonical
+from compatmatrix.model import Probe, Trouble, UserError
 from compatmatrix.publish import words
+from compatmatrix.spelling import canonical
 
 SCHEMA = 1
 

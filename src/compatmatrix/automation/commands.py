@@ -19,9 +19,9 @@ from compatmatrix.automation.bulletin import Bulletin
 from compatmatrix.automation.github import GitHub, NoIssuesError
 from compatmatrix.commands import write_reports
 from compatmatrix.config import Config
-from compatmatrix.model import format_instant
 from compatmatrix.publish import tell, words
 from compatmatrix.setting import Setting
+from compatmatrix.spelling import format_instant
 
 
 def merge(setting: Setting) -> int:

@@ -10,7 +10,8 @@ from packaging.specifiers import SpecifierSet
 from compatmatrix.automation.shards import Plan, missing
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, OutcomeState, Probe, by_version
+from compatmatrix.model import CellState, OutcomeState, Probe
+from compatmatrix.spelling import by_version
 from compatmatrix.support import CellView, view
 
 

@@ -13,18 +13,8 @@ import msgspec
 
 from compatmatrix.agenda import Job, parts
 from compatmatrix.ledger import Ledger, merge
-from compatmatrix.model import (
-    CellState,
-    Probe,
-    Record,
-    Release,
-    Trouble,
-    UserError,
-    by_version,
-    canonical,
-    digest,
-    parse_instant,
-)
+from compatmatrix.model import CellState, Probe, Record, Release, Trouble, UserError
+from compatmatrix.spelling import by_version, canonical, digest, parse_instant
 
 SCHEMA = 1
 """Version of the plan's file; raised when a reader of the old one would misread."""

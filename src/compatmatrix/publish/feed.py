@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment
 
-from compatmatrix.model import format_instant, parse_instant
 from compatmatrix.publish.news import News, latest
+from compatmatrix.spelling import format_instant, parse_instant
 from compatmatrix.support import View
 
 

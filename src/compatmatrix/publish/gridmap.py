@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from compatmatrix.model import CellState, OutcomeState, Probe, by_version
+from compatmatrix.model import CellState, OutcomeState, Probe
 from compatmatrix.publish.words import CELL_SIGNS
+from compatmatrix.spelling import by_version
 from compatmatrix.support import CellView, View
 
 WORKS, PARTLY, IMPORTS, NO_CONTROL = "●", "◐", "◌", "–"

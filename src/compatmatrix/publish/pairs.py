@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from compatmatrix import plain
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, by_version
+from compatmatrix.model import CellState, Outcome, OutcomeState, Probe
 from compatmatrix.publish import gridmap, words
+from compatmatrix.spelling import by_version
 from compatmatrix.support import CellView, View
 
 KINDS: Mapping[str, tuple[str, str, str]] = {

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.model import UserError, canonical
+from compatmatrix.model import UserError
+from compatmatrix.spelling import canonical
 from compatmatrix.upstream.bisect import SKIP, Step, Verdict
 
 _QUESTION, _STEP = "# bisect: ", "# judged: "

@@ -13,7 +13,8 @@ from packaging.version import Version
 from compatmatrix.cells import CellView, united
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import Probe, Record, Release, parse_instant
+from compatmatrix.model import Probe, Record, Release
+from compatmatrix.spelling import parse_instant
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,21 +11,10 @@ from compatmatrix import agenda, commands, ledger, plan, releases
 from compatmatrix.config import host_platform
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import (
-    NIGHTLY,
-    CellState,
-    Probe,
-    Record,
-    Release,
-    Source,
-    Trouble,
-    Wanted,
-    digest,
-    format_instant,
-    record_key,
-)
+from compatmatrix.model import NIGHTLY, CellState, Probe, Record, Release, Source, Trouble, Wanted, record_key
 from compatmatrix.releases import Projects
 from compatmatrix.setting import Setting
+from compatmatrix.spelling import digest, format_instant
 from compatmatrix.upstream import days
 from compatmatrix.upstream.addresses import published
 from compatmatrix.upstream.building import Yard

@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from compatmatrix.model import Trouble, digest, format_instant, parse_instant
+from compatmatrix.model import Trouble
+from compatmatrix.spelling import digest, format_instant, parse_instant
 from compatmatrix.upstream import git
 from compatmatrix.upstream.addresses import published, reference_checked
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from compatmatrix.model import Release, Source, Trouble, format_instant, parse_instant
+from compatmatrix.model import Release, Source, Trouble
+from compatmatrix.spelling import format_instant, parse_instant
 from compatmatrix.upstream import git
 from compatmatrix.upstream.addresses import Address
 from compatmatrix.upstream.building import Failed, Yard, keep
