@@ -293,5 +293,13 @@ def test_a_bound_package_comes_from_its_index_whatever_others_offer(tmp_path: Pa
         assert "9.0.0" not in {release.version for release in releases.releases(listed["subject"])}
         foreign.add(world.helper("0.2", "2025-01-20", "The same version, and not ours."))
         cell = project.cell("0.5.0", "companion", tools=False)
+        foreign.requests.clear()
+        workspace = Workspace(project.config, tmp_path / "environments", Interpreters(tmp_path))
+        assert workspace.bring_to(cell).exists()
+        assert not [request.path for request in foreign.requests if "helper" in request.path]
+        assert [request.path for request in foreign.requests if "companion" in request.path]
+        wrong = msgspec.structs.replace(
+            cell, lock=tuple(msgspec.structs.replace(pin, sha256=("0" * 64,)) for pin in cell.lock)
+        )
         with pytest.raises(Trouble, match="Hash mismatch"):
-            Workspace(project.config, tmp_path / "environments", Interpreters(tmp_path)).bring_to(cell)
+            Workspace(project.config, tmp_path / "others", Interpreters(tmp_path)).bring_to(wrong)

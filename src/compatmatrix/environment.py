@@ -76,17 +76,16 @@ class Workspace:
         if not (whole.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
             shutil.rmtree(folder, ignore_errors=True)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
-        requirements = self._root / f"{place}.txt"
         try:
             whole.unlink(missing_ok=True)
-            requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
+            written = self._written(cell, place)
         except OSError as error:
-            raise Trouble(f"the lock cannot be written to {requirements.parent.name}/: {error.strerror}") from None
+            raise Trouble(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
         arguments: list[str | Path] = [
             "pip",
             "sync",
             "--quiet",
-            requirements,
+            *written,
             "--python",
             python,
             "--require-hashes",
@@ -106,6 +105,21 @@ class Workspace:
         whole.touch()
         self._holds[place] = cell.lock
         return python
+
+    def _written(self, cell: Cell, place: str) -> list[str | Path]:
+        """The lock as files, in uv's arguments. Raises OSError."""
+        requirements = self._root / f"{place}.txt"
+        requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
+        names: dict[str, str] = {canonicalize_name(name): address for name, address in self._config.index.only.items()}
+        bound = {pin.name: names[pin.name] for pin in cell.lock if pin.name in names}
+        if not bound or cell.wheel or cell.indexes:
+            return [requirements]
+        # Another index may have the same version in other bytes: only a project's file keeps it out.
+        folder = self._root / f"{place}-project"
+        folder.mkdir(exist_ok=True)
+        project = folder / "pyproject.toml"
+        project.write_text(uv.project([f"{pin.name}=={pin.version}" for pin in cell.lock], bound), encoding="utf-8")
+        return [project, "--constraints", requirements]
 
     def _whole(self, place: str) -> Path:
         """A file that is there as long as nobody is at work on the environment."""

@@ -6,7 +6,6 @@ answer for good, and one about "now" has one for as long as the lists of release
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -111,7 +110,6 @@ def _compiled(config: Config, wanted: Wanted, python: str, *more: str) -> str:
         requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
     if not wanted.nightly and not config.index.only:
         return uv.run([*_arguments(config, wanted, python, "-"), *more], stdin="\n".join(requirements) + "\n")
-    # Only a project's file can say that an index is there for some packages alone.
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch:
         project = Path(scratch) / "pyproject.toml"
         while True:
@@ -126,20 +124,18 @@ def _compiled(config: Config, wanted: Wanted, python: str, *more: str) -> str:
 
 def _project(config: Config, wanted: Wanted, requirements: list[str]) -> str:
     """A project that takes the nightly companions, and what follows them, from their own indexes: pre-releases too."""
-    dependencies, sources, indexes = list(requirements), [], []
+    dependencies = list(requirements)
+    bound: dict[str, str] = {}
     for companion in config.companions:
         if address := wanted.nightly.get(companion.name):
             dependencies = [f"{line}>=0.dev0" if line == companion.pinned() else line for line in dependencies]
             dependencies += [f"{name}>=0.dev0" for name in companion.follows]
-            sources += [f'"{name}" = {{ index = "{companion.name}" }}' for name in (companion.name, *companion.follows)]
-            indexes.append(f'[[tool.uv.index]]\nname = "{companion.name}"\nurl = "{address}"\nexplicit = true')
-    project = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(dependencies)}'
-    nightly = {canonicalize_name(line.split('"')[1]) for line in sources}
-    for number, (name, address) in enumerate(config.index.only.items()):
+            bound |= dict.fromkeys((companion.name, *companion.follows), address)
+    nightly = set(map(canonicalize_name, bound))
+    for name, address in config.index.only.items():
         if canonicalize_name(name) not in nightly and not (wanted.wheel and name == config.subject.name):
-            sources.append(f'"{name}" = {{ index = "only-{number}" }}')
-            indexes.append(f'[[tool.uv.index]]\nname = "only-{number}"\nurl = "{address}"\nexplicit = true')
-    return "\n\n".join([project, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
+            bound[name] = address
+    return uv.project(dependencies, bound)
 
 
 def _unbound(config: Config, requirements: list[str], text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -105,6 +106,18 @@ def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:
     """The best version over all indexes wins, wherever it is."""
     extra = [part for address in (*index.extra, *further) for part in ("--index", address)]
     return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
+
+
+def project(dependencies: Sequence[str], bound: Mapping[str, str]) -> str:
+    """A pyproject.toml that asks for the dependencies, the bound ones (name -> index) from their own index alone.
+
+    Only a project's file can say that, and it says so only of packages that the project asks for itself.
+    """
+    names = {address: f"index-{number}" for number, address in enumerate(dict.fromkeys(bound.values()))}
+    sources = [f'"{package}" = {{ index = "{names[address]}" }}' for package, address in bound.items()]
+    indexes = [f'[[tool.uv.index]]\nname = "{name}"\nurl = "{url}"\nexplicit = true' for url, name in names.items()]
+    asked = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(list(dependencies))}'
+    return "\n\n".join([asked, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
 
 
 _FINDING = Mutex()
