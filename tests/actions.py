@@ -115,7 +115,7 @@ class Forge:
                 "event": {"repository": {"default_branch": "main"}} if event != "schedule" else {},
             },
             "inputs": inputs,
-            "runner": {"os": "Linux"},
+            "runner": {"os": "Linux", "environment": "self-hosted"},
         }
         done: dict[str, Job] = {}
         for name, job in tree["jobs"].items():
