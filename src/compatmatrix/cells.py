@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -82,7 +83,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         pairings=tuple(sorted(pairings)),
         versions=last.versions,
         state=last.state,
-        detail=last.detail,
+        detail=_decisive(last),
         lock=last.lock,
         outcomes=weigh(outcomes, probes, config.subject.control),
         recorded=last.recorded[:10],
@@ -90,6 +91,14 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         network=last.network,
         oddities=last.oddities,
     )
+
+
+def _decisive(record: Record) -> str:
+    """The record's detail; of the resolver's chain of reasons, the one requirement that it begins with and that decides."""
+    if record.state is not CellState.UNRESOLVABLE:
+        return record.detail
+    first = re.match(r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", record.detail)
+    return first[1].rstrip(",") if first else record.detail
 
 
 def _signed(outcome: Outcome) -> Outcome:

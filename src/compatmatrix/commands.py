@@ -22,11 +22,10 @@ def run_missing(setting: Setting) -> int:
     todo = planning.obtain(setting)
     jobs = shard(todo.jobs, *setting.asked.shard)
     planning.say_counts(setting, todo, len(jobs))
-    earlier = ledger.read(setting.records)
+    earlier = ledger.read(setting.records) if "changed" in setting.asked.fail_on else Ledger()
     ledger.append(setting.records, todo.facts)
     results = run_jobs(setting, jobs) if jobs else []
-    now = ledger.read(setting.records)
-    write_reports(setting, now)
+    now, _ = write_reports(setting)
     terminal.print_table(setting.console, support.view(now, setting.config, setting.probes))
     setting.say(f"reports: {setting.reports / 'compatibility.md'}, compatibility.json; records: {setting.records}")
     failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
@@ -43,25 +42,26 @@ def rebuild_reports(setting: Setting) -> int:
     if setting.asked.repair:
         for damage in ledger.repair(setting.records):
             setting.say(f"set aside: {setting.records / damage.file}:{damage.line}: {damage.problem}")
-    count = write_reports(setting, setting.ledger())
+    known, count = write_reports(setting)
+    setting.tell_damage(known)
     setting.say(f"{count} files in {setting.reports} are as the records say")
     return DONE
 
 
-def write_reports(setting: Setting, known: Ledger) -> int:
-    """Write every report, and the answer in the README beside the project's own; returns how many files there are.
+def write_reports(setting: Setting) -> tuple[Ledger, int]:
+    """Write every report, and the answer in the README beside the project's own; returns what is known, and how many files.
 
     Nobody records anything meanwhile, and what another run has recorded since is in them: the last to write tells all.
     """
     with ledger.held(setting.records):
-        known = ledger.merge(known, ledger.read(setting.records))
+        known = ledger.read(setting.records)
         files = write.contents(known, setting.config, setting.probes)
         write.write(setting.reports, files)
         page = setting.asked.config.parent / "README.md"
         if setting.asked.reports is None and page.is_file():
             view = support.view(known, setting.config, setting.probes)
             write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
-    return len(files)
+    return known, len(files)
 
 
 def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:

@@ -49,8 +49,12 @@ class Setting:
     def ledger(self) -> Ledger:
         """Read the records, and name what is damaged among them."""
         known = ledger.read(self.records)
+        self.tell_damage(known)
+        return known
+
+    def tell_damage(self, known: Ledger) -> None:
+        """Name what is damaged, and say what to do."""
         for damage in known.damage:
             self.say(f"damaged, not used: {self.records / damage.file}:{damage.line}: {damage.problem}")
         if known.damage:
             self.say("`python -m compatmatrix report --repair` sets damaged lines aside; what they held is run again")
-        return known

@@ -34,8 +34,7 @@ def merge(setting: Setting) -> int:
         setting.say(f"left out, for it was not planned: {key}")
     before, print_before = setting.ledger(), _fingerprint(setting)
     ledger.append(setting.records, delivered)
-    after = ledger.read(setting.records)
-    write_reports(setting, after)
+    after, _ = write_reports(setting)
     fresh = _fingerprint(setting) != print_before
     made = bulletin.make(setting.config, setting.probes, plan, before, delivered, after, fresh)
     if asked.bulletin:
@@ -108,7 +107,7 @@ def publish(setting: Setting) -> int:
         there = argparse.Namespace(**vars(asked) | {"config": copy / asked.config.name, "reports": reports})
         theirs = Setting(there, setting.console)
         ledger.append(theirs.records, ledger.merge(*merged))
-        write_reports(theirs, theirs.ledger())
+        theirs.tell_damage(write_reports(theirs)[0])
         return _message(setting.config, found)
 
     done = deliver.commit(here, brought_up_to_date, setting.say)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -119,11 +118,7 @@ def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -
 
 def _judge(view: View, controls: Sequence[Probe], cell: CellView) -> tuple[str, str]:
     if cell.state is not CellState.RAN:
-        # What the resolver says of a pair begins with the one requirement that decides it.
-        decided = re.match(
-            r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", plain.line(cell.detail)
-        )
-        return cell.state.value, decided.group(1).rstrip(",") if decided else plain.line(cell.detail)
+        return cell.state.value, plain.line(cell.detail)
     main = cell.outcome(view.config.subject.control)
     if cell.outcome(view.config.subject.headline).state is OutcomeState.SUPPORTED:
         return "headline", ""

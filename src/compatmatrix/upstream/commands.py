@@ -73,8 +73,7 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
         wishes += [desk.nightly(wish) for wish in (*wishes, release)]
     # The release too: it is to be held against what its users get today, not what they got when it was last run.
     failed += desk.examine([*wishes, *([release] if against else [])])
-    now = ledger.read(setting.records)
-    commands.write_reports(setting, now)
+    now, _ = commands.write_reports(setting)
     view = support.view(now, setting.config, setting.probes)
     looked_at |= {wish.subject for wish in wishes}
     rows = tuple(row for row in view.sources if row.subject in looked_at)
@@ -142,8 +141,7 @@ def _backfill(setting: Setting) -> int:
         for title, why in failed:
             setting.say(f"not examined: {title}: {why}")
             worst = UNEXAMINED
-    now = ledger.read(setting.records)
-    commands.write_reports(setting, now)
+    now, _ = commands.write_reports(setting)
     terminal.print_days(setting.console, support.view(now, setting.config, setting.probes))
     return worst
 
