@@ -55,6 +55,12 @@ def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> N
     assert sum(part.cells for part in made.shards) == cells
 
 
+def test_defect_a_wish_whose_cell_is_another_s_too_counted_as_settled() -> None:
+    both = msgspec.structs.replace(job(1), labels=("newest", "release-day"))
+    made = plan(both, job(2), wanted=5, failed=(("title", "why"),))
+    assert made.settled == 1
+
+
 def test_a_shard_names_the_pythons_that_it_needs_newest_last() -> None:
     (part,) = plan(job(1, "3.9"), job(2, "3.12"), job(3, "3.9")).shards
     assert part.entry() == {"shard": "1/1", "number": 1, "python": "3.9\n3.12", "cells": 3}

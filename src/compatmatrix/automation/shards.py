@@ -53,8 +53,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settled(self) -> int:
-        """Wishes that are on record or need no cell."""
-        return self.wanted - len(self.jobs) - len(self.failed)
+        """Wishes that are on record or need no cell; one job can answer several."""
+        return self.wanted - sum(len(job.labels) for job in self.jobs) - len(self.failed)
 
     @property
     def facts(self) -> Ledger:
