@@ -114,20 +114,22 @@ def floor_seconds(environments: Path) -> float:
 
 def starts(scratch: Path) -> list[tuple[str, str, str]]:
     """What a person waits for when there is nothing to do."""
-    nothing = [
-        sys.executable,
-        "-m",
-        "compatmatrix",
-        "run",
-        "--only",
-        f"flax=={FLAX[0]}",
-        "--reports",
-        str(scratch / "nothing"),
-    ]
+    shutil.copytree(ROOT / "reports" / "records", scratch / "nothing" / "records")
+    nothing = [sys.executable, "-m", "compatmatrix", "run", "--reports", str(scratch / "nothing")]
     run(nothing)
-    rows = []
+    hours_later = []
+    for _ in range(3):
+        grown_older(2 * 3600)
+        hours_later.append(timed(lambda: run(nothing)))
+    rows = [
+        (
+            "nothing new in all of the matrix, index last looked at 2 h ago",
+            f"{min(hours_later):.2f} s",
+            "goal: under 10 s",
+        )
+    ]
     for name, command, goal in [
-        ("nothing new, index looked at within the hour", nothing, 2.0),
+        ("the same, index looked at within the hour", nothing, 2.0),
         ("`nox -l`", [sys.executable, "-m", "nox", "-l"], 1.0),
         ("`python -m compatmatrix --help`", [sys.executable, "-m", "compatmatrix", "--help"], 0.3),
     ]:
@@ -163,6 +165,15 @@ def measured_report(reports: Path) -> tuple[float, float]:
     began = time.perf_counter()
     output = run([sys.executable, "-c", code, "report", "--reports", str(reports)])
     return time.perf_counter() - began, int(output.split()[-1]) / 1024
+
+
+def grown_older(seconds: int) -> None:
+    """Make the engine's lists of releases and its locks older than they are: time passes."""
+    for folder, field in (("index", "read"), ("locks", "resolved")):
+        for path in (cache_folder() / folder).glob("*.json"):
+            tree = json.loads(path.read_bytes())
+            tree[field] -= seconds
+            path.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def cache_folder() -> Path:
