@@ -15,6 +15,7 @@ from compatmatrix.progress import Display, timings
 from compatmatrix.publish import readme, terminal, write
 from compatmatrix.schedule import Result
 from compatmatrix.setting import Setting
+from compatmatrix.support import View
 
 
 def run_missing(setting: Setting) -> int:
@@ -26,7 +27,8 @@ def run_missing(setting: Setting) -> int:
     ledger.append(setting.records, todo.facts)
     results = run_jobs(setting, jobs) if jobs else []
     now, _ = write_reports(setting)
-    terminal.print_table(setting.console, support.view(now, setting.config, setting.probes))
+    view = support.view(now, setting.config, setting.probes)
+    terminal.print_table(setting.console, view)
     setting.say(f"reports: {setting.reports / 'compatibility.md'}, compatibility.json; records: {setting.records}")
     failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
     for title, why in failed:
@@ -34,7 +36,7 @@ def run_missing(setting: Setting) -> int:
     if setting.asked.timings:
         for text in timings(results):
             setting.say(text)
-    return _exit_code(setting, earlier, now, results, bool(failed))
+    return _exit_code(setting, earlier, view, results, bool(failed))
 
 
 def rebuild_reports(setting: Setting) -> int:
@@ -87,8 +89,7 @@ def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
         return run.go(jobs, setting.asked.jobs)
 
 
-def _exit_code(setting: Setting, earlier: Ledger, now: Ledger, results: Sequence[Result], failed: bool) -> int:
-    view = support.view(now, setting.config, setting.probes)
+def _exit_code(setting: Setting, earlier: Ledger, view: View, results: Sequence[Result], failed: bool) -> int:
     if "changed" in setting.asked.fail_on:
         moved = alarm.alarming(alarm.compare(support.view(earlier, setting.config, setting.probes), view))
         for move in moved:

@@ -56,6 +56,8 @@ def _settled(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Tabs become spaces; escape sequences and what has no visible form (Cc, Cf, Cs, Co, Cn, Zl, Zp) goes."""
+    if text.isprintable():  # nothing of all that is in it, as in nearly every text
+        return text
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?", "", text.expandtabs(4))
     return "".join(
         character
