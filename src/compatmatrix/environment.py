@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -78,14 +78,22 @@ class Workspace:
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
         try:
             whole.unlink(missing_ok=True)
-            written = self._written(cell, place)
+            self._sync(cell, python, self._written(cell, place))
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
+        if self._byte_code:
+            self._byte_code.provide(base, cell.python, folder)
+        whole.touch()
+        self._holds[place] = cell.lock
+        return python
+
+    def _sync(self, cell: Cell, python: Path, lock: Sequence[str | Path]) -> None:
+        """Make the environment hold the lock, and nothing else."""
         arguments: list[str | Path] = [
             "pip",
             "sync",
             "--quiet",
-            *written,
+            *lock,
             "--python",
             python,
             "--require-hashes",
@@ -100,11 +108,6 @@ class Workspace:
             uv.run([*arguments, "--offline"])
         except (uv.Refused, Trouble):
             _checked(arguments, lambda text: _as_listed(self._config, cell, text))
-        if self._byte_code:
-            self._byte_code.provide(base, cell.python, folder)
-        whole.touch()
-        self._holds[place] = cell.lock
-        return python
 
     def _written(self, cell: Cell, place: str) -> list[str | Path]:
         """The lock as files, in uv's arguments. Raises OSError."""
