@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,8 +40,10 @@ class Site:
         return [sys.executable, "-m", "compatmatrix", named, "--config", config, *rest]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        # Whoever runs the tests in the background has SIGINT ignored, and so would all that they start.
         return subprocess.Popen(
             self.command(*arguments),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env=self.environ,
             text=True,
             stdout=subprocess.PIPE,

@@ -92,10 +92,9 @@ def test_interrupted(site: Site, figures: Figures, how: signal.Signals, moment: 
     process.send_signal(how)
     said, _ = process.communicate(timeout=30)
     took = time.monotonic() - began
-    if process.returncode == -how:
-        pytest.skip("Python itself had not begun yet")
     assert took < 5
-    if process.returncode != 0:
+    # Before it has begun, and when all is done, it is Python that goes, by the signal or as if there had been none.
+    if process.returncode not in (0, -how):
         assert process.returncode == 130, said
         assert "interrupted: " in said
         assert "the same command" in said

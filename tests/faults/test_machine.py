@@ -10,9 +10,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from compatmatrix import disk, ledger
+from compatmatrix import disk, ledger, recordfile
 from faults.ground import Figures, Site
 
 RUNS = int(os.environ.get("COMPATMATRIX_RUNS", "200"))
@@ -74,8 +75,14 @@ def test_a_disk_that_takes_nothing(settled: Site, figures: Figures, fault: str) 
 
 def test_a_clock_that_was_set_back(settled: Site, figures: Figures) -> None:
     """What is on disk comes from the future, lists of releases and locks included."""
-    for path in settled.project.records.glob("*.jsonl"):
-        path.write_text(path.read_text().replace('"recorded":"20', '"recorded":"21'))
+    records = settled.project.records
+    for path in records.glob("?.*.jsonl"):
+        lines = recordfile.read(path, recordfile.pins_of(records))
+        later = [
+            msgspec.structs.replace(record, recorded=record.recorded.replace("20", "21", 1)) for record in lines.records
+        ]
+        path.write_bytes(recordfile.content(later, (), ()))
+    assert min(record.recorded for record in ledger.read(records).records.values()) > "2100"
     for path in [*settled.cache.glob("index/*.json"), *settled.cache.glob("locks/*.json")]:
         tree = json.loads(path.read_text())
         for key in ("read", "resolved"):
