@@ -87,7 +87,7 @@ def cells(scratch: Path) -> list[tuple[str, str, str]]:
         (name, f"{value:.1f} s, {value / count:.2f} s a cell", f"{value / mine:.1f} × (d)")
         for name, value in seconds.items()
     ]
-    # What no engine can undercut that gives each cell a process of its own.
+    # How far ahead the bare processes are: about as far as anything can be that gives each cell one of its own.
     best = ", ".join(f"{name[:3]} {value / floor:.1f} ×" for name, value in list(seconds.items())[:-1])
     rows.append(
         (

@@ -8,6 +8,7 @@ It writes one JSON object per line to the events file, so that a cell that dies 
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import json
 import os
@@ -44,11 +45,16 @@ def main() -> int:
 
     lookout = Lookout()
     tell("import")
+    # Modules are there to stay: to look for garbage among them again and again takes a fifth of a cell's time.
+    gc.disable()
     try:
         __import__(task["import"])
     except BaseException as error:
         tell("import-failed", exception=describe(error), sources=_sources())
         return 4
+    finally:
+        gc.freeze()
+        gc.enable()
     lookout.after_the_import(describe, task["lock"], task["probes"])
     tell("imported")
     code = int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))

@@ -15,7 +15,10 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # at run time it would take longer than all that is done here
+    from typing import Any
 
 MEMORY = 2 << 30
 DIGEST = hashlib.sha256().digest_size
@@ -39,11 +42,13 @@ def main() -> None:
 def provide(root: str, name: str, store: str) -> None:
     """Put the byte code of one source beside it, unless there is some."""
     source = os.path.join(root, name)
-    if not name.endswith(".py") or os.path.realpath(source) != source or not source.startswith(root + os.sep):
+    if not name.endswith(".py") or not source.startswith(root + os.sep):
         return
     target = importlib.util.cache_from_source(source)
+    if os.path.lexists(target) or os.path.realpath(source) != source:
+        return
     status = os.stat(source)
-    if os.path.lexists(target) or not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return
     with open(source, "rb") as file:
         text = file.read()
