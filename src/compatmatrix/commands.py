@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from compatmatrix import ledger, planning, probes, schedule, support
 from compatmatrix.agenda import Job, shard
@@ -55,7 +57,7 @@ def write_reports(setting: Setting) -> tuple[Ledger, int]:
 
     Nobody records anything meanwhile, and what another run has recorded since is in them: the last to write tells all.
     """
-    with ledger.held(setting.records):
+    with ledger.held(setting.records), _keeping_all():
         known = ledger.read(setting.records)
         files = write.contents(known, setting.config, setting.probes)
         write.write(setting.reports, files)
@@ -64,6 +66,16 @@ def write_reports(setting: Setting) -> tuple[Ledger, int]:
             view = support.view(known, setting.config, setting.probes)
             write.write(page.parent, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
     return known, len(files)
+
+
+@contextmanager
+def _keeping_all() -> Iterator[None]:
+    """Nothing is garbage before all reports are made: looking for some would take a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:

@@ -40,7 +40,7 @@ def restored(record: Record, known: Mapping[str, str]) -> Record:
 
 def parse(text: str) -> dict[str, str]:
     """Name -> requirement line, of the file's text."""
-    return {name_of(line): line for line in text.splitlines() if HASH in line}
+    return {_name(line): line for line in text.splitlines() if HASH in line}
 
 
 def text_of(lines: Iterable[str]) -> str:
@@ -51,6 +51,8 @@ def text_of(lines: Iterable[str]) -> str:
 @cache
 def name_of(line: str) -> str:
     """``name==version@digest`` of a requirement line with hashes; what is a name already, or has none, stays as it is."""
-    if HASH not in line:
-        return line
+    return _name(line) if HASH in line else line
+
+
+def _name(line: str) -> str:
     return f"{line.split(' ', 1)[0]}@{hashlib.sha256(line.encode()).hexdigest()[:10]}"
