@@ -53,7 +53,7 @@ class Office:
         self.resolved: list[str] = []
         monkeypatch.setattr(room.lock, "resolve", self._resolve)  # type: ignore[attr-defined]
 
-    def _resolve(self, config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
+    def _resolve(self, config: Config, wanted: Wanted, cache: Path, connections: int) -> Cell | Unresolvable:
         self.resolved.append(wanted.title)
         answer = self.answers.get((wanted.subject, wanted.pairing), cell(wanted.subject))
         if isinstance(answer, Trouble):

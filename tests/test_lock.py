@@ -36,9 +36,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     found: list[str] = []
     really = uv.run
 
-    def run(arguments: list[str], *, stdin: str | None = None) -> str:
+    def run(arguments: list[str], *, stdin: str | None = None, connections: int) -> str:
         found.append(arguments[arguments.index("--python-version") + 1].removesuffix(".99"))
-        return really(arguments, stdin=stdin)
+        return really(arguments, stdin=stdin, connections=connections)
 
     monkeypatch.setattr(uv, "run", run)
     yield found

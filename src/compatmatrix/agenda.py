@@ -23,8 +23,8 @@ from compatmatrix.model import BISECTED, Cell, CellState, Outcome, Record, Troub
 from compatmatrix.plan import Selection
 from compatmatrix.spelling import digest, format_instant, parse_instant
 
-RESOLVERS = 8
-"""Resolutions at once: each mostly waits for the index."""
+RESOLVERS = 12
+"""Resolutions at once: each mostly waits for the index. They share as many connections: with more, an index stalls some."""
 
 DRIFT_DAYS = 30
 """How long a `newest` cell answers while only packages have moved that are neither subject nor companion."""
@@ -161,11 +161,12 @@ def _resolve_all(
 ) -> list[Cell | lock.Unresolvable | Trouble | str]:
     done = 0
     mutex = threading.Lock()
+    connections = RESOLVERS // max(1, min(RESOLVERS, len(wishes)))
 
     def one(wish: Wanted) -> Cell | lock.Unresolvable | Trouble | str:
         nonlocal done
         try:
-            return wish.refused or lock.resolve(config, wish, cache / "locks")
+            return wish.refused or lock.resolve(config, wish, cache / "locks", connections)
         except Trouble as trouble:
             return trouble
         finally:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,8 +39,11 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
+def resolve(config: Config, wanted: Wanted, cache: Path, connections: int = 2) -> Cell | Unresolvable:
     """The cell that the wish comes to: the first candidate Python on which a complete set exists.
+
+    Args:
+        connections: how many the resolver may have with the index.
 
     Raises:
         Trouble: the resolver could not work (index, network, disk).
@@ -49,7 +53,7 @@ def resolve(config: Config, wanted: Wanted, cache: Path) -> Cell | Unresolvable:
     kept = cache / f"{digest(question)}.json"
     known = _read(kept, wanted)
     if known is None:
-        known = _resolve(config, wanted)
+        known = _resolve(config, wanted, connections)
         _write(kept, known)
     if known.lock is None:
         return Unresolvable(python=known.python, why=known.why)
@@ -80,7 +84,7 @@ def named_versions(config: Config, lock: Lock) -> dict[str, str]:
     return {name: versions[canonicalize_name(name)] for name in config.named if canonicalize_name(name) in versions}
 
 
-def _resolve(config: Config, wanted: Wanted) -> _Kept:
+def _resolve(config: Config, wanted: Wanted, connections: int) -> _Kept:
     first_refusal: _Kept | None = None
     # A no is believed only of an index that was asked just now: what the resolver goes by can be some minutes old, and
     # older than the lists that the wish was made from.
@@ -88,7 +92,7 @@ def _resolve(config: Config, wanted: Wanted) -> _Kept:
         first_refusal = None
         for python in wanted.pythons:
             try:
-                text = _compiled(config, wanted, python, *more)
+                text = _compiled(config, wanted, python, connections, more)
             except uv.Refused as refusal:
                 # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
                 if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
@@ -103,18 +107,19 @@ def _resolve(config: Config, wanted: Wanted) -> _Kept:
     return first_refusal
 
 
-def _compiled(config: Config, wanted: Wanted, python: str, *more: str) -> str:
+def _compiled(config: Config, wanted: Wanted, python: str, connections: int, more: Sequence[str]) -> str:
     """uv's answer, a pylock.toml."""
     requirements = list(wanted.requirements)
     if wanted.wheel:
         requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
     if not wanted.nightly and not config.index.only:
-        return uv.run([*_arguments(config, wanted, python, "-"), *more], stdin="\n".join(requirements) + "\n")
+        arguments = [*_arguments(config, wanted, python, "-"), *more]
+        return uv.run(arguments, stdin="\n".join(requirements) + "\n", connections=connections)
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as scratch:
         project = Path(scratch) / "pyproject.toml"
         while True:
             project.write_text(_project(config, wanted, requirements), encoding="utf-8")
-            text = uv.run([*_arguments(config, wanted, python, str(project)), *more])
+            text = uv.run([*_arguments(config, wanted, python, str(project)), *more], connections=connections)
             # It says so only of packages that the project asks for itself: what others asked for has to be added.
             further = _unbound(config, requirements, text)
             if not further:

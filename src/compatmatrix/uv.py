@@ -16,7 +16,6 @@ from compatmatrix.model import Trouble
 from compatmatrix.places import cache_folder
 
 SECONDS = 600
-CONNECTIONS = "2"
 
 # Settings of the user's that would change what is resolved or where it goes; everything about the index and
 # credentials, the cache and certificates stays.
@@ -49,8 +48,18 @@ class Refused(Exception):
     """uv answered, and the answer is no (its exit code 1): the text says why."""
 
 
-def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    connections: int = 2,
+) -> str:
     """Run uv and return its standard output.
+
+    Args:
+        connections: how many it may have with the index, unless the environment says. Several work at once, each with
+            fifty if it is let, and an index stalls some of so many for seconds.
 
     Raises:
         Refused: uv ended with 1, its code for "done, and the answer is no".
@@ -59,8 +68,7 @@ def run(arguments: Sequence[str | Path], *, stdin: str | None = None, environ: M
     command = confine.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
-    # Several work at once, each with fifty connections if it is let: an index stalls some of them for seconds.
-    clean.setdefault("UV_CONCURRENT_DOWNLOADS", CONNECTIONS)
+    clean.setdefault("UV_CONCURRENT_DOWNLOADS", str(connections))
     name = f"uv {arguments[0]} {arguments[1]}"
     try:
         with subprocess.Popen(
