@@ -7,6 +7,7 @@ answer for good, and one about "now" has one for as long as the lists of release
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import time
@@ -85,26 +86,38 @@ def named_versions(config: Config, lock: Lock) -> dict[str, str]:
 
 
 def _resolve(config: Config, wanted: Wanted, connections: int) -> _Kept:
-    first_refusal: _Kept | None = None
-    # A no is believed only of an index that was asked just now: what the resolver goes by can be some minutes old, and
-    # older than the lists that the wish was made from.
-    for more in ((), ("--refresh",)):
-        first_refusal = None
+    refusals: list[_Kept] = []
+    anew: list[str] = []
+    for _ in ("what the resolver knows", "what the index says now"):
+        refusals, said = [], ""
         for python in wanted.pythons:
             try:
-                text = _compiled(config, wanted, python, connections, more)
+                text = _compiled(config, wanted, python, connections, anew)
             except uv.Refused as refusal:
                 # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
                 if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
                     raise Trouble(f"the resolver failed for {wanted.title}: {str(refusal)[-1000:]}") from None
-                first_refusal = first_refusal or _Kept(
-                    resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))
-                )
+                refusals.append(_Kept(resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))))
+                said += str(refusal)
             else:
                 return _Kept(resolved=time.time(), python=python, lock=parse_pylock(text))
-    if first_refusal is None:
+        anew = _about(config, said)
+    if not refusals:
         raise ValueError(f"{wanted.title} has no candidate Python")
-    return first_refusal
+    return refusals[0]
+
+
+def _about(config: Config, refusal: str) -> list[str]:
+    """Options that make the resolver ask anew for the packages that a refusal turns on.
+
+    It goes by what it asked some minutes ago, which can be older than the lists that the wish was made from: a no is
+    believed only of an index that was asked just now.
+    """
+    named = re.findall(
+        r"([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?(?:[=<>!~]=|[<>])|(?:versions? of|Because) ([A-Za-z0-9][\w.-]*)", refusal
+    )
+    names = {canonicalize_name(one or other) for one, other in named} | set(map(canonicalize_name, config.named))
+    return [part for name in sorted(names) for part in ("--refresh-package", name)]
 
 
 def _compiled(config: Config, wanted: Wanted, python: str, connections: int, more: Sequence[str]) -> str:
