@@ -141,6 +141,12 @@ def test_defect_a_release_that_the_resolver_had_not_heard_of_was_called_unresolv
         assert not [request for request in index.requests if request.path == "/simple/subject/"], "it goes by the page"
         index.add(world.subject("works", "9.0", "2025-08-02"))
         assert isinstance(resolve(project.config, project.wanted("9.0", tools=False), locks), Cell)
+        # Nor of what a release asks for, and nobody here has a name for.
+        for version in ("1.0", "2.0"):
+            index.add(replace(world.helper(version, "2025-08-02", "Another."), name="other", requires=()))
+            made = world.subject("works", f"9.{version}", "2025-08-02")
+            index.add(replace(made, requires=(*made.requires, f"other>={version}")))
+            assert isinstance(resolve(project.config, project.wanted(f"9.{version}", tools=False), locks), Cell)
 
 
 def test_the_second_python_is_tried_where_the_first_has_no_answer(
