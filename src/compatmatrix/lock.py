@@ -12,18 +12,22 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from compatmatrix import uv
 from compatmatrix.config import Config
 from compatmatrix.model import Cell, Lock, Pin, Source, Trouble, Wanted
 from compatmatrix.releases import FRESH_SECONDS
 from compatmatrix.spelling import digest, parse_instant
+
+
+ROUNDS = 5
+"""How often the resolver is asked at most, each time with more packages that the index is asked for anew."""
 
 
 class Unresolvable(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,42 +90,43 @@ def named_versions(config: Config, lock: Lock) -> dict[str, str]:
 
 
 def _resolve(config: Config, wanted: Wanted, connections: int) -> _Kept:
+    if not wanted.pythons:
+        raise ValueError(f"{wanted.title} has no candidate Python")
+    # The resolver goes by what it asked some minutes ago, which can be older than the lists that the wish was made
+    # from: a no is believed only where the index was asked just now for all that it turns on.
+    asked_now: set[NormalizedName] = set()
     refusals: list[_Kept] = []
-    anew: list[str] = []
-    for _ in ("what the resolver knows", "what the index says now"):
-        refusals, said = [], ""
+    for _ in range(ROUNDS):
+        refusals = []
+        named = set(map(canonicalize_name, config.named))
         for python in wanted.pythons:
             try:
-                text = _compiled(config, wanted, python, connections, anew)
+                text = _compiled(config, wanted, python, connections, sorted(asked_now))
             except uv.Refused as refusal:
                 # Without upload times a date bound leaves nothing: that is the index's doing, not the release's.
                 if "No solution found" not in str(refusal) or "missing an upload date" in str(refusal):
                     raise Trouble(f"the resolver failed for {wanted.title}: {str(refusal)[-1000:]}") from None
                 refusals.append(_Kept(resolved=time.time(), python=python, lock=None, why=_reason(str(refusal))))
-                said += str(refusal)
+                named |= _named(str(refusal))
             else:
                 return _Kept(resolved=time.time(), python=python, lock=parse_pylock(text))
-        anew = _about(config, said)
-    if not refusals:
-        raise ValueError(f"{wanted.title} has no candidate Python")
+        if named <= asked_now:
+            break
+        asked_now |= named
     return refusals[0]
 
 
-def _about(config: Config, refusal: str) -> list[str]:
-    """Options that make the resolver ask anew for the packages that a refusal turns on.
-
-    It goes by what it asked some minutes ago, which can be older than the lists that the wish was made from: a no is
-    believed only of an index that was asked just now.
-    """
-    named = re.findall(
+def _named(refusal: str) -> set[NormalizedName]:
+    """The packages that a refusal speaks of; what only looks like one does no harm."""
+    found = re.findall(
         r"([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?(?:[=<>!~]=|[<>])|(?:versions? of|Because) ([A-Za-z0-9][\w.-]*)", refusal
     )
-    names = {canonicalize_name(one or other) for one, other in named} | set(map(canonicalize_name, config.named))
-    return [part for name in sorted(names) for part in ("--refresh-package", name)]
+    return {canonicalize_name(one or other) for one, other in found}
 
 
-def _compiled(config: Config, wanted: Wanted, python: str, connections: int, more: Sequence[str]) -> str:
+def _compiled(config: Config, wanted: Wanted, python: str, connections: int, asked_now: Iterable[str]) -> str:
     """uv's answer, a pylock.toml."""
+    more = [part for name in asked_now for part in ("--refresh-package", name)]
     requirements = list(wanted.requirements)
     if wanted.wheel:
         requirements[0] = f"{config.subject.name} @ {wanted.wheel}"
