@@ -25,7 +25,6 @@ from compatmatrix.model import Cell, Lock, Pin, Source, Trouble, Wanted
 from compatmatrix.releases import FRESH_SECONDS
 from compatmatrix.spelling import digest, parse_instant
 
-
 ROUNDS = 5
 """How often the resolver is asked at most, each time with more packages that the index is asked for anew."""
 
