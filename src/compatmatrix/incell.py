@@ -8,6 +8,7 @@ It writes one JSON object per line to the events file, so that a cell that dies 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.metadata
 import json
@@ -76,12 +77,13 @@ def _differences(lock: dict[str, str]) -> list[str]:
 
 
 def _sources() -> list[str]:
-    """Files of the environment that modules were imported from."""
+    """Files of the environment that modules were imported from; what calls itself a module need not be one."""
     found = []
     for module in list(sys.modules.values()):
-        path = getattr(module, "__dict__", {}).get("__file__")
-        if isinstance(path, str) and path.endswith(".py") and path.startswith(sys.prefix + os.sep):
-            found.append(os.path.relpath(path, sys.prefix))
+        with contextlib.suppress(Exception):
+            path = module.__dict__.get("__file__")
+            if isinstance(path, str) and path.endswith(".py") and path.startswith(sys.prefix + os.sep):
+                found.append(os.path.relpath(path, sys.prefix))
     return found
 
 
