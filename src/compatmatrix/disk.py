@@ -38,11 +38,13 @@ def keep_within(folder: Path, limit: int, packages: Sequence[str], say: Callable
 
     What an environment holds stays there; only a later cell has to fetch again what it needs.
     """
+    if used(folder) <= limit:
+        return
+    shutil.rmtree(folder / BYTE_CODE, ignore_errors=True)
     for names in (list(packages), []):
         before = used(folder)
         if before <= limit:
             return
-        shutil.rmtree(folder / BYTE_CODE, ignore_errors=True)
         try:
             uv.run(["cache", "clean", *names])
         except (uv.Refused, Trouble) as error:

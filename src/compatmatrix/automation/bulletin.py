@@ -8,15 +8,14 @@ from pathlib import Path
 import msgspec
 
 from compatmatrix import support
-from compatmatrix.automation import alarm, guard
+from compatmatrix.automation import alarm, guard, handover
 from compatmatrix.automation.alarm import Move, Standing
 from compatmatrix.automation.guard import Refusal
 from compatmatrix.automation.shards import Plan, missing
 from compatmatrix.config import Config
 from compatmatrix.ledger import Ledger
-from compatmatrix.model import Probe, Trouble, UserError
+from compatmatrix.model import Probe
 from compatmatrix.publish import words
-from compatmatrix.spelling import canonical
 
 SCHEMA = 1
 
@@ -76,21 +75,9 @@ def make(
 
 def read(path: Path) -> Bulletin:
     """Raises UserError where there is none or it cannot be read."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Bulletin)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UserError(
-            f"{path}: no bulletin can be read ({str(error)[:200]}); `merge --bulletin` writes one"
-        ) from None
-    if found.schema != SCHEMA:
-        raise UserError(f"{path}: a bulletin of schema {found.schema}; this version reads {SCHEMA}")
-    return found
+    return handover.read(path, Bulletin, SCHEMA, "merge --bulletin")
 
 
 def save(bulletin: Bulletin, path: Path) -> None:
     """Raises Trouble where the disk does not take it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(canonical(bulletin) + b"\n")
-    except OSError as error:
-        raise Trouble(f"the bulletin cannot be written to {path}: {error.strerror}") from None
+    handover.save(bulletin, path)

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 
 from compatmatrix.agenda import Job, parts
+from compatmatrix.automation import handover
 from compatmatrix.ledger import Ledger, merge
-from compatmatrix.model import CellState, Probe, Record, Release, Trouble, UserError
-from compatmatrix.spelling import by_version, canonical, digest, parse_instant
+from compatmatrix.model import CellState, Probe, Record, Release, UserError
+from compatmatrix.spelling import by_version, digest, parse_instant
 
 SCHEMA = 1
 """Version of the plan's file; raised when a reader of the old one would misread."""
@@ -96,12 +97,7 @@ def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") 
     Raises:
         UserError: there is no such file, it is no plan, or it was made for something else.
     """
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UserError(f"{path}: no plan can be read ({str(error)[:200]}); `plan --save` writes one") from None
-    if plan.schema != SCHEMA:
-        raise UserError(f"{path}: a plan of schema {plan.schema}; this version reads {SCHEMA}")
+    plan = handover.read(path, Plan, SCHEMA, "plan --save")
     if probes is not None:
         if plan.platform != platform:
             raise UserError(f"{path}: the plan is for {plan.platform}, and this machine is {platform}")
@@ -115,11 +111,7 @@ def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") 
 
 def save(plan: Plan, path: Path) -> None:
     """Raises Trouble where the disk does not take it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(canonical(plan) + b"\n")
-    except OSError as error:
-        raise Trouble(f"the plan cannot be written to {path}: {error.strerror}") from None
+    handover.save(plan, path)
 
 
 def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
