@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from compatmatrix import probes
+from compatmatrix import probes, syntax
 from compatmatrix.model import Probe, UserError
 from ground import PROBES, write
 
@@ -63,7 +64,7 @@ def test_a_changed_probe_is_a_new_question_and_no_other_is(folder: Path) -> None
 
 
 def test_a_changed_helper_makes_every_question_new(folder: Path) -> None:
-    assert changed(folder, "subject_api.py", PROBES["subject_api.py"] + "\n# more\n") == set(digests(folder))
+    assert changed(folder, "subject_api.py", PROBES["subject_api.py"] + "\nmore = 1\n") == set(digests(folder))
 
 
 def test_what_stands_beside_the_probes_of_a_file_belongs_to_them_all_and_to_no_other_file(folder: Path) -> None:
@@ -88,6 +89,48 @@ def test_defect_a_probe_added_to_a_file_made_the_questions_beside_it_new(folder:
     """The blank lines around it counted as source of the others."""
     text = PROBES["test_value.py"] + '\n\ndef test_new():\n    """New?"""\n'
     assert changed(folder, "test_value.py", text) == {"new"}
+
+
+def test_defect_a_docstring_a_comment_or_a_title_made_every_answer_stale(folder: Path) -> None:
+    """Digests covered bytes. Only code that decides what a run observes may make a recorded answer stale."""
+    write(folder, {"recipes/held.form.py": '"""Recipe."""\nvalue = 1\n'})
+    helper = '"""Other words."""\n' + PROBES["subject_api.py"].partition('"""\n')[2] + "\n# a comment\n"
+    assert changed(folder, "subject_api.py", helper) == set()
+    text = PROBES["test_value.py"].replace('title="Held Value"', 'title="A Value, held"')
+    assert text != PROBES["test_value.py"]
+    assert changed(folder, "test_value.py", text) == set()
+    assert changed(folder, "test_value.py", text.replace("def test_held", "# why\n\n\ndef test_held")) == set()
+    assert changed(folder, "recipes/held.form.py", "value   =   1  # one\n") == set()
+    assert changed(folder, "recipes/held.form.py", "value = 2\n") == {"held"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1", "x = 2"),
+        ("x = 1", "x = 1.0"),
+        ("x = 1", "x = True"),
+        ('x = "1"', 'x = b"1"'),
+        ("x = f(a)", "x = f(*a)"),
+        ("x = f(a=1)", "x = f(b=1)"),
+        ("def f(a): return a", "def f(a, /): return a"),
+        ("def f():\n    'words'", "def f():\n    return 'words'"),
+        ("x = [1]", "x = (1,)"),
+        ("x = not a", "x = -a"),
+        ("x = a is None", "x = a is not None"),
+        ('x = f"{a!r}"', 'x = f"{a}"'),
+        ("x = a[1:]", "x = a[:1]"),
+        ("x = {1: None}", "x = {**None}"),
+    ],
+)
+def test_code_that_differs_has_another_digest(one: str, other: str) -> None:
+    assert syntax.tree_digest(ast.parse(one)) != syntax.tree_digest(ast.parse(other))
+
+
+def test_layout_comments_and_docstrings_are_no_part_of_a_digest() -> None:
+    one = 'def f(a):\n    """Words."""\n    return (a\n            + 1)\n'
+    other = "def f( a ):  # a comment\n    return a + 1\n"
+    assert syntax.tree_digest(ast.parse(one)) == syntax.tree_digest(ast.parse(other))
 
 
 def test_reading_runs_nothing(folder: Path) -> None:

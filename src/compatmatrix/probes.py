@@ -8,12 +8,14 @@ first paragraph, and what else there is to say stands in one mark with literal a
 from __future__ import annotations
 
 import ast
-import hashlib
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from compatmatrix.model import Probe, UserError
+from compatmatrix.spelling import digest
+from compatmatrix.syntax import tree_digest
 
 MARK = ("title", "group", "links", "control", "needs")
 """What the mark may say."""
@@ -22,22 +24,20 @@ MARK = ("title", "group", "links", "control", "needs")
 def read(folder: Path) -> tuple[Probe, ...]:
     """Every probe of the folder, in the order of files and of functions in them.
 
-    The digest covers the function, the rest of its file that is no probe, every helper module of the folder and
-    the recipes whose name begins with the probe's id: all source that decides the answer, and no other probe's.
+    The digest covers the syntax trees of the function, of the rest of its file that is no probe, of every helper
+    module of the folder and of the recipes whose name begins with the probe's id: all code that decides what a run
+    observes, and no other probe's. The mark is no part of it: it says how answers are shown and weighed.
 
     Raises:
         UserError: a file is no Python, a probe has no docstring, or two have one name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of probes")
-    helpers = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        if not path.name.startswith("test_"):
-            _parsed(path, path.read_text(encoding="utf-8"))
-            helpers.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    modules = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("test_"))
+    helpers = {path.name: tree_digest(_parsed(path)) for path in modules}
     probes: dict[str, Probe] = {}
     for path in sorted(folder.glob("test_*.py")):
-        for probe in _of_file(path, folder, helpers.hexdigest()):
+        for probe in _of_file(path, folder, helpers):
             if probe.id in probes:
                 raise UserError(f"{path}: the probe {probe.id!r} stands in {probes[probe.id].file} too; rename one")
             probes[probe.id] = probe
@@ -50,16 +50,11 @@ def read(folder: Path) -> tuple[Probe, ...]:
     return tuple(probes.values())
 
 
-def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
-    text = path.read_text(encoding="utf-8")
-    functions = list(_functions(_parsed(path, text), path))
-    lines = text.splitlines(keepends=True)
-    rest = list(lines)
-    for node in functions:
-        for number in range(_first_line(node) - 1, node.end_lineno or node.lineno):
-            rest[number] = ""
-    # Blank lines decide nothing, and they change with every probe that is added to the file.
-    beside = "".join(line for line in rest if line.strip())
+def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[Probe]:
+    tree = _parsed(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    functions = list(_functions(tree, path))
+    beside = tree_digest(ast.Module([node for node in tree.body if node not in functions], type_ignores=[]))
     for node in functions:
         question, _, advice = (ast.get_docstring(node) or "").partition("\n\n")
         if not question:
@@ -67,10 +62,8 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
                 f"{path}:{node.lineno}: {node.name} has no docstring; its first paragraph is the question that readers see"
             )
         own = "".join(lines[_first_line(node) - 1 : node.end_lineno])
-        hashed = hashlib.sha256("\0".join([helpers, beside, own]).encode())
         scripts = sorted((folder / "recipes").glob(f"{_id(node)}.*"))
-        for recipe in scripts:
-            hashed.update(recipe.name.encode() + b"\0" + recipe.read_bytes() + b"\0")
+        recipes = {script.name: tree_digest(_parsed(script)) for script in scripts}
         mark = _mark(node, path)
         yield Probe(
             id=_id(node),
@@ -79,7 +72,7 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
             advice=" ".join(advice.split()),
             group=str(mark.get("group", "others")),
             file=path.name,
-            digest=hashed.hexdigest()[:16],
+            digest=digest([helpers, beside, tree_digest(_without_mark(node)), recipes]),
             control=bool(mark.get("control", False)),
             links=tuple(mark.get("links", ())),
             needs=tuple(mark.get("needs", ())),
@@ -88,16 +81,27 @@ def _of_file(path: Path, folder: Path, helpers: str) -> Iterator[Probe]:
         )
 
 
-def _parsed(path: Path, text: str) -> ast.Module:
+def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(text)
+        return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
 
 
+def _is_mark(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(called) == "pytest.mark.probe"
+
+
+def _without_mark(node: ast.FunctionDef) -> ast.FunctionDef:
+    bare = copy.copy(node)
+    bare.decorator_list = [decorator for decorator in node.decorator_list if not _is_mark(decorator)]
+    return bare
+
+
 def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
     for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.probe":
+        if isinstance(decorator, ast.Call) and _is_mark(decorator):
             try:
                 mark = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
             except ValueError:
