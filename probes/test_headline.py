@@ -24,7 +24,7 @@ def test_standalone_variable_optimizer(check: Check, recipe: Callable[[str], Any
     The Variable is given to the optimizer, to the gradient (filtered to `nnx.Variable`) and to the update, as a module
     would be. Where the optimizer takes a filter, it gets the same one.
     """
-    check.trained(recipe(nnx_api.variable_form()))
+    check.trained(nnx_api.train(recipe, nnx.Variable))
 
 
 @pytest.mark.probe(
@@ -34,7 +34,7 @@ def test_standalone_variable_optimizer(check: Check, recipe: Callable[[str], Any
 )
 def test_standalone_param_optimizer(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can `nnx.Optimizer` train an `nnx.Param` that stands outside any module?"""
-    check.trained(recipe(nnx_api.param_form()))
+    check.trained(nnx_api.train(recipe, nnx.Param))
 
 
 @pytest.mark.probe(
@@ -47,7 +47,7 @@ def test_issue_4564_verbatim(check: Check) -> None:
 
     The issue leaves its loss function out; here it is (v + x - 3)^2, summed, read through the Variable's accessor.
     """
-    nnx_api.require_call_without_wrt()
+    nnx_api.require_call("Optimizer", nnx_api.Form(wrt=False, model=False))
 
     def loss_fn(var: Any, x: Any) -> Any:
         return jnp.sum((nnx_api.read(var) + x - 3.0) ** 2)

@@ -163,9 +163,9 @@ def test_standalone_optimizer_jit(check: Check) -> None:
 @pytest.mark.probe(title="ModelAndOptimizer", group="ladder", links=("https://github.com/google/flax/issues/4564",))
 def test_model_and_optimizer(check: Check) -> None:
     """Can `nnx.ModelAndOptimizer` train a bare `nnx.Variable`?"""
-    nnx_api.require("ModelAndOptimizer")
+    nnx_api.require_optimizer("ModelAndOptimizer")
     var = variable()
-    optimizer = nnx.ModelAndOptimizer(var, optax.adam(0.1), wrt=nnx.Variable)
+    optimizer = nnx_api.make_optimizer(var, optax.adam(0.1), nnx.Variable, name="ModelAndOptimizer")
     for _ in range(10):
-        nnx_api.update(optimizer, var, nnx_api.grad(loss, wrt=nnx.Variable)(var))
+        nnx_api.update(optimizer, var, nnx_api.grad(loss, wrt=nnx.Variable)(var), name="ModelAndOptimizer")
     check.trained(nnx_api.read(var))

@@ -76,7 +76,7 @@ def train_nnx(tx: Any, steps: int) -> list[float]:
 @pytest.mark.probe(title="optax.lbfgs", group="neighbours", links=("https://github.com/google/flax/issues/4144",))
 def test_optimizer_lbfgs(check: Check) -> None:
     """Does `nnx.Optimizer` train with `optax.lbfgs`, given the value, the gradient and the value function it asks for?"""
-    nnx_api.require("Optimizer")
+    nnx_api.require_optimizer()
     if not hasattr(optax, "lbfgs"):
         pytest.skip("optax.lbfgs does not exist here")
     nnx_api.require_extra_arguments()

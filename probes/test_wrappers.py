@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import nnx_api
 import optax
 import pytest
 from nnx_api import nnx
 from yardstick import Check
-
-
-def wrapper_of(kind: Any) -> Any:
-    """A module that holds a Variable of that kind. Defined in a function: on a broken pair of Flax and jax even the class may raise."""
-
-    class Wrapper(nnx.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.var = kind(jnp.array(0.0))
-
-    return Wrapper()
-
-
-def loss(wrapper: Any) -> Any:
-    return (nnx_api.read(wrapper.var) - 3.0) ** 2
 
 
 @pytest.mark.probe(title="Module with a Param", group="ways-out", control=True)
@@ -33,7 +18,10 @@ def test_wrapper_param(check: Check, recipe: Callable[[str], Any]) -> None:
 
     This is what NNX was made for. Where it fails, the environment is broken, and other failures in it mean nothing.
     """
-    check.trained(recipe(nnx_api.param_form()))
+    nnx_api.require_optimizer()
+    if not nnx_api.calibrated().trained:
+        check.note("no form of call trains a module that holds an nnx.Param here")
+    check.trained(nnx_api.train(recipe, nnx.Param, nnx_api.module_of, lambda module: module.var))
 
 
 @pytest.mark.probe(title="Module with a Param, jitted", group="ways-out", control=True)
@@ -42,12 +30,12 @@ def test_wrapper_param_jit(check: Check) -> None:
 
     On some pairs of Flax and jax everything eager works and only `nnx.jit` is broken.
     """
-    wrapper = wrapper_of(nnx.Param)
+    wrapper = nnx_api.module_of(nnx_api.variable(nnx.Param))
     optimizer = nnx_api.make_optimizer(wrapper, optax.adam(0.1), wrt=nnx.Param)
 
     @nnx.jit
     def train_step(wrapper: Any, optimizer: Any) -> None:
-        nnx_api.update(optimizer, wrapper, nnx_api.grad(loss)(wrapper))
+        nnx_api.update(optimizer, wrapper, nnx_api.grad(nnx_api.module_loss)(wrapper))
 
     for _ in range(10):
         train_step(wrapper, optimizer)
@@ -62,7 +50,7 @@ def test_wrapper_param_jit(check: Check) -> None:
 def test_wrapper_variable_wrt(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer` train a plain `nnx.Variable` held by a module, when optimizer and gradient are both told to?"""
     nnx_api.require_wrt()
-    check.trained(recipe(nnx_api.variable_form()))
+    check.trained(nnx_api.train(recipe, nnx.Variable, nnx_api.module_of, lambda module: module.var))
 
 
 @pytest.mark.probe(
@@ -75,11 +63,11 @@ def test_wrapper_variable_as_published(check: Check) -> None:
 
     The default filter of optimizer and gradient is `nnx.Param`; a plain Variable is not one.
     """
-    nnx_api.require_call_without_wrt()
-    wrapper = wrapper_of(nnx.Variable)
+    nnx_api.require_call("Optimizer", nnx_api.Form(wrt=False, model=False))
+    wrapper = nnx_api.module_of(nnx_api.variable(nnx.Variable))
     optimizer = nnx.Optimizer(wrapper, optax.adam(0.1))
     for _ in range(10):
-        grads = nnx.grad(loss)(wrapper)
+        grads = nnx.grad(nnx_api.module_loss)(wrapper)
         optimizer.update(grads)
     check.trained(nnx_api.read(wrapper.var))
 
@@ -95,10 +83,10 @@ def test_wrapper_variable_param_filter(check: Check) -> None:
     The documentation's own calls pass `wrt=nnx.Param`. A plain Variable is not a Param.
     """
     nnx_api.require_wrt()
-    wrapper = wrapper_of(nnx.Variable)
+    wrapper = nnx_api.module_of(nnx_api.variable(nnx.Variable))
     optimizer = nnx.Optimizer(wrapper, optax.adam(0.1), wrt=nnx.Param)
     for _ in range(10):
-        nnx_api.update(optimizer, wrapper, nnx.grad(loss)(wrapper))
+        nnx_api.update(optimizer, wrapper, nnx.grad(nnx_api.module_loss)(wrapper))
     check.trained(nnx_api.read(wrapper.var))
 
 
@@ -109,9 +97,11 @@ def test_wrapper_variable_param_filter(check: Check) -> None:
 )
 def test_wrapper_variable_model_and_optimizer(check: Check) -> None:
     """Does a module with a plain `nnx.Variable` learn anything in an `nnx.ModelAndOptimizer` without a filter?"""
-    nnx_api.require("ModelAndOptimizer")
-    wrapper = wrapper_of(nnx.Variable)
-    optimizer = nnx.ModelAndOptimizer(wrapper, optax.adam(0.1))
+    nnx_api.require_optimizer("ModelAndOptimizer")
+    form = nnx_api.Form(wrt=False, model=nnx_api.calibrated("ModelAndOptimizer").form.model)
+    nnx_api.require_call("ModelAndOptimizer", form)
+    wrapper = nnx_api.module_of(nnx_api.variable(nnx.Variable))
+    optimizer = form.construct("ModelAndOptimizer", wrapper, optax.adam(0.1), None)
     for _ in range(10):
-        optimizer.update(nnx.grad(loss)(wrapper))
+        form.update(optimizer, wrapper, nnx.grad(nnx_api.module_loss)(wrapper))
     check.trained(nnx_api.read(wrapper.var))
