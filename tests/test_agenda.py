@@ -29,6 +29,7 @@ def cell(subject: str, companion: str = "3.0", python: str = "3.11") -> Cell:
         platform=PLATFORM,
         lock=(Pin(name="companion", version=companion, sha256=()), Pin(name="subject", version=subject, sha256=())),
         versions={"subject": subject, "companion": companion},
+        companions=("companion",),
     )
 
 

@@ -40,7 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         return (
-            ", ".join(f"{name} {version}" for name, version in self.cell.versions.items())
+            ", ".join(f"{name} {self.cell.versions[name]}" for name in self.cell.named)
             + f" (Python {self.cell.python}; {', '.join(self.labels)})"
         )
 
@@ -140,8 +140,7 @@ def agenda(
 
 def group(job: Job) -> tuple[str, ...]:
     """Python and companions: jobs of one group differ in little but the subject."""
-    # The subject comes first among the named versions; what follows are the companions, heaviest first.
-    return (job.cell.python, *list(job.cell.versions.values())[1:])
+    return (job.cell.python, *(job.cell.versions[name] for name in job.cell.companions))
 
 
 def shard(jobs: Sequence[Job], index: int, count: int) -> tuple[Job, ...]:
