@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,18 +18,22 @@ from compatmatrix.ledger import Ledger
 from compatmatrix.lock import Unresolvable
 from compatmatrix.model import Cell, CellState, Pin, Record, Trouble, Wanted, record_key
 from compatmatrix.plan import Selection
+from compatmatrix.recorded import Slot
 from made import DAY, HELD, PLATFORM, PROBES, config, ledger, probe
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-def cell(subject: str, companion: str = "3.0", python: str = "3.11") -> Cell:
+def cell(subject: str, companion: str = "3.0", python: str = "3.11", other: str = "1.0") -> Cell:
+    """A cell; `other` is the version of a package that nobody names."""
+    pins = {"companion": companion, "other": other, "subject": subject}
     return Cell(
         subject=subject,
         python=python,
         platform=PLATFORM,
-        lock=(Pin(name="companion", version=companion, sha256=()), Pin(name="subject", version=subject, sha256=())),
+        lock=tuple(Pin(name=name, version=version, sha256=("ab", "cd")) for name, version in pins.items()),
         versions={"subject": subject, "companion": companion},
+        companions=("companion",),
     )
 
 
@@ -45,12 +50,17 @@ def wish(subject: str = "0.1.0", pairing: str = "newest", **more: object) -> Wan
 
 
 class Office:
-    """An agenda whose resolver answers from a table: (release, pairing) -> cell, reason, or trouble."""
+    """An agenda whose resolver answers from a table: (release, pairing) -> cell, reason, or trouble.
+
+    ``deleted`` are versions of the package that nobody names of which the index lists no wheel any more.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.config: Config = config(folder)
         self.answers: dict[tuple[str, str], Cell | Unresolvable | Trouble] = {}
         self.resolved: list[str] = []
+        self.deleted: set[str] = set()
+        monkeypatch.setattr(room, "installable", self._installable)
         monkeypatch.setattr(room.lock, "resolve", self._resolve)  # type: ignore[attr-defined]
 
     def _resolve(self, config: Config, wanted: Wanted, cache: Path, connections: int) -> Cell | Unresolvable:
@@ -59,6 +69,9 @@ class Office:
         if isinstance(answer, Trouble):
             raise answer
         return answer
+
+    def _installable(self, config: Config, cells: Mapping[Slot, Cell], cache: Path) -> dict[Slot, Cell]:
+        return {slot: one for slot, one in cells.items() if one.lock[1].version not in self.deleted}
 
     def __call__(self, *wishes: Wanted, known: Ledger | None = None, fresh: bool = False, **more: object) -> Agenda:
         selection = Selection(**more)  # type: ignore[arg-type]
@@ -84,6 +97,7 @@ def recorded(
         "versions": held.versions,
         "pairings": labels,
         "state": CellState.RAN,
+        "lock": held.listed(),
         "probes": put,
         "recorded": DAY,
     }
@@ -187,6 +201,114 @@ def test_labels_bear_the_instant_of_the_world_that_was_asked_about(office: Offic
     known = ledger(recorded(cell("0.1.0"), {"release-day": (DAY,)}))
     (record,) = office(wish(), known=known, as_of=as_of).ready
     assert record.pairings["newest"] == ("2024-03-01T00:00:00Z",)
+
+
+LATER = {**wish().probes, "new": "a digest"}
+"""The probes once there is a new one."""
+
+MOVED = cell("0.1.0", other="2.0")
+"""What a pairing means once the package that nobody names has moved."""
+
+RELEASE_DAY = {"release-day": ("2024-01-01T00:00:00Z",)}
+GRID = {"grid": ("2024-01-01T00:00:00Z",)}
+
+
+def moved(office: Office, kind: str) -> tuple[Wanted, Record]:
+    """A wish with a new probe, and its record from before the index moved."""
+    office.answers["0.1.0", kind] = MOVED
+    labels = {"newest": NEWEST, "release-day": RELEASE_DAY, "grid": GRID, "oldest": {"oldest": (DAY,)}}[kind]
+    explicit = {"companion": "3.0"} if kind == "grid" else {}
+    lowest = ("companion",) if kind == "oldest" else ()
+    return wish(pairing=kind, probes=LATER, companions=explicit, lowest=lowest), recorded(cell("0.1.0"), labels)
+
+
+KINDS = pytest.mark.parametrize("kind", ["newest", "release-day", "grid", "oldest"])
+
+
+@KINDS
+def test_defect_a_new_probe_ran_all_the_others_again_once_the_index_had_moved(office: Office, kind: str) -> None:
+    """What is missing was looked for in the lock that the pairing means today, which had answered nothing."""
+    asked, record = moved(office, kind)
+    (job,) = office(asked, known=ledger(record)).jobs
+    assert (job.cell, job.labels, job.probes) == (cell("0.1.0"), (kind,), {"new": "a digest"})
+    # Nor does it say that the lock was found today: that would put the day off on which it is looked for anew.
+    assert job.record("2025-06-01T00:00:00Z", DAY, CellState.RAN, "", {}).pairings == record.pairings
+
+
+@KINDS
+def test_a_changed_probe_runs_in_the_lock_on_record_and_no_other_does(office: Office, kind: str) -> None:
+    asked, record = moved(office, kind)
+    changed = {**wish().probes, "held": "another digest"}
+    (job,) = office(msgspec.structs.replace(asked, probes=changed), known=ledger(record)).jobs
+    assert (job.cell, job.probes) == (cell("0.1.0"), {"held": "another digest"})
+
+
+@KINDS
+def test_a_lock_of_which_a_wheel_is_gone_is_resolved_anew(office: Office, kind: str) -> None:
+    asked, record = moved(office, kind)
+    office.deleted = {"1.0"}
+    (job,) = office(asked, known=ledger(record)).jobs
+    assert (job.cell, job.probes) == (MOVED, LATER)
+    assert job.record(DAY, DAY, CellState.RAN, "", {}).pairings == {kind: (DAY,)}
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "more", [{"requirements": ("subject==0.1.0", "other>=2")}, {"requirements": ("tool==1.0",)}, {"pythons": ("3.12",)}]
+)
+def test_a_lock_that_does_not_meet_what_is_asked_for_today_is_not_run(
+    office: Office, kind: str, more: dict[str, tuple[str, ...]]
+) -> None:
+    asked, record = moved(office, kind)
+    (job,) = office(msgspec.structs.replace(asked, **more), known=ledger(record)).jobs
+    assert job.cell == MOVED
+
+
+@KINDS
+def test_with_no_probe_missing_a_lock_that_would_be_another_today_stands(office: Office, kind: str) -> None:
+    asked, record = moved(office, kind)
+    found = office(msgspec.structs.replace(asked, probes=wish().probes), known=ledger(record))
+    assert (found.jobs, found.ready) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("resolved", "instant"),
+    [(cell("0.1.0", "3.1"), DAY), (cell("0.1.0", python="3.12"), DAY), (MOVED, "2025-05-02T00:00:00Z")],
+)
+def test_newest_is_another_cell_once_a_companion_or_its_python_moves_and_after_a_month(
+    office: Office, resolved: Cell, instant: str
+) -> None:
+    record = recorded(cell("0.1.0"), {"newest": (instant,)})
+    for probes in (wish().probes, LATER):
+        office.answers["0.1.0", "newest"] = resolved
+        (job,) = office(wish(probes=probes), known=ledger(record)).jobs
+        assert (job.cell, job.probes) == (resolved, probes)
+
+
+def test_two_pairings_with_one_lock_on_record_are_one_job(office: Office) -> None:
+    office.answers["0.1.0", "newest"] = MOVED
+    record = recorded(cell("0.1.0"), {**RELEASE_DAY, **NEWEST})
+    found = office(
+        wish(pairing="newest", probes=LATER), wish(pairing="release-day", probes=LATER), known=ledger(record)
+    )
+    (job,) = found.jobs
+    assert (set(job.labels), job.probes) == ({"newest", "release-day"}, {"new": "a digest"})
+
+
+def test_a_record_that_its_lock_does_not_make_up_is_resolved_anew(office: Office) -> None:
+    asked, record = moved(office, "grid")
+    built = msgspec.structs.replace(record, lock=("subject @ git+https://example.org/it@abc", *record.lock[:2]))
+    (job,) = office(asked, known=ledger(built)).jobs
+    assert (job.cell, job.probes) == (MOVED, LATER)
+
+
+def test_defect_an_old_answer_to_a_changed_probe_hid_the_new_one(office: Office) -> None:
+    """Of two records of a cell the one that was read last counted: one order in two ran the probe again, every day."""
+    today = wish(probes={**wish().probes, "held": "another digest"})
+    old, new = recorded(cell("0.1.0"), NEWEST), recorded(cell("0.1.0"), NEWEST, probes=("held",))
+    new = msgspec.structs.replace(new, key="new", probes={"held": "another digest"})
+    for known in (ledger(old, new), ledger(new, old)):
+        assert office(today, known=known).jobs == ()
 
 
 jobs = st.lists(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import incell
+from compatmatrix import incell, tampercheck
 from compatmatrix.model import Cell, CellState, OutcomeState, Pin, Trouble
 from ground import Ready, ask
 
@@ -109,8 +109,8 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
 def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> None:
     import ast
 
-    text = Path(incell.__file__).read_text(encoding="utf-8")
-    ast.parse(text, feature_version=(3, 8))
+    for file in (incell.__file__, tampercheck.__file__):
+        ast.parse(Path(file).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_defect_a_subject_that_put_its_own_pytest_in_place_had_no_answer(tmp_path: Path, works: Ready) -> None:

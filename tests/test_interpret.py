@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.execute import Raw
-from compatmatrix.interpret import Reading, interpret, weigh
+from compatmatrix.interpret import PHASES, Reading, interpret, weigh
 from compatmatrix.model import CellState, Outcome, OutcomeState, Trouble
 from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
 from test_plain import HOSTILE, invisible
@@ -25,18 +25,25 @@ def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> 
         "exit_code": 0,
         "killed_for": None,
         "events": tuple(events),
-        "report": {"tests": list(tests)},
         "output": "",
         "began": 0.0,
         "seconds": 1.0,
+        **more,
     }
-    return Raw(**{**fields, **more})
+    return Raw(**{"report": {"exitcode": fields["exit_code"], "tests": list(tests)}, **fields})
 
 
 def entry(outcome: str, exception: dict[str, Any] | None = None, when: str = "call", **more: Any) -> dict[str, Any]:
     """What pytest-json-report says of the headline's probe."""
-    metadata = {"metadata": {when: exception}} if exception else {}
-    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **metadata, **more}
+    phases = {name: {"outcome": "passed"} for name in PHASES}
+    if exception:
+        phases[when] = {"outcome": "skipped" if outcome == "skipped" else "failed"}
+        more["metadata"] = {when: exception}
+    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **phases, **more}
+
+
+def without(test: dict[str, Any], *phases: str) -> dict[str, Any]:
+    return {name: value for name, value in test.items() if name not in phases}
 
 
 def exception(kind: str = "subject.core.NotTrainable", message: str = "no", *, package: str | None = "subject") -> Any:
@@ -86,6 +93,40 @@ def test_a_skip_is_absent_with_its_reason() -> None:
     assert found == Outcome(state=OutcomeState.ABSENT, note="there is no subject.Trainer")
 
 
+def skip(*paths: str) -> dict[str, Any]:
+    """What is told of a skip, by the files that its traceback goes through, outermost first."""
+    frames = [{"path": path, "line": 1, "package": "subject" if path[:7] == "subject" else None} for path in paths]
+    return {**exception("Skipped", "no such thing"), "frames": frames}
+
+
+@pytest.mark.parametrize(
+    ("paths", "state"),
+    [
+        (["probes/test_value.py", "_pytest/outcomes.py"], OutcomeState.ABSENT),
+        (["probes/test_value.py", "probes/subject_api.py", "_pytest/outcomes.py"], OutcomeState.ABSENT),
+        (
+            ["probes/test_value.py", "subject/core.py", "probes/test_value.py", "_pytest/outcomes.py"],
+            OutcomeState.ABSENT,
+        ),
+        (["probes/test_value.py", "subject/core.py", "_pytest/outcomes.py"], OutcomeState.RAISES),
+        (["probes/test_value.py", "subject/core.py"], OutcomeState.RAISES),
+        (["probes/test_value.py", "subject/core.py", "elsewhere/core.py"], OutcomeState.RAISES),
+        (["probes/test_value.py", "elsewhere/core.py", "_pytest/outcomes.py"], OutcomeState.INCONCLUSIVE),
+        (["_pytest/outcomes.py"], OutcomeState.INCONCLUSIVE),
+        ([], OutcomeState.INCONCLUSIVE),
+    ],
+)
+def test_defect_a_skip_that_a_package_raised_was_absent(paths: list[str], state: OutcomeState) -> None:
+    """The innermost frame outside pytest decides whose it is."""
+    assert outcome(entry("skipped", skip(*paths))).state is state
+
+
+def test_a_skip_by_a_fixture_or_a_mark_of_the_probe_is_absent() -> None:
+    for paths in (["_pytest/runner.py", "_pytest/skipping.py"], ["probes/conftest.py", "_pytest/outcomes.py"]):
+        test = without(entry("skipped", skip(*paths), "setup"), "call")
+        assert outcome(test).state is OutcomeState.ABSENT
+
+
 @pytest.mark.parametrize("package", ["subject", "companion"])
 def test_what_comes_up_through_subject_or_companion_raises(package: str) -> None:
     reading = interpret(raw(entry("failed", exception(message="no\nmore", package=package))), [STANDALONE])
@@ -131,8 +172,44 @@ def test_a_pass_with_an_exception_is_no_pass() -> None:
     assert outcome(entry("passed", exception())).state is not OutcomeState.SUPPORTED
 
 
-def test_a_probe_that_the_report_is_silent_about_is_inconclusive() -> None:
-    assert interpret(raw(entry("passed")), PROBES).outcomes["held"].state is OutcomeState.INCONCLUSIVE
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("told", ["failed", "skipped", None, 1])
+def test_a_pass_with_a_phase_that_did_not_pass_is_no_pass(phase: str, told: object) -> None:
+    found = interpret(raw({**entry("passed"), phase: {"outcome": told}}), [STANDALONE])
+    assert OutcomeState.SUPPORTED not in {one.state for one in found.outcomes.values()}
+
+
+ENDED_EARLY = Reading(state=CellState.CRASHED, detail="ended without a complete report, exit code 0 (in standalone)")
+
+
+@pytest.mark.parametrize("phases", [("call",), ("call", "teardown"), ("teardown",), PHASES])
+def test_defect_a_probe_in_which_the_session_ended_was_supported(phases: tuple[str, ...]) -> None:
+    """pytest reports a probe as passed whose setup passed and whose call never came to its end."""
+    events = [*STARTED, {"event": "probe", "nodeid": "test_value.py::test_standalone"}, DONE]
+    assert interpret(raw(without(entry("passed"), *phases), events=events), [STANDALONE]) == ENDED_EARLY
+
+
+def test_defect_a_probe_that_the_report_is_silent_about_left_the_others_their_answers() -> None:
+    """It was inconclusive, as if its own question had been at fault: the session had ended before it."""
+    events = [*STARTED, {"event": "probe", "nodeid": "test_value.py::test_standalone"}, DONE]
+    assert interpret(raw(entry("passed"), events=events), PROBES) == ENDED_EARLY
+
+
+def test_a_probe_that_failed_in_its_setup_has_no_call_and_ends_nothing() -> None:
+    test = without(entry("error", exception(), "setup"), "call")
+    assert outcome(test).state is OutcomeState.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("tests", "more"),
+    [
+        ([entry("failed", exception()), entry("passed")], {}),  # one probe twice
+        ([entry("passed")], {"report": {"exitcode": 1, "tests": [entry("passed")]}}),
+        ([entry("passed")], {"report": {"tests": [entry("passed")]}}),
+    ],
+)
+def test_a_report_that_pytest_cannot_have_written_is_none(tests: Any, more: dict[str, Any]) -> None:
+    assert interpret(raw(*tests, **more), [STANDALONE]).state is CellState.CRASHED
 
 
 @pytest.mark.parametrize(
@@ -166,7 +243,7 @@ def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
     assert reading.oddities[:2] == ("subject says that it is 9.9", "7")
     assert reading.oddities[-1] == "changed files of its environment: lib/a.py and 1 more"
     assert len(reading.oddities) == 11
-    assert interpret(raw(events=[*STARTED, {"event": "done", "oddities": "none"}]), [STANDALONE]).oddities == ()
+    assert interpret(raw(events=[*STARTED, {"event": "done", "oddities": "none"}]), []).oddities == ()
 
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
@@ -253,6 +330,7 @@ ANYTHING = st.recursive(
     st.fixed_dictionaries(
         {"nodeid": st.just("x.py::test_standalone")},
         optional={
+            **dict.fromkeys(PHASES, ANYTHING | st.fixed_dictionaries({"outcome": ANYTHING | st.just("passed")})),
             "outcome": ANYTHING | st.sampled_from(["failed", "skipped", "error"]),
             "metadata": ANYTHING | st.fixed_dictionaries({"call": ANYTHING}),
             "user_properties": ANYTHING,
@@ -261,5 +339,6 @@ ANYTHING = st.recursive(
 )
 def test_whatever_a_forged_report_holds_is_read_without_an_accident(test: dict[str, Any]) -> None:
     json.dumps(test)
-    found = interpret(raw(test), [STANDALONE]).outcomes["standalone"]
-    assert found.state is not OutcomeState.SUPPORTED
+    assert OutcomeState.SUPPORTED not in {one.state for one in interpret(raw(test), [STANDALONE]).outcomes.values()}
+    whole = {**test, **{phase: {"outcome": "passed"} for phase in PHASES}}
+    assert interpret(raw(whole), [STANDALONE]).outcomes["standalone"].state is not OutcomeState.SUPPORTED

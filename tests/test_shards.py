@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix import setting
-from compatmatrix.agenda import Job, shard
+from compatmatrix.agenda import Job, group, shard
 from compatmatrix.automation import formats, shards
 from compatmatrix.automation.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
 from compatmatrix.model import Cell, CellState, Pin, UserError
+from compatmatrix.schedule import Queue
 from compatmatrix.spelling import digest
 from ground import THIS, Project
 from made import DAY, PLATFORM, SUPPORTED, ledger, record
@@ -28,7 +31,9 @@ def job(number: int, python: str = "3.11") -> Job:
     """A job of its own."""
     version = f"0.{number}"
     pin = Pin(name="subject", version=version, sha256=("00",))
-    cell = Cell(subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version})
+    cell = Cell(
+        subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version}, companions=()
+    )
     return Job(cell=cell, labels=("newest",), probes={"held": "1"})
 
 
@@ -87,6 +92,48 @@ def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_merges_also_where_t
     nothing = json.loads(formats.as_gitlab(plan(), Path("plan.json")))
     assert {"plan", "merge", "publish"} < nothing.keys()
     assert not any(name.startswith("cells") for name in nothing)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["0.1", "0.2", "0.10"]), st.sampled_from("12"), st.sampled_from("12")),
+        unique=True,
+        max_size=8,
+    )
+)
+def test_defect_a_plan_that_was_read_from_its_file_had_other_groups(numbers: list[tuple[str, str, str]]) -> None:
+    """The file has its keys sorted: a subject that sorts after its companions was taken for one of them."""
+    jobs = []
+    for version, wheels, axles in numbers:
+        versions = {"torch": version, "numpy": wheels, "axles": axles}
+        pins = tuple(Pin(name=name, version=number, sha256=()) for name, number in versions.items())
+        cell = Cell(
+            subject=version,
+            python="3.11",
+            platform=PLATFORM,
+            lock=pins,
+            versions=versions,
+            companions=("numpy", "axles"),
+        )
+        jobs.append(Job(cell=cell, labels=("newest",), probes={"held": "1"}))
+    made = plan(*jobs)
+    with tempfile.TemporaryDirectory() as folder:
+        shards.save(made, Path(folder) / "plan.json")
+        read = shards.read(Path(folder) / "plan.json")
+    assert [group(one) for one in read.jobs] == [("3.11", wheels, axles) for _, wheels, axles in numbers]
+    assert [group(one) for one in made.jobs] == [group(one) for one in read.jobs]
+    assert [one.title for one in made.jobs] == [one.title for one in read.jobs]
+    assert list(drained(made)) == list(drained(read)), "nor is another cell run first"
+    assert [shard(made.jobs, number, 3) for number in (1, 2, 3)] == [
+        shard(read.jobs, number, 3) for number in (1, 2, 3)
+    ]
+
+
+def drained(made: Plan) -> Iterator[str]:
+    """The cells of a plan in the order in which one worker runs them."""
+    queue, last = Queue(made.jobs), None
+    while last := queue.take(last):
+        yield last.cell.id()
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:

@@ -1,15 +1,15 @@
 """Wishes + ledger -> what is missing: jobs to run, records that need no run, wishes that could not be looked into.
 
-What is in the ledger already, for today's probes, is not run again.
+What is in the ledger already, for today's probes, is not run again; what is missing of a cell on record is run in its lock.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,29 +18,32 @@ from packaging.version import Version
 
 from compatmatrix import lock, uv
 from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger, holders
-from compatmatrix.model import BISECTED, Cell, CellState, Outcome, Record, Trouble, Wanted, record_key
+from compatmatrix.ledger import Ledger
+from compatmatrix.model import Cell, CellState, Outcome, Record, Trouble, Wanted, record_key
 from compatmatrix.plan import Selection
-from compatmatrix.spelling import digest, format_instant, parse_instant
+from compatmatrix.recorded import OnRecord, installable
+from compatmatrix.spelling import digest, format_instant
 
 RESOLVERS = 12
 """Resolutions at once: each mostly waits for the index. They share as many connections: with more, an index stalls some."""
 
-DRIFT_DAYS = 30
-"""How long a `newest` cell answers while only packages have moved that are neither subject nor companion."""
-
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that has to be run, with the labels it answers to and the probes to put."""
+    """A cell that has to be run, with the labels it answers to and the probes to put.
+
+    ``since`` maps a label to the instant on record at which it was found to mean this cell: where the lock on record is
+    run again, that is not found anew.
+    """
 
     cell: Cell
     labels: tuple[str, ...]
     probes: Mapping[str, str]
+    since: Mapping[str, str] = {}
 
     @property
     def title(self) -> str:
         return (
-            ", ".join(f"{name} {version}" for name, version in self.cell.versions.items())
+            ", ".join(f"{name} {self.cell.versions[name]}" for name in self.cell.named)
             + f" (Python {self.cell.python}; {', '.join(self.labels)})"
         )
 
@@ -55,7 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             python=self.cell.python,
             platform=self.cell.platform,
             versions=self.cell.versions,
-            pairings={label: (instant,) for label in self.labels},
+            pairings={label: (self.since.get(label, instant),) for label in self.labels},
             state=state,
             detail=detail,
             lock=self.cell.listed(),
@@ -89,43 +92,38 @@ def agenda(
     fresh: bool = False,
     resolved: Callable[[int], None] = lambda count: None,
 ) -> Agenda:
-    """Find out what is missing: resolve each wish to its cell and hold it against the ledger.
+    """Find out what is missing: find each wish's cell, and hold it against the ledger.
 
     A wish with explicit or lowest companions that is on record is not resolved again: it asks about those versions,
     and only a new release makes a new question.
     """
     instant = format_instant(selection.as_of or now)
-    grid = config.pairings.grid.companion if config.pairings.grid else None
-    held = holders(known.records.values(), grid)
-    answered: dict[str, dict[str, str]] = defaultdict(dict)
+    on_record = OnRecord(config, known, fresh)
     by_cell: dict[str, list[Record]] = defaultdict(list)
     for record in known.records.values():
         by_cell[record.cell].append(record)
-        if record.state is not CellState.NO_PYTHON and not fresh:
-            answered[record.cell] |= record.probes
-    open_wishes = [wish for wish in wanted if not (_slot_answered(wish, held, answered, grid) and not fresh)]
-    results = _resolve_all(config, open_wishes, cache, resolved)
     jobs: dict[str, Job] = {}
     ready: list[Record] = []
     failed: list[tuple[str, str]] = []
-    for wish, outcome in zip(open_wishes, results, strict=True):
+    open_wishes = [wish for wish in wanted if not on_record.answers(wish)]
+    for wish, outcome, since in _cells(config, open_wishes, on_record, instant, cache, resolved):
+        current = on_record.current(wish)
         if isinstance(outcome, Trouble):
             failed.append((wish.title, str(outcome)))
         elif isinstance(outcome, Cell):
             if not selection.admits(outcome.versions):
                 continue
             identity = outcome.id()
-            missing = {
-                probe: source for probe, source in wish.probes.items() if answered[identity].get(probe) != source
-            }
-            current = held.get(_slot(wish, grid))
-            if missing and current and _stands(current, answered[current.cell], wish, outcome, instant):
+            missing = on_record.missing(wish, identity)
+            if missing and on_record.still_answers(wish, outcome, instant):
                 continue
             if missing:
-                old = jobs.get(identity)
-                labels = dict.fromkeys([*(old.labels if old else ()), wish.pairing])
+                old = jobs.get(identity) or Job(cell=outcome, labels=(), probes={})
                 jobs[identity] = Job(
-                    cell=outcome, labels=tuple(labels), probes={**(old.probes if old else {}), **missing}
+                    cell=outcome,
+                    labels=tuple(dict.fromkeys([*old.labels, wish.pairing])),
+                    probes={**old.probes, **missing},
+                    since={**old.since, **({wish.pairing: since} if since else {})},
                 )
             elif current is None or current.cell != identity or selection.as_of:
                 # What a day of the past looked like is worth a word even where it looked as today does.
@@ -133,15 +131,14 @@ def agenda(
                 ready += [record for record in labelled if record != known.records[record.key]]
         else:
             record = _unrunnable(config, wish, outcome, instant, now)
-            if fresh or record.key not in known.records or held.get(_slot(wish, grid), record).cell != record.cell:
+            if fresh or record.key not in known.records or (current or record).cell != record.cell:
                 ready.append(record)
     return Agenda(wanted=len(wanted), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
 
 
 def group(job: Job) -> tuple[str, ...]:
     """Python and companions: jobs of one group differ in little but the subject."""
-    # The subject comes first among the named versions; what follows are the companions, heaviest first.
-    return (job.cell.python, *list(job.cell.versions.values())[1:])
+    return (job.cell.python, *(job.cell.versions[name] for name in job.cell.companions))
 
 
 def shard(jobs: Sequence[Job], index: int, count: int) -> tuple[Job, ...]:
@@ -156,14 +153,50 @@ def parts(jobs: Sequence[Job], count: int) -> tuple[tuple[Job, ...], ...]:
     return tuple(tuple(ordered[first:last]) for first, last in pairwise(bounds))
 
 
-def _resolve_all(
-    config: Config, wishes: Sequence[Wanted], cache: Path, resolved: Callable[[int], None]
-) -> list[Cell | lock.Unresolvable | Trouble | str]:
+Found = Cell | lock.Unresolvable | Trouble | str
+"""What a wish comes to: a cell, or why there is none; text where no Python can hold it."""
+
+
+def _cells(
+    config: Config,
+    wishes: Sequence[Wanted],
+    on_record: OnRecord,
+    instant: str,
+    cache: Path,
+    resolved: Callable[[int], None],
+) -> Iterator[tuple[Wanted, Found, str]]:
+    """Each wish with what it comes to and, where that is the cell on record as it is there, since when it is.
+
+    The lock on record is used where probes are missing and it can still be installed: for explicit versions without
+    asking the resolver, and for a pairing whose lock would be another today while what is on record still stands.
+    """
+    pinned = {on_record.slot(wish): cell for wish in wishes if (cell := on_record.pinned(wish))}
+    kept = installable(config, pinned, cache)
+    left = [wish for wish in wishes if on_record.slot(wish) not in kept]
+    found: list[tuple[Wanted, Found]] = [
+        (wish, kept[slot]) for wish in wishes if (slot := on_record.slot(wish)) in kept
+    ]
+    found += zip(left, _resolve_all(config, left, cache, resolved), strict=True)
+    drifted = {
+        on_record.slot(wish): cell
+        for wish, outcome in found
+        if isinstance(outcome, Cell) and (cell := on_record.behind(wish, outcome, instant))
+    }
+    kept |= installable(config, drifted, cache)
+    for wish, outcome in found:
+        recorded, current = kept.get(on_record.slot(wish)), on_record.current(wish)
+        if recorded and current:
+            yield wish, recorded, max(current.pairings[wish.pairing])
+        else:
+            yield wish, outcome, ""
+
+
+def _resolve_all(config: Config, wishes: Sequence[Wanted], cache: Path, resolved: Callable[[int], None]) -> list[Found]:
     done = 0
     mutex = threading.Lock()
     connections = RESOLVERS // max(1, min(RESOLVERS, len(wishes)))
 
-    def one(wish: Wanted) -> Cell | lock.Unresolvable | Trouble | str:
+    def one(wish: Wanted) -> Found:
         nonlocal done
         try:
             return wish.refused or lock.resolve(config, wish, cache / "locks", connections)
@@ -181,41 +214,6 @@ def _resolve_all(
             pool.shutdown(wait=False, cancel_futures=True)
             uv.stop()
             raise
-
-
-def _stands(current: Record, answered: Mapping[str, str], wish: Wanted, cell: Cell, instant: str) -> bool:
-    """Whether what is on record of `newest` still answers, though its lock would be another today.
-
-    Some package that nobody names here is released every other day. A cell is asked again when a named package moves,
-    or after `DRIFT_DAYS`: often enough to notice what breaks meanwhile, seldom enough for a ledger that is kept in git.
-    """
-    if wish.pairing != "newest" or any(answered.get(probe) != source for probe, source in wish.probes.items()):
-        return False
-    age = parse_instant(instant) - parse_instant(max(current.pairings["newest"]))
-    same = current.python == cell.python and dict(current.versions) == dict(cell.versions)
-    return same and timedelta() <= age < timedelta(days=DRIFT_DAYS)
-
-
-def _slot(wish: Wanted, grid: str | None) -> tuple[str, ...]:
-    slot = (wish.platform, wish.subject, wish.pairing)
-    return (*slot, wish.companions.get(grid, "")) if wish.pairing == "grid" and grid else slot
-
-
-def _slot_answered(
-    wish: Wanted, held: Mapping[tuple[str, ...], Record], answered: Mapping[str, Mapping[str, str]], grid: str | None
-) -> bool:
-    """Whether a wish about explicit versions has its answer on record, for all its probes as they are today."""
-    record = held.get(_slot(wish, grid))
-    if (
-        not (wish.companions or wish.lowest)
-        or wish.pairing == BISECTED  # its label says nothing of the companion's version
-        or record is None
-        or (record.state is CellState.NO_PYTHON and not wish.refused)
-    ):
-        return False
-    if record.state in (CellState.UNRESOLVABLE, CellState.NO_PYTHON):
-        return True
-    return all(answered.get(record.cell, {}).get(probe) == source for probe, source in wish.probes.items())
 
 
 def _unrunnable(config: Config, wish: Wanted, outcome: lock.Unresolvable | str, instant: str, now: datetime) -> Record:

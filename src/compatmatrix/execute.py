@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from compatmatrix import confine, incell, minder, traces, watch
+from compatmatrix import confine, incell, minder, tampercheck, traces, watch
 from compatmatrix.config import Config
 from compatmatrix.model import Cell, Probe, Trouble
 
@@ -109,7 +109,8 @@ def _run(
     copy = scratch / "probes"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
     script = scratch / "incell.py"
-    shutil.copyfile(incell.__file__, script)
+    for file in (incell.__file__, tampercheck.__file__):
+        shutil.copy(file, scratch)
     home = scratch / "home"
     home.mkdir()
     events, report = scratch / "events.jsonl", scratch / "report.json"

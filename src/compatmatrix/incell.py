@@ -1,7 +1,7 @@
 """What runs inside a cell: checks that the cell is what it claims, imports what the probes need, runs pytest.
 
-Copied beside the probes and started as a script by the cell's own interpreter; needs pytest and pytest-json-report
-and nothing of the engine, and keeps to the syntax of the oldest Python that a cell may have.
+Copied beside the probes, with `tampercheck`, and started as a script by the cell's own interpreter; needs pytest and
+pytest-json-report and nothing else of the engine, and keeps to the syntax of the oldest Python that a cell may have.
 
 It writes one JSON object per line to the events file, so that a cell that dies leaves word of what it was at.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import importlib.metadata
 import json
 import os
@@ -39,12 +40,14 @@ def main() -> int:
     tell("versions", wrong=wrong, python=list(sys.version_info[:3]))
     if wrong:
         return 3
-    sys.path.insert(0, task["probes"])
     describe = Describer(task["probes"], task["packages"])
-    # Before anything of the subject's: what runs the probes is what was installed for that.
+    # An isolated interpreter does not look for modules beside its script.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    tampering = importlib.import_module("tampercheck").TamperCheck(task["probes"])
+    finish = tampering.at_the_end  # looked up before the subject can replace it
+    sys.path[0] = task["probes"]
     import pytest
 
-    lookout = Lookout()
     tell("import")
     # Modules are there to stay: to look for garbage among them again and again takes a fifth of a cell's time.
     gc.disable()
@@ -56,11 +59,13 @@ def main() -> int:
     finally:
         gc.freeze()
         gc.enable()
-    lookout.after_the_import(describe, task["lock"], task["probes"])
+    tampering.after_the_import(describe.owners(), task["lock"])
     tell("imported")
-    code = int(pytest.main(task["pytest"], plugins=[Plugin(tell, describe)]))
-    lookout.at_the_end()
-    tell("done", oddities=lookout.found, sources=_sources())
+    # pytest's plugin for unittest turns a SkipTest into a skip of its own, which no longer says who raised it.
+    arguments = [*task["pytest"], "-p", "no:unittest"]
+    code = int(pytest.main(arguments, plugins=[Plugin(tell, describe, tampering)]))
+    finish()
+    tell("done", oddities=tampering.found, sources=_sources())
     return code
 
 
@@ -87,44 +92,20 @@ def _sources() -> list[str]:
     return found
 
 
-class Lookout:
-    """Catches a release at what none should do, puts right what can be, and tells of it.
-
-    Code in one's own process can always do worse unseen; what matters is that it spoils its own cell alone.
-    """
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._before = dict(sys.modules)
-        self._helpers: dict[tuple[str, str], object] = {}
-
-    def after_the_import(self, describe: Describer, lock: dict[str, str], probes: str) -> None:
-        for name, module in self._before.items():
-            if sys.modules.get(name) is not module:
-                sys.modules[name] = module
-                self.found.append(f"put another module in the place of {name}")
-        for top, owner in describe.owners().items():
-            claimed = getattr(sys.modules.get(top), "__version__", None)
-            installed = lock.get(re.sub(r"[-_.]+", "-", owner).lower())
-            if top == owner and isinstance(claimed, str) and installed and claimed != installed:
-                self.found.append(f"{owner} {installed} says that it is {claimed[:60]}")
-        inside = os.path.realpath(probes) + os.sep
-        for name, module in list(sys.modules.items()):
-            if os.path.realpath(getattr(module, "__file__", None) or "").startswith(inside):
-                self._helpers.update({(name, key): held for key, held in vars(module).items() if callable(held)})
-
-    def at_the_end(self) -> None:
-        for (name, key), held in self._helpers.items():
-            if getattr(sys.modules.get(name), key, None) is not held:
-                self.found.append(f"put something else in the place of {name}.{key}")
-
-
 class Plugin:
     """Tells which probe is at work, and puts into pytest-json-report what it leaves out of an exception."""
 
-    def __init__(self, tell: Any, describe: Describer) -> None:
+    def __init__(self, tell: Any, describe: Describer, tampering: Any) -> None:
         self._tell = tell
         self._describe = describe
+        self._tampering = tampering
+
+    def pytest_load_initial_conftests(self) -> None:
+        # pytest has put its own finder, for the files with probes, before all others.
+        self._tampering.go_first()
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        self._tampering.remember_fixtures(item.funcargs)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._tell("probe", nodeid=nodeid[:TEXT])

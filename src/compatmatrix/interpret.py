@@ -1,7 +1,8 @@
 """Raw report -> cell state and outcomes. Pure, and suspicious: what is not clearly an answer is `inconclusive`.
 
-The rules are those of the design: passing is `supported`, the measuring helper's own failure `no-effect`, a skip
-`absent`, an exception that came up through the subject or a companion `raises`, and anything else the probe's fault.
+The rules are those of the design: a call phase that ran and passed is `supported`, the measuring helper's own failure
+`no-effect`, a skip that the probe or its helpers called `absent`, an exception that came up through the subject or a
+companion `raises`, and anything else the probe's fault.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ OWN_FAILURE = "NoEffect"
 
 ODDITIES = 10
 """How many of what a cell was caught at are kept."""
+
+PHASES = ("setup", "call", "teardown")
+"""What pytest runs of a probe, in order; each has its own outcome in the report."""
+
+PYTEST = ("_pytest/", "pluggy/")
+"""How the paths of pytest's own frames begin."""
+
+SKIP_MARK = "_pytest/skipping.py"
+"""Where pytest raises the skip that a mark on the probe asks for."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +83,16 @@ def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
         raise Trouble(f"the cell was killed from outside ({at})")
     if raw.exit_code < 0:
         return Reading(state=CellState.CRASHED, detail=f"ended by {_signal_name(-raw.exit_code)} ({at})")
-    tests = _tests(raw.report)
-    # A report beside a process that did not come to its end was not written by pytest's leave.
-    if "imported" not in events or "done" not in events or tests is None or raw.exit_code not in (0, 1):
+    tests = _tests(raw)
+    ended = "imported" in events and "done" in events and raw.exit_code in (0, 1)
+    # A session can end early and in order: by `pytest.exit(returncode=0)`, or because it was asked to stop. Then some
+    # probe lacks a phase. A report beside a process that did not come to its end was not written by pytest at all.
+    if not ended or tests is None or not all(_came_to_its_end(tests.get(probe.id)) for probe in probes):
         return Reading(
             state=CellState.CRASHED, detail=f"ended without a complete report, exit code {raw.exit_code} ({at})"
         )
     evidence: dict[str, str] = {}
-    outcomes = {probe.id: _outcome(tests.get(probe.id), evidence) for probe in probes}
+    outcomes = {probe.id: _outcome(tests[probe.id], evidence) for probe in probes}
     return Reading(state=CellState.RAN, outcomes=outcomes, evidence=evidence)
 
 
@@ -125,24 +137,20 @@ def _import_failure(exception: Any) -> Reading:
     return Reading(state=CellState.IMPORT_FAILS, detail=text, evidence={digest(trace): trace})
 
 
-def _outcome(test: Mapping[str, Any] | None, evidence: dict[str, str]) -> Outcome:
-    if test is None:
-        return Outcome(state=OutcomeState.INCONCLUSIVE, note="the report says nothing of this probe")
+def _outcome(test: Mapping[str, Any], evidence: dict[str, str]) -> Outcome:
     properties = _properties(test)
     told = test.get("metadata")
     metadata: Mapping[str, Any] = told if isinstance(told, dict) else {}
-    exception = next(
-        (metadata[when] for when in ("setup", "call", "teardown") if isinstance(metadata.get(when), dict)), None
-    )
+    exception = next((metadata[when] for when in PHASES if isinstance(metadata.get(when), dict)), None)
     verdict = test.get("outcome")
-    if verdict == "passed" and exception is None:
+    if verdict == "passed" and exception is None and all(_phase(test, when) == "passed" for when in PHASES):
         return Outcome(state=OutcomeState.SUPPORTED, **properties)
     if exception is None:
         return Outcome(
             state=OutcomeState.INCONCLUSIVE, note=f"the report says {plain.line(verdict, 40)!r} without a reason"
         )
     kind, message = plain.line(exception.get("type"), 100), plain.line(exception.get("message"))
-    if verdict == "skipped":
+    if verdict == "skipped" and _skipped_by_the_probe(exception):
         return Outcome(state=OutcomeState.ABSENT, **{**properties, "note": message})
     if exception.get("own") is True and kind.rsplit(".", 1)[-1] == OWN_FAILURE:
         return Outcome(state=OutcomeState.NO_EFFECT, message=message, **properties)
@@ -165,14 +173,42 @@ def _outcome(test: Mapping[str, Any] | None, evidence: dict[str, str]) -> Outcom
     )
 
 
-def _tests(report: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]] | None:
-    """Probe id -> its entry of the JSON report; None where there is no report in the right form."""
-    tests = (report or {}).get("tests")
+def _tests(raw: Raw) -> dict[str, Mapping[str, Any]] | None:
+    """Probe id -> its entry of the JSON report; None where there is no report in the right form, or not of this process."""
+    report = raw.report or {}
+    tests = report.get("tests")
     if not isinstance(tests, list) or not all(
         isinstance(test, dict) and isinstance(test.get("nodeid"), str) for test in tests
     ):
         return None
-    return {test["nodeid"].rsplit("::", 1)[-1].removeprefix("test_").replace("_", "-"): test for test in tests}
+    found = {_probe_of(test["nodeid"]): test for test in tests}
+    return found if len(found) == len(tests) and report.get("exitcode") == raw.exit_code else None
+
+
+def _probe_of(nodeid: str) -> str:
+    return nodeid.rsplit("::", 1)[-1].removeprefix("test_").replace("_", "-")
+
+
+def _phase(test: Mapping[str, Any], when: str) -> object:
+    """The outcome of one phase of a probe; None where it did not run."""
+    phase = test.get(when)
+    return phase.get("outcome") if isinstance(phase, dict) else None
+
+
+def _came_to_its_end(test: Mapping[str, Any] | None) -> bool:
+    """Whether each phase of the probe ran: its call where the setup passed, its teardown in any case."""
+    if test is None or _phase(test, "setup") is None or _phase(test, "teardown") is None:
+        return False
+    return _phase(test, "call") is not None or _phase(test, "setup") != "passed"
+
+
+def _skipped_by_the_probe(exception: Mapping[str, Any]) -> bool:
+    """Whether the probe or a helper of it called for the skip, or a mark on it; what a package raises is no such word."""
+    paths = [str(frame.get("path")) for frame in _frames(exception)]
+    if paths and paths[-1] == SKIP_MARK:
+        return True
+    caller = next((path for path in reversed(paths) if not path.startswith(PYTEST)), "")
+    return caller.startswith("probes/")
 
 
 def _properties(test: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,12 +250,10 @@ def _traceback(exception: Mapping[str, Any]) -> str:
 
 
 def _last(events: Sequence[Mapping[str, Any]]) -> str:
-    """What the cell was at, for a message."""
-    if not events:
-        return "at its start"
-    event = events[-1]
+    """What the cell was at, for a message; that it is done is told of a session that ended early too."""
+    event: Mapping[str, Any] = next((event for event in reversed(events) if event.get("event") != "done"), {})
     if event.get("event") == "probe":
-        return f"in {plain.line(str(event.get('nodeid')).rsplit('::', 1)[-1].removeprefix('test_').replace('_', '-'), 100)}"
+        return f"in {plain.line(_probe_of(str(event.get('nodeid'))), 100)}"
     return {"import": "at the import", "versions": "at its start", "imported": "while pytest started"}.get(
         str(event.get("event")), "at its start"
     )

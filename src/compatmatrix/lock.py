@@ -61,12 +61,14 @@ def resolve(config: Config, wanted: Wanted, cache: Path, connections: int = 2) -
         _write(kept, known)
     if known.lock is None:
         return Unresolvable(python=known.python, why=known.why)
+    versions = named_versions(config, known.lock)
     return Cell(
         subject=wanted.subject,
         python=known.python,
         platform=wanted.platform,
         lock=known.lock,
-        versions=named_versions(config, known.lock) | ({config.subject.name: wanted.subject} if wanted.wheel else {}),
+        versions=versions | ({config.subject.name: wanted.subject} if wanted.wheel else {}),
+        companions=tuple(name for name in versions if name != config.subject.name),
         source=_seen(wanted, known.lock),
         wheel=wanted.wheel,
         indexes=tuple(wanted.nightly.values()),

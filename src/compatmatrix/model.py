@@ -188,6 +188,9 @@ class Wanted(_Frozen, frozen=True, kw_only=True):
 class Cell(_Frozen, frozen=True, kw_only=True):
     """One (Python X.Y, platform, lock): the unit that is installed and run.
 
+    ``versions`` are those of the subject and its companions; ``companions`` names the companions among them, the
+    heaviest first, for a mapping that was read from a file has lost its order.
+
     Where the subject is built from a ``source``, its wheel lies at ``wheel`` and the cell is identified by the commit
     instead of that wheel's bytes; ``indexes`` are further ones that hold companions. Neither place is recorded.
     """
@@ -197,9 +200,15 @@ class Cell(_Frozen, frozen=True, kw_only=True):
     platform: str
     lock: Lock
     versions: Mapping[str, str]
+    companions: tuple[str, ...]
     source: Source | None = None
     wheel: str = ""
     indexes: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names in ``versions``: the subject's, then the companions'."""
+        return (*(name for name in self.versions if name not in self.companions), *self.companions)
 
     def id(self) -> str:
         told: list[object] = [self.python, self.platform, [self._identity(pin) for pin in self.lock]]

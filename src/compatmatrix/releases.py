@@ -38,13 +38,17 @@ ATTEMPTS = 4
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a project on the index; ``uploaded`` is None where the index does not say (before PEP 700)."""
+    """One file of a project on the index; ``uploaded`` is None where the index does not say (before PEP 700).
+
+    ``sha256`` is empty where the index gives no such hash, or the list was kept by an earlier version.
+    """
 
     name: str
     version: str
     uploaded: str | None
     requires_python: str | None = None
     yanked: bool = False
+    sha256: str = ""
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +194,7 @@ def _files(page: object) -> tuple[File, ...]:
                 # Nothing but visible text gets any further, whatever an index says.
                 requires_python=plain.line(package.requires_python, 200) if package.requires_python else None,
                 yanked=package.is_yanked,
+                sha256=package.digests.get("sha256", ""),
             )
     return tuple(files.values())
 

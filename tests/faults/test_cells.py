@@ -68,6 +68,8 @@ EXPECTED = {
     "exits-at-import": "crashed",
     "exits-in-call": "crashed",
     "raises-system-exit": "raises",
+    "ends-session": "crashed",
+    "skips": "raises",
     "eats-memory": "crashed",
     "floods-stdout": "supported",
     "huge-message": "raises",
@@ -76,6 +78,7 @@ EXPECTED = {
     "brings-plugin": "raises",
     "replaces-tools": "raises",
     "patches-helper": "supported",  # it spoils its own cell: the number that it is held against was its to change
+    "patches-probes": "supported",  # so does it, and is told
     "forges-report": "raises",
     "litters": "supported",
     "forges-and-leaves": "crashed",
@@ -87,6 +90,7 @@ EXPECTED = {
 ODDITIES = {
     "lies-about-version": "says that it is 99.0",
     "replaces-tools": "put another module in the place of",
+    "patches-probes": "put something else in the place of subject_api.expected",
     "litters": "changed files of its environment",
 }
 

@@ -115,6 +115,14 @@ def hostile(mib: int = MIB) -> Mapping[str, Behaviour]:
         "raises-system-exit": Behaviour(
             "Leaves politely, by SystemExit(0), which no `except Exception` sees.", on_bare="raise SystemExit(0)"
         ),
+        "ends-session": Behaviour(
+            "Ends pytest's session with status 0 in the middle of a probe: never a pass.",
+            on_bare="import pytest\npytest.exit('that is all', returncode=0)",
+        ),
+        "skips": Behaviour(
+            "Calls what does not work a test to skip: never absent.",
+            on_bare="import unittest\nraise unittest.SkipTest('not here')",
+        ),
         "eats-memory": Behaviour("Allocates and touches more and more.", on_bare=_eat(mib)),
         "floods-stdout": Behaviour(
             "Works, and writes to the file descriptor of stdout.", on_bare=_FLOOD.format(mib=mib)
@@ -140,6 +148,10 @@ def hostile(mib: int = MIB) -> Mapping[str, Behaviour]:
         "patches-helper": Behaviour(
             "Learns nothing, and patches the arithmetic that the expected number comes from.",
             on_bare="helper.step = lambda number, gradient: number\nreturn Value(thing.number)",
+        ),
+        "patches-probes": Behaviour(
+            "Learns nothing, and replaces the function of the probes that says what is expected.",
+            on_bare="import subject_api\nsubject_api.expected = lambda: 0.0\nreturn Value(thing.number)",
         ),
         "forges-report": Behaviour(
             "Writes a report of passes where the real one is expected, and leaves.", on_bare=_FORGE

@@ -154,7 +154,7 @@ def test_wheels_are_valid_and_the_same_bytes_each_time() -> None:
     assert content == build_wheel(replace(release), "cp311.cp312-none-any")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
-        info = "subject-0.9.16.dist-info"
+        info = f"subject-{release.version}.dist-info"
         assert "Tag: cp311-none-any\nTag: cp312-none-any\n" in archive.read(f"{info}/WHEEL").decode()
         assert archive.read(f"{info}/entry_points.txt") == b"[pytest11]\nsubject = subject_plugin\n"
         rows = {row[0]: row[1:] for row in csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode()))}
