@@ -124,7 +124,9 @@ def test_defect_a_plan_that_was_read_from_its_file_had_other_groups(numbers: lis
     assert [group(one) for one in made.jobs] == [group(one) for one in read.jobs]
     assert [one.title for one in made.jobs] == [one.title for one in read.jobs]
     assert list(drained(made)) == list(drained(read)), "nor is another cell run first"
-    assert [shard(made.jobs, number, 3) for number in (1, 2, 3)] == [shard(read.jobs, number, 3) for number in (1, 2, 3)]
+    assert [shard(made.jobs, number, 3) for number in (1, 2, 3)] == [
+        shard(read.jobs, number, 3) for number in (1, 2, 3)
+    ]
 
 
 def drained(made: Plan) -> Iterator[str]:
