@@ -81,7 +81,7 @@ class Workspace:
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
         try:
             whole.unlink(missing_ok=True)
-            self._sync(cell, python, self._written(cell, place))
+            self._sync(cell, base, folder, self._written(cell, place))
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
         if self._byte_code:
@@ -90,15 +90,21 @@ class Workspace:
         self._holds[place] = cell.lock
         return python
 
-    def _sync(self, cell: Cell, python: Path, lock: Sequence[str | Path]) -> None:
-        """Make the environment hold the lock, and nothing else."""
+    def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path]) -> None:
+        """Make the environment hold the lock, and nothing else.
+
+        uv asks an interpreter what it is by running it: the environment's own would run what a release has installed
+        to be run at Python's start.
+        """
         arguments: list[str | Path] = [
             "pip",
             "sync",
             "--quiet",
             *lock,
             "--python",
-            python,
+            base,
+            "--prefix",
+            folder,
             "--require-hashes",
             "--no-build",
             "--python-platform",
