@@ -154,6 +154,22 @@ def test_cells_that_could_not_be_resolved_end_with_1_and_are_listed(
     assert ledger.read(project.records).records == {}
 
 
+def test_defect_a_run_whose_workers_died_listed_nothing_and_ended_with_0(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*arguments: object) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr("compatmatrix.schedule.Workspace", dies)
+    ran = project.main("run", "--pairing", "newest")
+    assert ran.code == 1
+    assert "3 to run" in ran.out
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        (line,) = [line for line in ran.out.splitlines() if line.startswith(f"not examined: subject {version},")]
+        assert line.endswith("RecursionError: maximum recursion depth exceeded")
+    assert ledger.read(project.records).records == {}
+
+
 def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:
     told = project.main("plan")
     assert told.code == 0

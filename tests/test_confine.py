@@ -49,13 +49,14 @@ class Tried:
     """Runs a script as a cell would be run."""
 
     def __init__(self, folder: Path, apart: frozenset[Ability]) -> None:
-        self.environment, self.scratch, self._apart = folder / "environment", folder / "scratch", apart
-        for made in (self.environment, self.scratch):
+        self.environment, self.scratch, self.layer = (folder / name for name in ("environment", "scratch", "layer"))
+        self._apart = apart
+        for made in (self.environment, self.scratch, self.layer):
             made.mkdir(exist_ok=True)
 
     def command(self, script: str) -> list[str | Path]:
         command = [sys.executable, "-I", "-S", "-c", script]
-        return confine.minded(command, self._apart, self.environment, self.scratch)
+        return confine.minded(command, self._apart, self.environment, self.scratch, self.layer)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -152,7 +153,28 @@ pathlib.Path("mine").write_text("changed"); pathlib.Path("/dev/null").write_text
     assert [path.name for path in tried.environment.iterdir()] == ["there"]
     assert (tried.environment / "there").read_text() == "as it was"
     assert (tried.scratch / "mine").read_text() == "changed"
-    assert sorted(path.name for path in (tried.scratch / "changes").iterdir()) == ["new", "there"]
+    assert sorted(path.name for path in (tried.layer / "changes").iterdir()) == ["new", "there"]
+
+
+def test_defect_the_layer_of_changes_was_within_a_cells_reach(tried: Tried) -> None:
+    """A cell could move it away and put a link in its place: then the host's files were named as its changes."""
+    script = f"""
+import os
+layer = {str(tried.layer)!r}
+for change in (
+    lambda: os.rename(layer + "/changes", layer + "/moved"),
+    lambda: os.rename(layer, layer + "-moved"),
+    lambda: os.symlink("/usr", layer + "/link"),
+    lambda: open(layer + "/changes/hidden", "w"),
+    lambda: open({str(tried.environment / "new")!r}, "w"),
+):
+    try:
+        change(); print("yes")
+    except OSError as error:
+        print(error.errno)
+"""
+    assert tried.run(script).stdout.split() == ["30", "30", "30", "30", "yes"]
+    assert [path.name for path in (tried.layer / "changes").iterdir()] == ["new"]
 
 
 def test_a_cell_has_no_privilege_to_undo_it(tried: Tried) -> None:
@@ -210,7 +232,7 @@ def test_all_ends_when_the_minder_is_ended(either: Tried, tmp_path: Path, how: s
     there(mark)
     process.send_signal(how)
     process.wait(10)
-    if how is signal.SIGKILL and not (either.scratch / "changes").exists():
+    if how is signal.SIGKILL and not (either.layer / "changes").exists():
         # Without namespaces nobody is left to end them: the price of a minder that was killed itself.
         for left in marked(mark):
             left.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -211,6 +212,27 @@ def test_a_wheel_that_is_not_the_locked_one_is_not_installed(
     publish(index, build_wheel(HELPER))
     with pytest.raises(Trouble, match="Hash mismatch"):
         workspace.bring_to(cell_of(project, Pin(name="helper", version="0.1", sha256=("0" * 64,))))
+
+
+def test_defect_uv_ran_what_a_release_installs_to_be_run_at_pythons_start(
+    project: Project, index: LocalIndex, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of any cell: it asked the environment's interpreter what it is, once its cache was gone."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    ran = tmp_path / "ran"
+    line = f"import os; open({str(ran)!r}, 'w').close(); os._exit(0)\n".encode()
+    more = {"helper/__init__.py": [("started.pth", line)]}
+    started = publish(index, rezipped(lambda name, content: [(name, content), *more.get(name, [])]))
+    python = workspace.bring_to(cell_of(project, pin(started)))
+    subprocess.run([python, "-I", "-c", ""], check=True)
+    assert ran.exists(), "it is what Python runs"
+    ran.unlink()
+    shutil.rmtree(tmp_path / "uv")
+    world.fill(index, tools=False)
+    cell = project.cell("0.5.0", tools=False)
+    assert workspace.bring_to(cell) == python
+    assert not ran.exists()
+    assert installed(python) == {one.name: one.version for one in cell.lock}
 
 
 def test_a_release_that_was_deleted_after_it_was_locked_is_not_its_fault(

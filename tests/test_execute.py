@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from textwrap import dedent
 
 import psutil
 import pytest
 
-from compatmatrix import execute
+from compatmatrix import execute, minder, probes, watch
+from compatmatrix.interpret import Reading, ended_early, interpret
 from compatmatrix.model import CellState, OutcomeState, Trouble
 from ground import Ready, ask
+from test_untrusted import soon
 
 Make = Callable[[str], Ready]
 
@@ -140,9 +146,56 @@ def test_a_crash_is_a_crash_and_leaving_early_is_no_pass(tmp_path: Path, works: 
     assert reading.outcomes == {}
 
 
-def test_a_process_that_is_killed_from_outside_is_our_trouble(tmp_path: Path, works: Ready) -> None:
-    with pytest.raises(Trouble, match=r"killed from outside \(in it\)"):
-        works.read(ask(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"))
+def test_a_process_that_kills_itself_may_have_been_killed_from_outside(tmp_path: Path, works: Ready) -> None:
+    folder = ask(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    raw = works.run(folder)
+    reading = interpret(raw, probes.read(folder))
+    assert (reading.state, reading.detail) == (CellState.CRASHED, "ended by SIGKILL (in it)")
+    assert ended_early(raw, reading) == "in it", "a second try has to confirm it"
+
+
+def started_by(folder: Path, works: Ready, line: str) -> Ready:
+    """The cell in an environment of its own that runs a line at Python's start, as a release can have it do."""
+    environment = folder / "environments" / "3"
+    shutil.copytree(works.python.parents[1], environment, symlinks=True)
+    next(environment.glob("[Ll]ib/**/site-packages")).joinpath("left.pth").write_text(f"{line}\n")
+    return Ready(works.project, works.cell, environment / works.python.relative_to(works.python.parents[1]))
+
+
+@pytest.mark.parametrize(
+    ("line", "ended"),
+    [
+        ("import os; os._exit(0)", "exit code 0"),
+        (f"import os; os._exit({minder.REFUSED})", f"exit code {minder.REFUSED}"),
+        ("import os; os.remove('../task.json')", "exit code 1"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    ],
+)
+def test_defect_a_release_that_ends_python_at_its_start_was_our_trouble(
+    tmp_path: Path, works: Ready, line: str, ended: str
+) -> None:
+    """And so every run ended with 1, which said that the cell did not start."""
+    raw = started_by(tmp_path, works, line).run(ask(tmp_path / "probes", "pass"))
+    reading = interpret(raw, ())
+    how = f"ended by {ended}" if ended == "SIGKILL" else f"ended with {ended}"
+    why = "before its first line: something that is installed ends Python at its start"
+    assert (reading.state, reading.detail) == (CellState.CRASHED, f"{how} {why}")
+    assert ended_early(raw, reading) == "at its start"
+
+
+def test_a_release_that_hangs_at_pythons_start_is_a_timeout(tmp_path: Path, works: Ready) -> None:
+    ready = started_by(tmp_path, works, "import os; os.remove('../events.jsonl'); os.mkfifo('../events.jsonl')")
+    reading = interpret(ready.run(ask(tmp_path / "probes", "pass"), seconds=3), ())
+    assert (reading.state, reading.detail) == (CellState.TIMEOUT, "no end within the time limit (at its start)")
+
+
+def test_a_python_that_does_not_start_is_our_trouble(tmp_path: Path, works: Ready) -> None:
+    ready = started_by(tmp_path, works, "")
+    ready.python.unlink()
+    ready.python.write_text("#!/bin/sh\necho no such library\nexit 127\n")
+    ready.python.chmod(0o755)
+    with pytest.raises(Trouble, match=r"Python does not start here: .*no such library"):
+        ready.run(ask(tmp_path / "probes", "pass"))
 
 
 def test_to_stop_ends_the_cell_at_once(tmp_path: Path, works: Ready) -> None:
@@ -152,22 +205,152 @@ def test_to_stop_ends_the_cell_at_once(tmp_path: Path, works: Ready) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_a_report_that_is_no_report_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = tmp_path / "report.json"
-    assert execute._read_report(report) is None
-    for content in (b'{"tests": [', b"[1]", b"\xff", b""):
-        report.write_bytes(content)
-        assert execute._read_report(report) is None
-    report.write_bytes(b'{"tests": []}')
+def test_a_report_that_is_no_report_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b'{"tests": [', b"[1]", b"\xff", b"", b"[" * 100_000):
+        assert execute._read_report(BytesIO(content)) is None
+    report = BytesIO(b'{"tests": []}')
     assert execute._read_report(report) == {"tests": []}
     monkeypatch.setattr(execute, "REPORT_BYTES", 4)
     assert execute._read_report(report) is None, "larger than any honest one"
 
 
-def test_events_end_where_a_line_is_cut(tmp_path: Path) -> None:
-    events = tmp_path / "events.jsonl"
-    events.write_bytes(b'{"event": "versions"}\n{"event": "import"}\n{"event": "impor')
+def test_events_end_where_a_line_is_cut() -> None:
+    events = BytesIO(b'{"event": "versions"}\n{"event": "import"}\n{"event": "impor')
     assert [event["event"] for event in execute._read_events(events)] == ["versions", "import"]
+
+
+BEGIN = b'{"event": "versions"}\n{"event": "probe", "nodeid": "one"}\n'
+END = b'\n{"event": "probe", "nodeid": "two"}\n{"event": "don'
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"x" * 20_000_000, b'{"event": "?"}\n' * 1_000_000, b"{}\n" * 3_000_000, b"\n" * 9_000_000, b"[" * 9_000_000],
+)
+def test_defect_a_flood_of_events_hid_all_of_them(flood: bytes) -> None:
+    """A file that was too long was none, and its cell one that did not start."""
+    events = execute._read_events(BytesIO(BEGIN + flood + END))
+    assert [event["event"] for event in events if event["event"] != "?"] == ["versions", "probe", execute.LOST, "probe"]
+    assert len(events) <= 2 * execute.EVENTS_LINES + 1
+
+
+def test_what_is_no_event_is_left_out() -> None:
+    events = BytesIO(b'{"event": []}\n{"event": {}}\n{}\n7\n\xff\n{"event": "import"}\n')
+    assert execute._read_events(events) == ({"event": "import"},)
+
+
+def test_defect_an_instant_that_was_no_such_number_ended_in_an_accident() -> None:
+    """Python takes no difference of a float and an integer of that size."""
+    raw = execute.Raw(
+        exit_code=0,
+        killed_for=None,
+        events=({"event": "import", "at": 10**400}, {"event": "done", "at": float("inf")}),
+        report=None,
+        output="",
+        began=0.0,
+        seconds=1.0,
+    )
+    assert "start" not in raw.parts()
+
+
+HOSTILE = {
+    "a FIFO for the report": "os.remove(report)\nos.mkfifo(report)\nos._exit(0)",
+    "a FIFO for the events": "os.remove(events)\nos.mkfifo(events)\nos._exit(0)",
+    "links": "for name in (report, events):\n    os.remove(name)\n    os.symlink('/dev/zero', name)\nos._exit(0)",
+    "folders": "for name in (report, events):\n    os.remove(name)\n    os.mkdir(name)\nos._exit(0)",
+    "nothing": "for name in (report, events):\n    os.remove(name)\nos._exit(0)",
+    "a report without an end": "os.truncate(report, 1 << 40)\nos._exit(0)",
+    "forged files in their place": """
+        for name in (report, events):
+            os.remove(name)
+        tests = [{"nodeid": "test_it.py::test_it", "outcome": "passed"}]
+        json.dump({"exitcode": 0, "tests": tests}, open(report, "w"))
+        print('{"event": "done"}', file=open(events, "w"))
+        os._exit(0)
+    """,
+    "a flood of events": """
+        with open(events, "a") as file:
+            for _ in range(1_000_000):
+                print('{"event": "flood"}', file=file)
+        os._exit(0)
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_defect_what_a_cell_left_in_the_place_of_its_files_was_opened(tmp_path: Path, works: Ready, kind: str) -> None:
+    """A FIFO held the engine up for ever; and of what was no file, it was said that the cell had not started."""
+    before = (
+        "import json, os\nevents, report = (os.path.join('..', name) for name in ('events.jsonl', 'report.json'))\n"
+    )
+    folder = ask(tmp_path, before + dedent(HOSTILE[kind]))
+    reading = soon(lambda: works.read(folder))
+    assert isinstance(reading, Reading)
+    place = "in it or later" if "flood" in kind else "in it"
+    assert (reading.state, reading.outcomes) == (CellState.CRASHED, {})
+    assert reading.detail == f"ended without a complete report, exit code 0 ({place})"
+
+
+def test_defect_a_link_in_a_cells_scratch_folder_had_the_hosts_files_named(tmp_path: Path, works: Ready) -> None:
+    """They were taken for what the cell had changed of its environment."""
+    body = """
+        import os
+        for top in ("..", "../.."):
+            for name in ("changes", "layer", "layer/changes"):
+                path = os.path.join(top, name)
+                try:
+                    os.rename(path, path + "-moved")
+                except OSError:
+                    pass
+                try:
+                    os.symlink("/usr", path)
+                except OSError:
+                    pass
+        open(os.path.join(os.path.dirname(subject.__file__), "left"), "w").close()
+    """
+    raw = works.run(ask(tmp_path, body))
+    if "environment" not in raw.apart:
+        pytest.skip("this system has no layers to offer")
+    (changed,) = raw.changed
+    assert changed.endswith("site-packages/subject/left"), "nor can it hide what it changes"
+
+
+def test_a_cell_that_leaves_folders_deeper_than_the_stack_leaves_nothing(tmp_path: Path, works: Ready) -> None:
+    body = """
+        import os, tempfile
+        os.chdir(tempfile.gettempdir())
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+        os.chmod(".", 0)
+    """
+    assert works.read(ask(tmp_path, body)).outcomes["it"].state is OutcomeState.SUPPORTED
+    assert not list(works.python.parents[2].glob(f"{execute.SCRATCH}*"))
+
+
+def test_a_full_disk_is_our_trouble_whatever_the_cell_says(
+    tmp_path: Path, works: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(dir: Path) -> object:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(execute.tempfile, "TemporaryFile", full)  # type: ignore[attr-defined]
+    with pytest.raises(Trouble, match=r"the disk takes nothing more \(No space left on device\): make room"):
+        works.run(ask(tmp_path, "pass"))
+
+
+def test_what_the_kernel_ends_for_want_of_memory_meanwhile_is_noted(
+    tmp_path: Path, works: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter([7, 8, 8, 8])
+    monkeypatch.setattr(execute.watch, "oom_kills", lambda: next(counts))  # type: ignore[attr-defined]
+    assert works.run(ask(tmp_path / "one", "pass")).starved
+    assert not works.run(ask(tmp_path / "other", "pass")).starved
+
+
+def test_the_kernels_count_is_read() -> None:
+    if Path("/proc/vmstat").exists():
+        assert f"oom_kill {watch.oom_kills()}\n" in Path("/proc/vmstat").read_text()
 
 
 def test_a_python_that_cannot_be_started_is_our_trouble(tmp_path: Path, works: Ready) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.execute import Raw
-from compatmatrix.interpret import PHASES, Reading, interpret, weigh
+from compatmatrix import traces
+from compatmatrix.execute import LOST, Raw
+from compatmatrix.interpret import PHASES, Reading, ended_early, interpret, weigh
 from compatmatrix.model import CellState, Outcome, OutcomeState, Trouble
 from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
 from test_plain import HOSTILE, invisible
 
 STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
 DONE = {"event": "done"}
+PROBE = {"event": "probe", "nodeid": "test_value.py::test_two_words"}
 
 
 def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> Raw:
@@ -259,13 +262,62 @@ def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
             {"events": [{"event": "versions", "wrong": ["subject: 1 in the lock, 2 installed"]}]},
             "is not the lock: subj",
         ),
-        ({"events": [], "exit_code": 1, "output": "no module named json"}, "did not start .* no module named json"),
-        ({"exit_code": -9}, "killed from outside"),
     ],
 )
 def test_what_is_our_fault_is_trouble_and_no_reading(left: dict[str, Any], said: str) -> None:
     with pytest.raises(Trouble, match=said):
         interpret(raw(entry("passed"), **left), PROBES)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "events", "detail"),
+    [
+        (0, [], "ended with exit code 0 before its first line: something that is installed ends Python at its start"),
+        (-9, [], "ended by SIGKILL before its first line: something that is installed ends Python at its start"),
+        (-9, STARTED[:1], "ended by SIGKILL (at its start)"),
+        (-15, STARTED[:2], "ended by SIGTERM (at the import)"),
+        (-9, [*STARTED, PROBE, {"event": "noise"}], "ended by SIGKILL (in two-words)"),
+        (-9, [*STARTED, PROBE, {"event": LOST}, {"event": "noise"}], "ended by SIGKILL (in two-words or later)"),
+        (-9, [*STARTED, {"event": LOST}, PROBE], "ended by SIGKILL (in two-words)"),
+        (7, [*STARTED, PROBE, DONE], "ended without a complete report, exit code 7 (in two-words)"),
+    ],
+)
+def test_what_ended_early_says_at_what_and_is_no_fact_yet(exit_code: int, events: list[Any], detail: str) -> None:
+    left = raw(exit_code=exit_code, events=events, report=None)
+    reading = interpret(left, PROBES)
+    assert reading == Reading(state=CellState.CRASHED, detail=detail)
+    place = detail.rpartition("(")[2].rstrip(")")
+    assert ended_early(left, reading) == (place if events else "at its start")
+    with pytest.raises(Trouble, match="while the kernel ended processes for want of memory: run it again with fewer"):
+        ended_early(msgspec.structs.replace(left, starved=True), reading)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"exit_code": -11, "events": STARTED},
+        {"exit_code": -6, "events": STARTED},
+        {"killed_for": "memory", "exit_code": -9, "events": STARTED},
+        {"killed_for": "time", "exit_code": -9, "events": []},
+        {"exit_code": 4, "events": [*STARTED[:2], {"event": "import-failed", "exception": {}}]},
+        {},
+    ],
+)
+def test_what_a_process_can_only_have_done_itself_needs_no_second_try(left: dict[str, Any]) -> None:
+    found = raw(entry("passed"), **left)
+    assert ended_early(found, interpret(found, [STANDALONE])) == ""
+
+
+def test_the_lock_is_compared_before_any_release_has_a_say() -> None:
+    """What calls itself the same event later is a release's doing, and makes no trouble of the machine's."""
+    events = [*STARTED, {"event": "versions", "wrong": ["subject: 1 in the lock, 2 installed"]}, DONE]
+    assert interpret(raw(entry("passed"), events=events), [STANDALONE]).state is CellState.RAN
+
+
+def test_where_only_so_many_changes_are_named_there_may_be_more() -> None:
+    changed = tuple(f"lib/{number}.py" for number in range(traces.MOST))
+    (told,) = interpret(raw(entry("passed"), changed=changed), [STANDALONE]).oddities
+    assert told == f"changed files of its environment: lib/0.py and at least {traces.MOST - 1} more"
 
 
 def test_an_import_that_fails_says_how() -> None:

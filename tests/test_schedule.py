@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import ledger, schedule
+from compatmatrix import execute, ledger, schedule
 from compatmatrix.agenda import Job, group
+from compatmatrix.config import Config
 from compatmatrix.environment import InstallFailed, NoPython, Workspace
+from compatmatrix.execute import Raw
 from compatmatrix.model import Cell, CellState, Trouble
 from compatmatrix.plan import Selection
 from compatmatrix.schedule import Queue, Result, Run, claimed_folder
 from ground import Project, Ready
-from test_agenda import jobs
+from test_agenda import cell, jobs
+from test_untrusted import nested
 
 
 def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:
@@ -175,9 +184,282 @@ def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
         raise Trouble("stopped before it was done")
 
     monkeypatch.setattr(schedule.execute, "run", hang)  # type: ignore[attr-defined]
-    assert made.go([job(works), job(works, "held")], 1) == []
+    results = made.go([job(works), job(works, "held")], 1)
+    assert [(result.record, result.trouble) for result in results] == [
+        (None, "the run was stopped before it was done")
+    ] * 2
     assert notes.results == []
     assert ledger.read(works.project.records).records == {}
+
+
+class Broken:
+    """Workers whose every step may fail, as the list says that is used up by one after the other."""
+
+    def __init__(self, failures: Sequence[type[BaseException] | None], endings: Sequence[Raw], root: Path) -> None:
+        self._failures, self._endings, self._mutex = list(failures), list(endings), threading.Lock()
+        self._python = root / "bin" / "python"
+
+    def put(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have them in the place of those that there are."""
+        monkeypatch.setattr(schedule, "Workspace", lambda *arguments: self._or("clearing", self))
+        monkeypatch.setattr(schedule.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(schedule.ledgers, "append", lambda *arguments: self._or("recording"))  # type: ignore[attr-defined]
+        monkeypatch.setattr(schedule.disk, "keep_within", lambda *arguments: None)  # type: ignore[attr-defined]
+
+    def _or(self, step: str, good: object = None) -> Any:
+        """What comes of a step."""
+        with self._mutex:
+            failure = self._failures.pop() if self._failures else None
+        if failure:
+            raise failure(step)
+        return good
+
+    def bring_to(self, cell: Cell) -> Path:
+        return self._or("installing", self._python)  # type: ignore[no-any-return]
+
+    def discard(self, python: str) -> None:
+        self._or("removing")
+
+    def distrust(self, cell: Cell) -> None:
+        raise AssertionError
+
+    def started(self, worker: int, job: Job) -> None:
+        self._or("saying that it started")
+
+    def finished(self, worker: int, result: Result) -> None:
+        self._or("saying that it finished")
+
+    def said(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def _run(self, *arguments: object) -> Raw:
+        with self._mutex:
+            raw = self._endings.pop() if self._endings else ended(0, "")
+        return self._or("running", raw)  # type: ignore[no-any-return]
+
+
+def ended(code: int, at: str) -> Raw:
+    """A cell that ended with this code, in the probe of this name if it did not come to its end."""
+    events: list[dict[str, object]] = [{"event": "versions"}, {"event": "import"}, {"event": "imported"}]
+    events.append({"event": "probe", "nodeid": f"test_value.py::test_{at}"} if code else {"event": "done"})
+    return Raw(
+        exit_code=code,
+        killed_for=None,
+        events=tuple(events),
+        report={"exitcode": 0, "tests": []},
+        output="",
+        began=0.0,
+        seconds=1.0,
+        apart=frozenset({"network", "environment"}),
+    )
+
+
+FAILURES = st.sampled_from([None] * 12 + [RuntimeError, MemoryError, SystemExit, Trouble])
+ENDINGS = st.builds(ended, st.sampled_from([0] * 4 + [7, -9, -11]), st.sampled_from(["one", "two"]))
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """The configuration of a project that nothing is run of."""
+    return Project.make(tmp_path_factory.mktemp("nothing"), "https://example.org/simple/").config
+
+
+@given(todo=jobs, workers=st.integers(1, 3), failures=st.lists(FAILURES, max_size=80), endings=st.lists(ENDINGS))
+def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
+    nothing: Config,
+    todo: list[Job],
+    workers: int,
+    failures: Sequence[type[BaseException] | None],
+    endings: Sequence[Raw],
+) -> None:
+    """The run said "1 to run", ran nothing, listed nothing and ended with 0."""
+    todo = [msgspec.structs.replace(one, probes={}) for one in todo]
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        broken = Broken(failures, endings, folder)
+        broken.put(patch)
+        results = Run(nothing, (), folder, folder, folder, Selection(), NOW, broken).go(todo, workers)
+    assert [result.job for result in results] == todo
+    assert all((result.record is None) == bool(result.trouble) for result in results)
+
+
+def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works: Ready, tmp_path: Path) -> None:
+    left = tmp_path / "environments" / "0" / f"{execute.SCRATCH}left"
+    left.mkdir(parents=True)
+    nested(left, 3000)
+    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
+    assert result.record is not None
+    assert not left.exists()
+
+
+def test_what_cannot_be_cleared_away_lists_every_job_with_what_to_do(
+    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "environments" / "0" / f"{execute.SCRATCH}left"
+    left.mkdir(parents=True)
+
+    def refused(name: object, **more: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "rmdir", refused)
+    results = run(works.project, Notes(), tmp_path).go([job(works), job(works, "held")], 1)
+    said = f"{left} cannot be removed (Operation not permitted): remove it, and run it again"
+    assert [(result.record, result.trouble) for result in results] == [(None, said)] * 2
+
+
+def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
+    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = iter([Trouble("no folder"), *[None] * 9])
+
+    @contextmanager
+    def claimed(root: Path) -> Iterator[Path]:
+        if failure := next(claims):
+            raise failure
+        with claimed_folder(root) as folder:
+            yield folder
+
+    monkeypatch.setattr(schedule, "claimed_folder", claimed)
+    results = run(works.project, Notes(), tmp_path).go([job(works), job(works, "held")], 2)
+    assert [result.trouble for result in results] == ["", ""]
+
+
+def test_where_no_worker_can_be_started_every_job_is_listed(
+    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 2)
+    assert (result.record, result.trouble) == (None, "a worker could not be started: can't start new thread")
+
+
+class Endings:
+    """Cells that end as they are told to; notes what was tried, with how many at work at once, and what was discarded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **tries: Sequence[Raw]) -> None:
+        self.tried: list[str] = []
+        self.at_once: list[int] = []
+        self.discarded: list[str] = []
+        self._left = {subject.replace("_", "."): list(raws) for subject, raws in tries.items()}
+        self._at_work = 0
+        monkeypatch.setattr(Workspace, "bring_to", lambda workspace, cell: Path("environment/bin/python"))
+        monkeypatch.setattr(Workspace, "discard", lambda workspace, python: self.discarded.append(python))
+        monkeypatch.setattr(schedule.execute, "run", self._run)  # type: ignore[attr-defined]
+
+    def _run(self, config: Config, cell: Cell, *more: object) -> Raw:
+        self._at_work += 1
+        most = 0
+        for _ in range(20):
+            time.sleep(0.01)
+            most = max(most, self._at_work)
+        self._at_work -= 1
+        self.tried.append(cell.subject)
+        self.at_once.append(most)
+        return self._left[cell.subject].pop(0)
+
+
+def cells(project: Project, *subjects: str) -> list[Job]:
+    return [Job(cell=cell(subject, companion=subject), labels=("newest",), probes={}) for subject in subjects]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "detail"),
+    [
+        (ended(0, ""), ended(0, ""), ""),
+        (ended(7, "one"), ended(7, "one"), "ended without a complete report, exit code 7 (in one)"),
+        (ended(-9, "one"), ended(-9, "one"), "ended by SIGKILL (in one)"),
+        (ended(-9, "one"), ended(7, "one"), "ended without a complete report, exit code 7 (in one)"),
+        (ended(-15, "two"), ended(-15, "two"), "ended by SIGTERM (in two)"),
+    ],
+)
+def test_defect_a_cell_that_ended_early_stayed_unrecorded_for_ever(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Raw, second: Raw, detail: str
+) -> None:
+    """It is run once more, alone; what ends at the same probe again is its own doing."""
+    early = bool(detail)
+    endings = Endings(monkeypatch, **{"1_0": [first, second], "1_1": [ended(0, "")], "1_2": [ended(0, "")]})
+    results = run(project, Notes(), tmp_path).go(cells(project, "1.0", "1.1", "1.2"), 3)
+    assert sorted(endings.tried) == ["1.0"] * (1 + early) + ["1.1", "1.2"]
+    state = CellState.CRASHED if early else CellState.RAN
+    assert [result.record and result.record.state for result in results] == [state, CellState.RAN, CellState.RAN]
+    assert results[0].record and results[0].record.detail == detail
+    known = ledger.read(project.records).records
+    assert sorted(record.subject for record in known.values()) == ["1.0", "1.1", "1.2"]
+
+
+def test_the_second_try_is_alone_and_in_an_environment_of_its_own(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = {subject: [ended(-9, "one")] * 2 for subject in ("1_0", "1_1", "1_2")}
+    endings = Endings(monkeypatch, **tries)
+    todo = cells(project, "1.0", "1.1", "1.2")
+    for one in run(project, Notes(), tmp_path).go(todo, 3):
+        assert one.record is not None
+    assert sorted(endings.tried[:3]) == sorted(endings.tried[3:]) == ["1.0", "1.1", "1.2"]
+    assert max(endings.at_once[:3]) > 1
+    assert endings.at_once[3:] == [1, 1, 1]
+    assert endings.discarded == ["3.11"] * 6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state", "trouble"),
+    [
+        (ended(-9, "one"), ended(0, ""), CellState.RAN, ""),
+        (ended(-9, "one"), ended(-11, "two"), CellState.CRASHED, ""),
+        (ended(-9, "one"), ended(-9, "two"), None, "ended early twice, in one and then, alone, in two: run it again"),
+        (
+            ended(-9, "one"),
+            msgspec.structs.replace(ended(-9, "one"), starved=True),
+            None,
+            "ended by SIGKILL (in one), while the kernel ended processes for want of memory: "
+            "run it again with fewer --jobs, or on a machine with more",
+        ),
+    ],
+)
+def test_what_the_second_try_does_not_confirm_is_no_fact(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: Raw,
+    second: Raw,
+    state: CellState | None,
+    trouble: str,
+) -> None:
+    endings = Endings(monkeypatch, **{"1_0": [first, second]})
+    (result,) = run(project, Notes(), tmp_path).go(cells(project, "1.0"), 1)
+    assert (result.record and result.record.state, result.trouble) == (state, trouble)
+    assert endings.tried == ["1.0", "1.0"]
+
+
+def test_where_memory_was_short_there_is_no_second_try(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starved = msgspec.structs.replace(ended(-11, "one"), starved=True)
+    endings = Endings(monkeypatch, **{"1_0": [starved, ended(0, "")]})
+    (result,) = run(project, Notes(), tmp_path).go(cells(project, "1.0"), 1)
+    assert result.record is None
+    assert "for want of memory" in result.trouble
+    assert endings.tried == ["1.0"]
+
+
+def test_a_second_try_that_is_not_made_says_what_the_first_was(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = run(project, Notes(), tmp_path)
+    endings = Endings(monkeypatch, **{"1_0": [ended(-9, "one")], "1_1": [ended(0, "")]})
+    went = schedule.Run._work_off
+
+    def once(self: Run, jobs: Sequence[Job], workers: int) -> None:
+        went(self, jobs, workers)
+        self.stop()
+
+    monkeypatch.setattr(Run, "_work_off", once)
+    result, other = made.go(cells(project, "1.0", "1.1"), 1)
+    assert other.record is not None
+    assert result.trouble == ("ended early (in one), and was not tried again: the run was stopped before it was done")
+    assert sorted(endings.tried) == ["1.0", "1.1"]
 
 
 def test_a_folder_is_claimed_by_one_worker_at_a_time(tmp_path: Path) -> None:

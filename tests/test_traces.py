@@ -17,6 +17,7 @@ from ground import Project, Ready, ask
 from packages import world
 from packages.hostile import LITTER
 from packages.index import LocalIndex
+from test_untrusted import soon
 
 
 def site_packages(python: Path) -> Path:
@@ -50,6 +51,53 @@ def test_a_change_that_is_hidden_from_the_clock_is_one_all_the_same(tmp_path: Pa
     assert traces.differences(before, tmp_path) == ("package/hidden.py",)
 
 
+def test_defect_a_link_in_the_place_of_the_layer_had_the_hosts_files_named(tmp_path: Path) -> None:
+    (tmp_path / "changes").symlink_to("/usr")
+    assert traces.changes(tmp_path / "changes") == (".",)
+    assert traces.changes(tmp_path / "not there") == (".",)
+
+
+def test_a_link_in_the_place_of_the_environment_is_a_change_of_all(tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    module(environment / "package", "x")
+    before = traces.snapshot(environment)
+    environment.rename(tmp_path / "elsewhere")
+    environment.symlink_to("/usr")
+    assert traces.differences(before, environment) == ("package/x.py",)
+
+
+def test_defect_all_that_a_cell_changed_was_named_however_much_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "MOST", 5)
+    monkeypatch.setattr(traces, "WALKED", 10)
+    environment = tmp_path / "environment"
+    module(environment, "x")
+    before = traces.snapshot(environment)
+    for number in range(20):
+        module(environment, f"new{number}")
+    assert len(traces.changes(environment)) == 5
+    assert len(traces.differences(before, environment)) == 5
+    for number in range(20):
+        (tmp_path / "folders" / f"{number}").mkdir(parents=True)
+    assert traces.changes(tmp_path / "folders") == (".",), "nor is more looked at than that"
+
+
+def test_a_list_of_files_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
+    """RECORD is asked for where another environment was given the same file meanwhile."""
+    source = module(tmp_path / "lib" / "python3.11" / "site-packages", "x")
+    record = source.parent / "x-1.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("")
+    before = traces.snapshot(tmp_path)
+    os.link(source, tmp_path / "elsewhere")
+    record.unlink()
+    os.mkfifo(record)
+    found = soon(lambda: traces.differences(before, tmp_path))
+    place = "lib/python3.11/site-packages"
+    assert found == ("elsewhere", f"{place}/x-1.dist-info/RECORD", f"{place}/x.py")
+
+
 @pytest.fixture
 def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confine, "_abilities", lambda root: frozenset())
@@ -63,6 +111,13 @@ def test_a_file_that_another_environment_was_given_meanwhile_is_as_it_was(
     (source,) = environment.rglob("subject/core.py")
     os.link(source, tmp_path / "elsewhere")
     assert traces.differences(before, environment) == ()
+    (tmp_path / "elsewhere").unlink()
+    assert traces.differences(before, environment) == (), "nor is one that it has lost again"
+    before = traces.snapshot(environment)
+    mode = source.stat().st_mode
+    source.chmod(0)
+    assert traces.differences(before, environment) == (source.relative_to(environment).as_posix(),)
+    source.chmod(mode)
 
 
 @pytest.mark.parametrize("kept_apart", [True, False])

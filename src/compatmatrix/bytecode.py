@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock as Mutex
 
-from compatmatrix import confine, precompile
+from compatmatrix import confine, precompile, untrusted
 
 FOLDER = "bytecode"
 """Where in the cache it lies."""
@@ -65,8 +65,8 @@ class ByteCode:
 
     def _known(self, python: str) -> set[str]:
         try:
-            return set(json.loads(self._names(python).read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return set(json.loads(untrusted.read(self._names(python), 2 * MOST_NAMES * LONGEST_NAME)))
+        except (ValueError, TypeError):
             return set()
 
     def _names(self, python: str) -> Path:

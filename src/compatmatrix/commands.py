@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from compatmatrix import ledger, planning, probes, schedule, support
+from compatmatrix import ledger, planning, probes, schedule, support, untrusted
 from compatmatrix.agenda import Job, shard
 from compatmatrix.arguments import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.automation import alarm
@@ -84,8 +84,11 @@ def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
     with schedule.claimed_folder(setting.cache / "questions") as scratch, display.shown():
         # The questions are put as they stood when their digests were taken, whoever edits them meanwhile.
         folder = scratch / "probes"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(setting.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        try:
+            untrusted.remove(folder)
+            shutil.copytree(setting.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        except OSError as error:
+            raise Trouble(f"the probes cannot be copied to {scratch}: {error}") from None
         if probes.read(folder) != setting.probes:
             raise Trouble(f"{setting.folder} changed while the run was planned; run again")
         run = schedule.Run(

@@ -52,13 +52,13 @@ def _abilities(root: Path) -> frozenset[Ability]:
 def _works(root: Path, apart: frozenset[Ability]) -> bool:
     try:
         with tempfile.TemporaryDirectory(dir=root, prefix="trial-", ignore_cleanup_errors=True) as folder:
-            environment, scratch = Path(folder) / "environment", Path(folder) / "scratch"
-            for made in (environment, scratch):
+            environment, scratch, layer = (Path(folder) / name for name in ("environment", "scratch", "layer"))
+            for made in (environment, scratch, layer):
                 made.mkdir()
             if "environment" in apart and any(sign in folder for sign in ":,\\"):
                 return False  # what separates layers of an overlay stands in the path
             script = f"open({str(environment / 'written')!r}, 'w').close()"
-            command = minded([sys.executable, "-I", "-S", "-c", script], apart, environment, scratch)
+            command = minded([sys.executable, "-I", "-S", "-c", script], apart, environment, scratch, layer)
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, cwd=scratch
             )
@@ -69,9 +69,14 @@ def _works(root: Path, apart: frozenset[Ability]) -> bool:
 
 
 def minded(
-    command: Sequence[str | Path], apart: frozenset[Ability], environment: Path, scratch: Path
+    command: Sequence[str | Path], apart: frozenset[Ability], environment: Path, scratch: Path, layer: Path
 ) -> list[str | Path]:
-    """The command, run so far apart and ended with the thread that starts it."""
+    """The command, run so far apart and ended with the thread that starts it.
+
+    Args:
+        scratch: the folder that it may write to.
+        layer: an empty folder; what it changes of its environment is in ``changes`` there.
+    """
     if not MINDED:
         return list(command)
     task = {
@@ -80,6 +85,7 @@ def minded(
         "command": list(map(str, command)),
         "environment": str(environment),
         "scratch": str(scratch),
+        "layer": str(layer),
     }
     return _by_minder(task)
 

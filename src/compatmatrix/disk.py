@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from compatmatrix import uv
+from compatmatrix import untrusted, uv
 from compatmatrix.bytecode import FOLDER as BYTE_CODE
 from compatmatrix.model import Trouble
 
@@ -16,20 +15,13 @@ def used(folder: Path) -> int:
     """Bytes of all files below the folder, each once however many names it has; what vanishes meanwhile is not there."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    pending = [os.fspath(folder)]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                        continue
-                    status = entry.stat(follow_symlinks=False)
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        total += status.st_size
-        except OSError:
-            continue
+    with suppress(OSError):
+        for _, status in untrusted.files(folder):
+            if status.st_nlink > 1:
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+            total += status.st_size
     return total
 
 
@@ -40,7 +32,8 @@ def keep_within(folder: Path, limit: int, packages: Sequence[str], say: Callable
     """
     if used(folder) <= limit:
         return
-    shutil.rmtree(folder / BYTE_CODE, ignore_errors=True)
+    with suppress(Trouble):  # somebody may be writing to it
+        untrusted.remove(folder / BYTE_CODE)
     for names in (list(packages), []):
         before = used(folder)
         if before <= limit:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import re
-import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from compatmatrix import uv
+from compatmatrix import untrusted, uv
 from compatmatrix.bytecode import ByteCode
 from compatmatrix.config import Config
 from compatmatrix.execute import SCRATCH
@@ -42,13 +41,17 @@ class Workspace:
     def __init__(
         self, config: Config, root: Path, interpreters: Interpreters, byte_code: ByteCode | None = None
     ) -> None:
+        """Clear the folder of what a run that was killed left of its cells.
+
+        Raises:
+            Trouble: it cannot be cleared.
+        """
         self._config = config
         self._root = root
         self._interpreters = interpreters
         self._byte_code = byte_code
-        # What a run that was killed left of its cells.
         for left in root.glob(f"{SCRATCH}*"):
-            shutil.rmtree(left, ignore_errors=True)
+            untrusted.remove(left)
         self._holds: dict[str, Lock] = {}
 
     def bring_to(self, cell: Cell) -> Path:
@@ -74,11 +77,11 @@ class Workspace:
         # interpreter would answer for the one that it was made from.
         whole = self._whole(place)
         if not (whole.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
-            shutil.rmtree(folder, ignore_errors=True)
+            untrusted.remove(folder)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
         try:
             whole.unlink(missing_ok=True)
-            self._sync(cell, python, self._written(cell, place))
+            self._sync(cell, base, folder, self._written(cell, place))
         except OSError as error:
             raise Trouble(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
         if self._byte_code:
@@ -87,15 +90,21 @@ class Workspace:
         self._holds[place] = cell.lock
         return python
 
-    def _sync(self, cell: Cell, python: Path, lock: Sequence[str | Path]) -> None:
-        """Make the environment hold the lock, and nothing else."""
+    def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path]) -> None:
+        """Make the environment hold the lock, and nothing else.
+
+        uv asks an interpreter what it is by running it: the environment's own would run what a release has installed
+        to be run at Python's start.
+        """
         arguments: list[str | Path] = [
             "pip",
             "sync",
             "--quiet",
             *lock,
             "--python",
-            python,
+            base,
+            "--prefix",
+            folder,
             "--require-hashes",
             "--no-build",
             "--python-platform",
@@ -133,6 +142,9 @@ class Workspace:
 
         Files of an environment and of the cache are one and the same where the file system allows it: what a cell
         writes into one is in the other.
+
+        Raises:
+            Trouble: not all of it is gone.
         """
         self.discard(cell.python)
         try:
@@ -141,11 +153,15 @@ class Workspace:
             raise Trouble(f"the package cache could not be cleared of what a cell changed: {refusal}") from None
 
     def discard(self, python: str) -> None:
-        """Throw the environment of X.Y away; the next cell gets a new one."""
+        """Throw the environment of X.Y away; the next cell gets a new one.
+
+        Raises:
+            Trouble: it cannot be removed.
+        """
         for place in (python, f"{python}-source"):
             self._holds.pop(place, None)
-            self._whole(place).unlink(missing_ok=True)
-            shutil.rmtree(self._root / place, ignore_errors=True)
+            untrusted.remove(self._whole(place))
+            untrusted.remove(self._root / place)
 
 
 # How uv says that a wheel itself is broken (as opposed to: not there, not reached, not the one that was locked).

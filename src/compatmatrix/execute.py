@@ -13,15 +13,24 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from compatmatrix import confine, incell, minder, tampercheck, traces, watch
+from compatmatrix import confine, incell, tampercheck, traces, untrusted, watch
 from compatmatrix.config import Config
 from compatmatrix.model import Cell, Probe, Trouble
 
 REPORT_BYTES = 8_000_000
+
+EVENTS_BYTES, EVENTS_LINES = 4_000_000, 2_000
+"""What is read of the events at either end of their file, at most."""
+
+LOST = "lost"
+"""The event that stands where events were left out."""
+
+FILLER = 1 << 20
+"""Bytes that the disk must still take after a cell."""
 
 SCRATCH = "cell-"
 """How the names of scratch folders begin."""
@@ -33,7 +42,8 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "OPEN
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell left behind: exit code (negative: the signal that ended it), why we ended it, events, report, tail of its output.
 
-    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed.
+    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed, ``starved`` whether the
+    kernel ended processes for want of memory meanwhile, be it this one or another.
     """
 
     exit_code: int
@@ -45,6 +55,7 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     apart: frozenset[confine.Ability] = frozenset()
     changed: tuple[str, ...] = ()
+    starved: bool = False
 
     def parts(self) -> dict[str, float]:
         """Where the time went, in seconds, by the cell's own word: its start, the import, pytest's start, probes, its end."""
@@ -59,7 +70,7 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
         last = self.began
         for event in self.events:
             name, at = names.get(str(event.get("event"))), event.get("at")
-            if name is None or not isinstance(at, int | float) or (name == "pytest" and name in parts):
+            if name is None or not isinstance(at, float) or (name == "pytest" and name in parts):
                 continue
             parts[name], last = at - last, at
         parts["end"] = self.began + self.seconds - last
@@ -86,13 +97,17 @@ def run(
         stop: asked often; True ends the cell at once.
 
     Raises:
-        Trouble: the process could not be started or watched, or was stopped.
+        Trouble: the process could not be started or watched, was stopped, or left no room on the disk.
     """
     try:
         # Beside the environment: on one file system with it, and below a folder that the next run clears.
         root = python.parents[2]
-        with tempfile.TemporaryDirectory(dir=root, prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
-            return _run(config, cell, python, probes, folder, Path(scratch), stop)
+        with untrusted.temporary(root, SCRATCH) as place:
+            raw = _run(config, cell, python, probes, folder, place, stop)
+            _check_disk(root)
+            if not raw.events:
+                _check_start(python, raw.apart, place)
+            return raw
     except OSError as error:
         raise Trouble(f"the cell could not be run: {error}") from None
 
@@ -103,18 +118,61 @@ def _run(
     python: Path,
     probes: Sequence[Probe],
     folder: Path,
-    scratch: Path,
+    place: Path,
     stop: Callable[[], bool],
 ) -> Raw:
-    copy = scratch / "probes"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    script = scratch / "incell.py"
+    scratch, layer, environment = place / "scratch", place / "layer", python.parents[1]
+    for made in (scratch, layer, scratch / "home"):
+        made.mkdir()
+    shutil.copytree(folder, scratch / "probes", ignore=shutil.ignore_patterns("__pycache__"))
     for file in (incell.__file__, tampercheck.__file__):
         shutil.copy(file, scratch)
-    home = scratch / "home"
-    home.mkdir()
-    events, report = scratch / "events.jsonl", scratch / "report.json"
-    task = {
+    apart = confine.abilities(environment.parent)
+    before = None if "environment" in apart else traces.snapshot(environment)
+    command: list[str | Path] = [python, "-I", "-B", "-X", "utf8", scratch / "incell.py", scratch / "task.json"]
+    # Open before the cell is there: nothing that it puts in their place is what is read.
+    with (scratch / "events.jsonl").open("x+b") as events, (scratch / "report.json").open("x+b") as report:
+        task = _task(config, cell, probes, scratch, Path(events.name), Path(report.name))
+        (scratch / "task.json").write_text(json.dumps(task), encoding="utf-8")
+        killed, began, started = watch.oom_kills(), time.time(), time.monotonic()
+        process = subprocess.Popen(
+            confine.minded(command, apart, environment, scratch, layer),
+            cwd=scratch / "home",
+            env=_environ(config, scratch / "home"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        tail = watch.Tail(process.stdout, config.limits.output_kb * 1024)
+        try:
+            killed_for = watch.until_its_end(process, config, started, stop)
+        finally:
+            watch.end(process)
+            tail.close()
+        seconds = time.monotonic() - started
+        changed = traces.differences(before, environment) if before is not None else traces.changes(layer / "changes")
+        return Raw(
+            exit_code=process.returncode,
+            killed_for=killed_for,
+            events=_read_events(events),
+            report=_read_report(report),
+            output=tail.text(),
+            began=began,
+            seconds=seconds,
+            apart=apart,
+            changed=changed,
+            starved=watch.oom_kills() != killed,
+        )
+
+
+def _task(
+    config: Config, cell: Cell, probes: Sequence[Probe], scratch: Path, events: Path, report: Path
+) -> dict[str, object]:
+    """What the script in the cell is told to do."""
+    copy = scratch / "probes"
+    return {
         "lock": {pin.name: pin.version for pin in cell.lock},
         "packages": list(config.named),
         "import": config.subject.import_,
@@ -148,61 +206,71 @@ def _run(
             "traceback",
         ],
     }
-    (scratch / "task.json").write_text(json.dumps(task), encoding="utf-8")
+
+
+def _environ(config: Config, home: Path) -> dict[str, str]:
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environ["PYTHONDONTWRITEBYTECODE"] = "1"  # byte code is made by us
-    environ |= config.environment
-    environment = python.parents[1]
-    apart = confine.abilities(environment.parent)
-    before = None if "environment" in apart else traces.snapshot(environment)
-    command: list[str | Path] = [python, "-I", "-B", "-X", "utf8", script, scratch / "task.json"]
-    began, started = time.time(), time.monotonic()
-    process = subprocess.Popen(
-        confine.minded(command, apart, environment, scratch),
-        cwd=home,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    tail = watch.Tail(process.stdout, config.limits.output_kb * 1024)
+    return environ | config.environment
+
+
+def _check_disk(folder: Path) -> None:
+    """Raises Trouble where the disk is full: what a cell does then is nobody's answer."""
     try:
-        killed_for = watch.until_its_end(process, config, started, stop)
-    finally:
-        watch.end(process)
-        tail.close()
-    seconds = time.monotonic() - started
-    if process.returncode == minder.REFUSED and not events.exists():
-        raise Trouble(f"the cell could not be run: {tail.text().strip()[-500:]}")
-    changed = traces.differences(before, environment) if before is not None else traces.changes(scratch / "changes")
-    return Raw(
-        exit_code=process.returncode,
-        killed_for=killed_for,
-        events=_read_events(events),
-        report=_read_report(report),
-        output=tail.text(),
-        began=began,
-        seconds=seconds,
-        apart=apart,
-        changed=changed,
-    )
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(FILLER))
+    except OSError as error:
+        raise Trouble(f"the disk takes nothing more ({error.strerror}): make room, and run it again") from None
 
 
-def _read_events(path: Path) -> tuple[dict[str, Any], ...]:
-    found: list[dict[str, Any]] = []
-    for line in _bounded(path).splitlines():
-        event = _decoded(line)
-        if event is None:
-            break  # a line cut short is the last thing that a dying cell wrote
-        found.append(event)
-    return tuple(found)
+def _check_start(python: Path, apart: frozenset[confine.Ability], place: Path) -> None:
+    """Raises Trouble where Python does not start at all, with nothing that is installed taking part."""
+    scratch, layer = place / "bare", place / "bare-layer"
+    for made in (scratch, layer):
+        made.mkdir()
+    # What the script in the cell takes of Python's own library, and no `site`, which is what runs others' code.
+    script = "import importlib.metadata, json, linecache, re, traceback"
+    command = confine.minded([python, "-I", "-S", "-c", script], apart, python.parents[1], scratch, layer)
+    try:
+        subprocess.run(
+            command,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=confine.PROBE_SECONDS,
+            check=True,
+        )
+    except subprocess.SubprocessError as error:
+        output = (getattr(error, "output", None) or b"").decode("utf-8", "replace").strip()
+        raise Trouble(f"the cell could not be run: Python does not start here: {output[-500:] or error}") from None
 
 
-def _read_report(path: Path) -> dict[str, Any] | None:
-    return _decoded(_bounded(path))
+def _read_events(file: BinaryIO) -> tuple[dict[str, Any], ...]:
+    """The events at both ends of their file: a flood between hides neither how the cell began nor what it was at."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    content = file.read(EVENTS_BYTES)
+    if size > 2 * EVENTS_BYTES:
+        content += b"\n" + _LOST_LINE + b"\n"
+        file.seek(size - EVENTS_BYTES)
+    lines = (content + file.read(EVENTS_BYTES)).splitlines()
+    if len(lines) > 2 * EVENTS_LINES:
+        lines[EVENTS_LINES:-EVENTS_LINES] = [_LOST_LINE]
+    # A line that is none was cut short: by the end of the cell, or by us.
+    events = (_decoded(line) for line in lines)
+    return tuple(event for event in events if event and isinstance(event.get("event"), str))
+
+
+_LOST_LINE = json.dumps({"event": LOST}).encode()
+
+
+def _read_report(file: BinaryIO) -> dict[str, Any] | None:
+    """The report; None where there is none, or one that is larger than any honest one."""
+    file.seek(0)
+    content = file.read(REPORT_BYTES + 1)
+    return _decoded(content) if len(content) <= REPORT_BYTES else None
 
 
 def _decoded(content: bytes) -> dict[str, Any] | None:
@@ -212,13 +280,3 @@ def _decoded(content: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return tree if isinstance(tree, dict) else None
-
-
-def _bounded(path: Path) -> bytes:
-    """The file's content, or nothing where it is missing or larger than any honest one."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(REPORT_BYTES + 1)
-    except OSError:
-        return b""
-    return content if len(content) <= REPORT_BYTES else b""

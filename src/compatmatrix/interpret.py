@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from compatmatrix import plain
-from compatmatrix.execute import Raw
+from compatmatrix import plain, traces
+from compatmatrix.execute import LOST, Raw
 from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Trouble
 from compatmatrix.spelling import digest
 
@@ -32,6 +32,10 @@ PYTEST = ("_pytest/", "pluggy/")
 
 SKIP_MARK = "_pytest/skipping.py"
 """Where pytest raises the skip that a mark on the probe asks for."""
+
+
+OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
+"""Signals by which a process is ended for what it did itself; every other one may have come from outside."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +65,33 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     told = next((event.get("oddities") for event in raw.events if event.get("event") == "done"), ())
     found = [plain.line(text, 200) for text in told[:ODDITIES]] if isinstance(told, list) else []
     if raw.changed:
-        more = f" and {len(raw.changed) - 1} more" if len(raw.changed) > 1 else ""
+        least = "at least " if len(raw.changed) == traces.MOST else ""
+        more = f" and {least}{len(raw.changed) - 1} more" if len(raw.changed) > 1 else ""
         found.append(f"changed files of its environment: {plain.line(raw.changed[0], 120)}{more}")
     return msgspec.structs.replace(reading, oddities=tuple(found))
 
 
+def ended_early(raw: Raw, reading: Reading) -> str:
+    """What a cell was at when it ended early, if that need not have been its own doing; else nothing.
+
+    Only a second try that ends at the same makes a fact of it.
+
+    Raises:
+        Trouble: the machine was short of memory when it ended.
+    """
+    if reading.state is not CellState.CRASHED or raw.killed_for is not None:
+        return ""
+    if raw.starved:
+        raise Trouble(
+            f"{reading.detail}, while the kernel ended processes for want of memory: "
+            "run it again with fewer --jobs, or on a machine with more"
+        )
+    return "" if raw.exit_code < 0 and _signal_name(-raw.exit_code) in OWN_SIGNALS else _last(raw.events)
+
+
 def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
-    events = {event.get("event"): event for event in raw.events}
+    # The first of each: no release had a part in those that come before its import.
+    events = {event.get("event"): event for event in reversed(raw.events)}
     if wrong := events.get("versions", {}).get("wrong"):
         raise Trouble(f"the environment is not the lock: {plain.line('; '.join(map(str, wrong)))}")
     at = _last(raw.events)
@@ -75,19 +99,19 @@ def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
         return Reading(state=CellState.TIMEOUT, detail=f"no end within the time limit ({at})")
     if raw.killed_for == "memory":
         return Reading(state=CellState.CRASHED, detail=f"took more memory than the limit ({at})")
+    ended = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
     if "versions" not in events:
-        raise Trouble(f"the cell did not start (exit code {raw.exit_code}): {plain.line(raw.output)}")
+        why = "something that is installed ends Python at its start"
+        return Reading(state=CellState.CRASHED, detail=f"{ended} before its first line: {why}")
     if failed := events.get("import-failed"):
         return _import_failure(failed.get("exception"))
-    if raw.exit_code == -getattr(signal, "SIGKILL", 9):
-        raise Trouble(f"the cell was killed from outside ({at})")
     if raw.exit_code < 0:
-        return Reading(state=CellState.CRASHED, detail=f"ended by {_signal_name(-raw.exit_code)} ({at})")
+        return Reading(state=CellState.CRASHED, detail=f"{ended} ({at})")
     tests = _tests(raw)
-    ended = "imported" in events and "done" in events and raw.exit_code in (0, 1)
+    whole = "imported" in events and "done" in events and raw.exit_code in (0, 1)
     # A session can end early and in order: by `pytest.exit(returncode=0)`, or because it was asked to stop. Then some
     # probe lacks a phase. A report beside a process that did not come to its end was not written by pytest at all.
-    if not ended or tests is None or not all(_came_to_its_end(tests.get(probe.id)) for probe in probes):
+    if not whole or tests is None or not all(_came_to_its_end(tests.get(probe.id)) for probe in probes):
         return Reading(
             state=CellState.CRASHED, detail=f"ended without a complete report, exit code {raw.exit_code} ({at})"
         )
@@ -251,12 +275,25 @@ def _traceback(exception: Mapping[str, Any]) -> str:
 
 def _last(events: Sequence[Mapping[str, Any]]) -> str:
     """What the cell was at, for a message; that it is done is told of a session that ended early too."""
-    event: Mapping[str, Any] = next((event for event in reversed(events) if event.get("event") != "done"), {})
-    if event.get("event") == "probe":
-        return f"in {plain.line(_probe_of(str(event.get('nodeid'))), 100)}"
-    return {"import": "at the import", "versions": "at its start", "imported": "while pytest started"}.get(
-        str(event.get("event")), "at its start"
-    )
+    later = ""
+    for event in reversed(events):
+        match event.get("event"):
+            case "probe":
+                return f"in {plain.line(_probe_of(str(event.get('nodeid'))), 100)}{later}"
+            case str(name) if name in _STAGES:
+                return f"{_STAGES[name]}{later}"
+            case name if name == LOST:
+                later = " or later"
+    return f"at its start{later}"
+
+
+_STAGES = {
+    "versions": "at its start",
+    "import": "at the import",
+    "import-failed": "at the import",
+    "imported": "while pytest started",
+}
+"""What a cell was at when an event was the last; others say nothing of that."""
 
 
 def _signal_name(number: int) -> str:

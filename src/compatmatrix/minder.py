@@ -6,7 +6,7 @@ that a release could have brought. The task, as JSON, says what to start and how
 * `network` (user, network, process and mount namespaces of its own): no network but its loopback, no sight of other
   processes, and no process that could outlive the cell's first one, whatever group or session it moves to.
 * `files`: everything on the machine is read-only but the cell's scratch folder.
-* `environment`: what the cell changes in its environment goes to `changes` in the scratch folder.
+* `environment`: what the cell changes in its environment goes to `changes` in the folder `layer`, out of its reach.
 
 What a task asks for and the system does not allow ends it with `REFUSED`; what is to be had is asked beforehand.
 """
@@ -133,22 +133,23 @@ def _loopback() -> None:
 def _shape_files(task: dict[str, Any], apart: frozenset[str]) -> None:
     scratch, environment = task["scratch"], task["environment"]
     _mount(scratch, scratch, "", MS_BIND)
-    if "files" in apart:
-        _set("/", MOUNT_ATTR_RDONLY, 0)
-        _set(scratch, 0, MOUNT_ATTR_RDONLY)
-        needed = [scratch, environment, os.path.realpath(task["command"][0])]
-        for folder in ("/dev/shm", "/tmp"):
-            if os.path.isdir(folder) and not any(path.startswith(f"{folder}/") for path in needed):
-                _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, SHM)
     if "environment" in apart:
-        changes, work = os.path.join(scratch, "changes"), os.path.join(scratch, "work")
+        changes, work = os.path.join(task["layer"], "changes"), os.path.join(task["layer"], "work")
         for folder in (changes, work):
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(folder)
+        # Before all is read-only: the layer stays writable by way of the environment, and in no other.
         options = f"lowerdir={environment},upperdir={changes},workdir={work},userxattr"
         _mount("overlay", environment, "overlay", MS_NOSUID | MS_NODEV, options)
     elif "files" in apart:
         _mount(environment, environment, "", MS_BIND)
-        _set(environment, 0, MOUNT_ATTR_RDONLY)
+    if "files" in apart:
+        _set("/", MOUNT_ATTR_RDONLY, 0)
+        for folder in (scratch, environment):
+            _set(folder, 0, MOUNT_ATTR_RDONLY)
+        needed = [scratch, environment, os.path.realpath(task["command"][0])]
+        for folder in ("/dev/shm", "/tmp"):
+            if os.path.isdir(folder) and not any(path.startswith(f"{folder}/") for path in needed):
+                _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, SHM)
     with suppress(OSError):  # not where /proc is covered in part, as in some containers; other processes are shown then
         _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     os.chdir(os.getcwd())  # the same folder, by way of the new mounts

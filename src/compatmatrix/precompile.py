@@ -47,11 +47,7 @@ def provide(root: str, name: str, store: str) -> None:
     target = importlib.util.cache_from_source(source)
     if os.path.lexists(target) or os.path.realpath(source) != source:
         return
-    status = os.stat(source)
-    if not stat.S_ISREG(status.st_mode):
-        return
-    with open(source, "rb") as file:
-        text = file.read()
+    text, status = content(source)
     code = compiled(text, source, store)
     # PEP 3147, and PEP 552 for the header: of this source by its time and its size.
     parts = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
@@ -60,12 +56,22 @@ def provide(root: str, name: str, store: str) -> None:
     written(target, header + code)
 
 
+def content(path: str) -> tuple[bytes, os.stat_result]:
+    """The content of a regular file, and its status; OSError where it is something else, which is not waited for."""
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("no regular file")
+        return file.read(), status
+
+
 def compiled(text: bytes, source: str, store: str) -> bytes:
     """The code object, marshalled: kept from an earlier time if it is whole, else made now."""
     kept = os.path.join(store, hashlib.sha256(text).hexdigest())
     with suppress(OSError):
-        with open(kept, "rb") as file:
-            digest, code = file.read(DIGEST), file.read()
+        whole, _ = content(kept)
+        digest, code = whole[:DIGEST], whole[DIGEST:]
         if hashlib.sha256(code).digest() == digest:
             return code
     code = marshal.dumps(compile(text, source, "exec", dont_inherit=True))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
@@ -26,7 +26,7 @@ from compatmatrix.agenda import Job, group
 from compatmatrix.bytecode import ByteCode
 from compatmatrix.config import Config
 from compatmatrix.environment import InstallFailed, NoPython, Workspace
-from compatmatrix.interpret import Reading, interpret
+from compatmatrix.interpret import Reading, ended_early, interpret
 from compatmatrix.interpreters import Interpreters
 from compatmatrix.ledger import Ledger
 from compatmatrix.model import CellState, Probe, Record, Trouble
@@ -78,44 +78,72 @@ class Run:
         self._interpreters = Interpreters(cache / "interpreters")
         self._byte_code = ByteCode(cache / bytecode.FOLDER)
         self._stop = threading.Event()
-        self._mutex, self._room = threading.Lock(), threading.Lock()
-        self._results: list[Result] = []
+        self._room = threading.Lock()
+        # By the job's identity as an object: each job is one thing to do, whatever it has in common with others.
+        self._results: dict[int, Result] = {}
+        self._early: dict[int, str] = {}
+        self._lost: list[str] = []
 
     def stop(self) -> None:
         """Ask the workers to end at once; cells at work are given up, finished ones are recorded."""
         self._stop.set()
 
     def go(self, jobs: Sequence[Job], workers: int) -> list[Result]:
-        """Run the jobs; returns what became of each that was begun."""
+        """Run the jobs; returns what became of each, in their order: a record, or why there is none.
+
+        A cell that ended early, which need not be its own doing, is run once more when all others are done.
+        """
+        try:
+            self._work_off(jobs, workers)
+            self._work_off([job for job in jobs if id(job) in self._early], 1)
+        except KeyboardInterrupt:
+            recorded = sum(result.record is not None for result in self._results.values())
+            raise KeyboardInterrupt(f"{recorded} of {len(jobs)} cells are recorded") from None
+        return [self._results.get(id(job)) or Result(job=job, record=None, trouble=self._why(job)) for job in jobs]
+
+    def _why(self, job: Job) -> str:
+        """Why nothing came of a job that nobody brought to its end."""
+        why = "; ".join(dict.fromkeys(self._lost)) or "the run was stopped before it was done"
+        return (
+            f"ended early ({self._early[id(job)]}), and was not tried again: {why}" if id(job) in self._early else why
+        )
+
+    def _work_off(self, jobs: Sequence[Job], workers: int) -> None:
+        """Run the jobs on so many workers, and wait for these."""
         queue = Queue(jobs)
         threads = [
-            threading.Thread(target=self._work, args=(number, queue), daemon=True)
+            threading.Thread(target=self._worker, args=(number, queue), daemon=True)
             for number in range(min(workers, len(jobs)))
         ]
-        for thread in threads:
-            thread.start()
+        begun: list[threading.Thread] = []
         try:
             for thread in threads:
+                try:
+                    thread.start()
+                except Exception as error:  # no more threads, or no memory: those that there are do all of it
+                    self._lost.append(f"a worker could not be started: {error}")
+                    break
+                begun.append(thread)
+            for thread in begun:
                 while thread.is_alive():
                     thread.join(0.2)
         except KeyboardInterrupt:
             self.stop()
             uv.stop()
             until = time.monotonic() + STOP_SECONDS
-            for thread in threads:
+            for thread in begun:
                 thread.join(max(0.0, until - time.monotonic()))
-            recorded = sum(result.record is not None for result in self._results)
-            raise KeyboardInterrupt(f"{recorded} of {len(jobs)} cells are recorded") from None
-        return self._results
+            raise
+
+    def _worker(self, number: int, queue: Queue) -> None:
+        try:
+            self._work(number, queue)
+        except BaseException as error:
+            # Whatever it was, MemoryError included: the jobs that are left go to other workers, or are listed with this.
+            self._lost.append(_words(error))
 
     def _work(self, number: int, queue: Queue) -> None:
-        with ExitStack() as stack:
-            try:
-                root = stack.enter_context(claimed_folder(self._cache / "environments"))
-            except Trouble as error:
-                while job := queue.take(None):
-                    self._done(number, Result(job=job, record=None, trouble=f"no folder for environments: {error}"))
-                return
+        with claimed_folder(self._cache / "environments") as root:
             workspace = Workspace(self._config, root, self._interpreters, self._byte_code)
             last: Job | None = None
             while not self._stop.is_set() and (job := queue.take(last)):
@@ -123,7 +151,10 @@ class Run:
                     # Looking through the disk takes as long as a cell: nobody waits for it.
                     threading.Thread(target=self._make_room, daemon=True).start()
                 self._watcher.started(number, job)
-                self._done(number, self._examine(workspace, job))
+                result = self._examine(workspace, job)
+                if result and (result.record or not self._stop.is_set()):
+                    self._results[id(job)] = result
+                    self._watcher.finished(number, result)
                 last = job
 
     def _make_room(self) -> None:
@@ -135,29 +166,30 @@ class Run:
             finally:
                 self._room.release()
 
-    def _done(self, number: int, result: Result) -> None:
-        if self._stop.is_set() and result.record is None:
-            return
-        with self._mutex:
-            self._results.append(result)
-        self._watcher.finished(number, result)
-
-    def _examine(self, workspace: Workspace, job: Job) -> Result:
+    def _examine(self, workspace: Workspace, job: Job) -> Result | None:
+        """What became of a job; None where it is to be tried once more."""
         started = time.monotonic()
         parts: dict[str, float] = {}
         try:
-            record, evidence = self._record(workspace, job, parts)
+            found = self._record(workspace, job, parts)
+            if found is None:
+                return None
+            record, evidence = found
             began = time.monotonic()
             ledgers.append(self._records, Ledger(records={record.key: record}, evidence=evidence))
             parts["record"] = time.monotonic() - began
-        except Exception as error:
-            # A defect of ours must not end a worker unheard, and with it every job that it would have taken.
-            trouble = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
-            workspace.discard(job.cell.python)
-            return Result(job=job, record=None, trouble=trouble, seconds=time.monotonic() - started, parts=parts)
+        except BaseException as error:
+            # A defect of ours must not end a worker, and with it every job that it would have taken.
+            with suppress(Exception):
+                workspace.discard(job.cell.python)
+            seconds = time.monotonic() - started
+            return Result(job=job, record=None, trouble=_words(error), seconds=seconds, parts=parts)
         return Result(job=job, record=record, seconds=time.monotonic() - started, parts=parts)
 
-    def _record(self, workspace: Workspace, job: Job, parts: dict[str, float]) -> tuple[Record, Mapping[str, str]]:
+    def _record(
+        self, workspace: Workspace, job: Job, parts: dict[str, float]
+    ) -> tuple[Record, Mapping[str, str]] | None:
+        """The job's record with its evidence; None where the cell ended early for the first time."""
         began = time.monotonic()
         try:
             python = workspace.bring_to(job.cell)
@@ -172,14 +204,31 @@ class Run:
         parts |= raw.parts()
         self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, put)
-        if "environment" not in raw.apart:
+        early = ended_early(raw, reading)
+        if raw.changed and "environment" not in raw.apart:
             # What the cell did to its environment it did to the one that the next cell would get.
-            if raw.changed:
-                workspace.distrust(job.cell)
-            elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
-                workspace.discard(job.cell.python)
+            workspace.distrust(job.cell)
+        elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
+            # Nor is a second try to end early for what is wrong with the environment.
+            workspace.discard(job.cell.python)
+        if early and not self._confirmed(job, early):
+            return None
         record = self._made(job, reading)
         return msgspec.structs.replace(record, network="network" not in raw.apart), reading.evidence
+
+    def _confirmed(self, job: Job, early: str) -> bool:
+        """Whether the job's cell has ended early before, at the same: twice, and the second time alone, is its own doing.
+
+        Raises:
+            Trouble: it was at something else then.
+        """
+        before = self._early.get(id(job))
+        if before is None:
+            self._early[id(job)] = early
+            return False
+        if before != early:
+            raise Trouble(f"ended early twice, {before} and then, alone, {early}: run it again")
+        return True
 
     def _made(self, job: Job, reading: Reading) -> Record:
         record = job.record(self._instant, self._recorded, reading.state, reading.detail, reading.outcomes)
@@ -209,6 +258,10 @@ class Queue:
             )
             self._taken.add(chosen)
             return self._groups[chosen].pop(0)
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from compatmatrix import plain, uv
+from compatmatrix import plain, untrusted, uv
 from compatmatrix.config import Index
 from compatmatrix.model import Trouble
 
@@ -79,14 +79,14 @@ class Yard(msgspec.Struct, frozen=True, kw_only=True):
             Failed: the source cannot be built.
             Trouble: something of ours failed: index, network, disk, time.
         """
-        with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as home:
-            out = Path(home) / "out"
+        with untrusted.temporary() as home:
+            out = home / "out"
             arguments: list[str | Path] = ["build", "--wheel", "--out-dir", out, "--python", self._python(folder)]
             arguments += uv.index_arguments(self.index)
             if until:
                 arguments += ["--exclude-newer", until]
             environ = {name: os.environ[name] for name in (*_INHERITED, *_NETWORK) if name in os.environ}
-            environ |= {"HOME": home, "USERPROFILE": home}
+            environ |= {"HOME": str(home), "USERPROFILE": str(home)}
             try:
                 uv.run([*arguments, folder], environ=environ)
             except (uv.Refused, Trouble) as failure:

@@ -7,8 +7,6 @@ needs them, as far as the other side can do that.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from compatmatrix import untrusted
 from compatmatrix.model import Trouble
 from compatmatrix.spelling import digest, format_instant, parse_instant
 from compatmatrix.upstream import git
@@ -123,8 +122,8 @@ class Repository:
     @contextmanager
     def checkout(self, sha: str) -> Iterator[Path]:
         """A folder with the files of a commit, gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as scratch:
-            folder = Path(scratch) / "checkout"
+        with untrusted.temporary() as scratch:
+            folder = scratch / "checkout"
             try:
                 with self._held():
                     self._git("worktree", "add", "--quiet", "--detach", "--force", str(folder), sha)
@@ -134,7 +133,7 @@ class Repository:
                 yield folder
             finally:
                 with self._held(), suppress(git.Refused):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    untrusted.remove(folder)
                     self._git("worktree", "prune")
 
     def _create(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 import zipfile
 from contextlib import suppress
 from datetime import timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from compatmatrix import untrusted
 from compatmatrix.model import Release, Source, Trouble
 from compatmatrix.spelling import format_instant, parse_instant
 from compatmatrix.upstream import git
@@ -98,8 +98,8 @@ class Builder:
             if sha
             else ""
         )
-        with tempfile.TemporaryDirectory(prefix="compatmatrix-", ignore_cleanup_errors=True) as scratch:
-            copy, out = Path(scratch) / "checkout", Path(scratch) / "out"
+        with untrusted.temporary() as scratch:
+            copy, out = scratch / "checkout", scratch / "out"
             shutil.copytree(path, copy, ignore=_NOT_COPIED, symlinks=True)
             source = Source(package=self._package, reference=f"{reference}, changed" if sha else reference, built=True)
             self._build(copy, source, out)
