@@ -23,7 +23,6 @@ OWN_FAILURE = "NoEffect"
 ODDITIES = 10
 """How many of what a cell was caught at are kept."""
 
-
 OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
 """Signals by which a process is ended for what it did itself; every other one may have come from outside."""
 
@@ -89,14 +88,14 @@ def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
         return Reading(state=CellState.TIMEOUT, detail=f"no end within the time limit ({at})")
     if raw.killed_for == "memory":
         return Reading(state=CellState.CRASHED, detail=f"took more memory than the limit ({at})")
-    ended = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
+    how = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
     if "versions" not in events:
         why = "something that is installed ends Python at its start"
-        return Reading(state=CellState.CRASHED, detail=f"{ended} before its first line: {why}")
+        return Reading(state=CellState.CRASHED, detail=f"{how} before its first line: {why}")
     if failed := events.get("import-failed"):
         return _import_failure(failed.get("exception"))
     if raw.exit_code < 0:
-        return Reading(state=CellState.CRASHED, detail=f"{ended} ({at})")
+        return Reading(state=CellState.CRASHED, detail=f"{how} ({at})")
     tests = _tests(raw.report)
     # A report beside a process that did not come to its end was not written by pytest's leave.
     if "imported" not in events or "done" not in events or tests is None or raw.exit_code not in (0, 1):
