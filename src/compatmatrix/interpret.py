@@ -23,9 +23,6 @@ OWN_FAILURE = "NoEffect"
 ODDITIES = 10
 """How many of what a cell was caught at are kept."""
 
-OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
-"""Signals by which a process is ended for what it did itself; every other one may have come from outside."""
-
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell's report comes to; ``evidence`` maps content address -> traceback text.
@@ -58,6 +55,10 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
         more = f" and {least}{len(raw.changed) - 1} more" if len(raw.changed) > 1 else ""
         found.append(f"changed files of its environment: {plain.line(raw.changed[0], 120)}{more}")
     return msgspec.structs.replace(reading, oddities=tuple(found))
+
+
+OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
+"""Signals by which a process is ended for what it did itself; every other one may have come from outside."""
 
 
 def ended_early(raw: Raw, reading: Reading) -> str:
