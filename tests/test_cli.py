@@ -16,6 +16,7 @@ import pytest
 
 from compatmatrix import ledger
 from compatmatrix.arguments import parse
+from compatmatrix.model import Trouble
 from ground import MATRIX, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
@@ -168,6 +169,19 @@ def test_defect_a_run_whose_workers_died_listed_nothing_and_ended_with_0(
         (line,) = [line for line in ran.out.splitlines() if line.startswith(f"not examined: subject {version},")]
         assert line.endswith("RecursionError: maximum recursion depth exceeded")
     assert ledger.read(project.records).records == {}
+
+
+def test_what_was_not_examined_is_listed_also_where_the_reports_cannot_be_written(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise Trouble("no space")
+
+    monkeypatch.setattr("compatmatrix.schedule.Workspace", fails)
+    monkeypatch.setattr("compatmatrix.commands.write_reports", fails)
+    ran = project.main("run", "--pairing", "newest")
+    assert ran.code == 1
+    assert ran.out.count("not examined: subject 1.") == 3
 
 
 def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:

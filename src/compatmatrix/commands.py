@@ -28,13 +28,15 @@ def run_missing(setting: Setting) -> int:
     earlier = ledger.read(setting.records) if "changed" in setting.asked.fail_on else Ledger()
     ledger.append(setting.records, todo.facts)
     results = run_jobs(setting, jobs) if jobs else []
-    now, _ = write_reports(setting)
-    view = support.view(now, setting.config, setting.probes)
-    terminal.print_table(setting.console, view)
-    setting.say(f"reports: {setting.reports / 'compatibility.md'}, compatibility.json; records: {setting.records}")
     failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
-    for title, why in failed:
-        setting.say(f"not examined: {title}: {why}")
+    try:
+        now, _ = write_reports(setting)
+        view = support.view(now, setting.config, setting.probes)
+        terminal.print_table(setting.console, view)
+        setting.say(f"reports: {setting.reports / 'compatibility.md'}, compatibility.json; records: {setting.records}")
+    finally:  # also where the reports cannot be written
+        for title, why in failed:
+            setting.say(f"not examined: {title}: {why}")
     if setting.asked.timings:
         for text in timings(results):
             setting.say(text)

@@ -34,10 +34,6 @@ SKIP_MARK = "_pytest/skipping.py"
 """Where pytest raises the skip that a mark on the probe asks for."""
 
 
-OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
-"""Signals by which a process is ended for what it did itself; every other one may have come from outside."""
-
-
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell's report comes to; ``evidence`` maps content address -> traceback text.
 
@@ -71,6 +67,10 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     return msgspec.structs.replace(reading, oddities=tuple(found))
 
 
+OWN_SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP")
+"""Signals by which a process is ended for what it did itself; every other one may have come from outside."""
+
+
 def ended_early(raw: Raw, reading: Reading) -> str:
     """What a cell was at when it ended early, if that need not have been its own doing; else nothing.
 
@@ -99,14 +99,14 @@ def _reading(raw: Raw, probes: Sequence[Probe]) -> Reading:
         return Reading(state=CellState.TIMEOUT, detail=f"no end within the time limit ({at})")
     if raw.killed_for == "memory":
         return Reading(state=CellState.CRASHED, detail=f"took more memory than the limit ({at})")
-    ended = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
+    how = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
     if "versions" not in events:
         why = "something that is installed ends Python at its start"
-        return Reading(state=CellState.CRASHED, detail=f"{ended} before its first line: {why}")
+        return Reading(state=CellState.CRASHED, detail=f"{how} before its first line: {why}")
     if failed := events.get("import-failed"):
         return _import_failure(failed.get("exception"))
     if raw.exit_code < 0:
-        return Reading(state=CellState.CRASHED, detail=f"{ended} ({at})")
+        return Reading(state=CellState.CRASHED, detail=f"{how} ({at})")
     tests = _tests(raw)
     whole = "imported" in events and "done" in events and raw.exit_code in (0, 1)
     # A session can end early and in order: by `pytest.exit(returncode=0)`, or because it was asked to stop. Then some
