@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from compatmatrix import config, probes, support
-from compatmatrix.ledger import read
-from compatmatrix.support import View
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import View
+from compatmatrix.config import matrix_file, probe_files
+from compatmatrix.results.ledger import read
 
 PAIRING = "release-day"  # bounded by a date, so the same on every day
 
@@ -34,7 +35,9 @@ def main() -> int:
 
 def view(reports: Path) -> View:
     """The view of a folder of reports."""
-    return support.view(read(reports / "records"), config.load(Path("matrix.toml")), probes.read(Path("probes")))
+    return support.view(
+        read(reports / "records"), matrix_file.load(Path("matrix.toml")), probe_files.read(Path("probes"))
+    )
 
 
 if __name__ == "__main__":

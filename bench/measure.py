@@ -160,7 +160,7 @@ def measured_report(reports: Path) -> tuple[float, float]:
     """Seconds and peak resident MB of one rebuild."""
     # Not what getrusage says: its peak is that of whoever started the process, if that was higher.
     code = (
-        "import pathlib, re, sys; from compatmatrix.cli import main; code = main(); "
+        "import pathlib, re, sys; from compatmatrix.cli.main import main; code = main(); "
         "print(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]); sys.exit(code)"
     )
     began = time.perf_counter()
@@ -179,7 +179,7 @@ def grown_older(seconds: int) -> None:
 
 def cache_folder() -> Path:
     """The engine's own."""
-    from compatmatrix.places import cache_folder
+    from compatmatrix.core.files import cache_folder
 
     return cache_folder()
 

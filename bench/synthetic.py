@@ -5,18 +5,19 @@ from __future__ import annotations
 from itertools import islice, product
 from pathlib import Path
 
-from compatmatrix import config, ledger, probes
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Record, Release, record_key
-from compatmatrix.spelling import digest
+from compatmatrix.config import matrix_file, probe_files
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Record, Release, record_key
+from compatmatrix.results import ledger
+from compatmatrix.results.ledger import Ledger
 
 STATES = (OutcomeState.SUPPORTED, OutcomeState.RAISES, OutcomeState.NO_EFFECT, OutcomeState.ABSENT)
 
 
 def write(root: Path, reports: Path, count: int) -> None:
     """Write ``count`` records: two pairings' cells of each of 40 releases with all probes, the rest a grid with its own."""
-    setting = config.load(root / "matrix.toml")
-    asked = probes.read(root / "probes")
+    setting = matrix_file.load(root / "matrix.toml")
+    asked = probe_files.read(root / "probes")
     grid = setting.pairings.grid
     assert grid is not None
     names = {probe.id: probe.digest for probe in asked}

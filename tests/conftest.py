@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from compatmatrix.environment import Workspace
-from compatmatrix.interpreters import Interpreters
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
 from ground import Project, Ready
 from packages import world
 from packages.index import LocalIndex

@@ -13,11 +13,14 @@ from textwrap import dedent, indent
 
 import msgspec
 
-from compatmatrix import cli, config, execute, lock, probes
-from compatmatrix.config import Config, host_platform
-from compatmatrix.execute import Raw
-from compatmatrix.interpret import Reading, interpret
-from compatmatrix.model import Cell, Probe, Wanted
+from compatmatrix.cli import main as cli
+from compatmatrix.config import matrix_file, probe_files
+from compatmatrix.config.matrix_file import Config, host_platform
+from compatmatrix.core.model import Cell, CellRequest, Probe
+from compatmatrix.execution import cell_runner
+from compatmatrix.execution.cell_runner import Raw
+from compatmatrix.resolve import lock
+from compatmatrix.results.interpretation import Reading, interpret
 
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python that is there for certain: the one that runs the tests."""
@@ -188,11 +191,11 @@ class Project:
 
     @property
     def config(self) -> Config:
-        return config.load(self.folder / "matrix.toml", environ={})
+        return matrix_file.load(self.folder / "matrix.toml", environ={})
 
     @property
     def probes(self) -> tuple[Probe, ...]:
-        return probes.read(self.folder / "probes")
+        return probe_files.read(self.folder / "probes")
 
     @property
     def reports(self) -> Path:
@@ -220,10 +223,10 @@ class Project:
                 code = int(str(leaving.code))
         return Said(code, out.getvalue(), err.getvalue())
 
-    def wanted(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> Wanted:
+    def wanted(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> CellRequest:
         """A wish for one release, put as the plan puts it."""
         pinned = [f"{name}=={number}" for name, number in self.config.tools.items()] if tools else []
-        return Wanted(
+        return CellRequest(
             subject=subject,
             pairing="newest" if bound is None else "release-day",
             platform=host_platform(self.config),
@@ -259,14 +262,14 @@ class Ready:
 
     def run(self, folder: Path, *, stop: Callable[[], bool] = lambda: False, **limits: int) -> Raw:
         """Run the probes of a folder in it, under these limits."""
-        config = self.project.config
-        config = msgspec.structs.replace(config, limits=msgspec.structs.replace(config.limits, **limits))
-        return execute.run(config, self.cell, self.python, probes.read(folder), folder, stop)
+        matrix_file = self.project.config
+        matrix_file = msgspec.structs.replace(matrix_file, limits=msgspec.structs.replace(matrix_file.limits, **limits))
+        return cell_runner.run(matrix_file, self.cell, self.python, probe_files.read(folder), folder, stop)
 
     def read(self, folder: Path, **limits: int) -> Reading:
         """Run the probes of a folder and read what they found."""
         raw = self.run(folder, stop=lambda: False, **limits)
-        return interpret(raw, probes.read(folder))
+        return interpret(raw, probe_files.read(folder))
 
 
 def question(name: str, body: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 from hypothesis import strategies as st
 
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release, record_key
-from compatmatrix.spelling import digest
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release, record_key
+from compatmatrix.results.ledger import Ledger
 from ground import Project
 
 PLATFORM = "linux-x86_64"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from compatmatrix import interpret, plain
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState
+from compatmatrix.core import sanitize
+from compatmatrix.core.model import CellState
+from compatmatrix.results import interpretation
+from compatmatrix.results.ledger import Ledger
 from made import HELD, STANDALONE, record, release
 from test_interpret import entry, raw
 from test_plain import HOSTILE
@@ -39,14 +40,14 @@ def told(text: str) -> Ledger:
         {**entry("passed"), "nodeid": "test_value.py::test_held", "user_properties": properties},
     ]
     left = raw(*tests, events=(*started, {"event": "done", "oddities": [said]}), changed=(said,), output=said)
-    ran = interpret.interpret(left, [HELD, STANDALONE])
-    failed = interpret.interpret(
+    ran = interpretation.interpret(left, [HELD, STANDALONE])
+    failed = interpretation.interpret(
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
     )
     lock = ("companion==1.0 --hash=sha256:00", "subject==0.1.0 --hash=sha256:00")
     made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock, network=False)
     other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
-    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=plain.line(f">=3 {said}"))]
+    listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=sanitize.line(f">=3 {said}"))]
     return Ledger(
         records={one.key: one for one in (made, other)},
         releases={one.version: one for one in listed},

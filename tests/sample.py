@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compatmatrix import config
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe, Record, Release
-from compatmatrix.spelling import digest
+from compatmatrix.config import matrix_file
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release
+from compatmatrix.results.ledger import Ledger
 
 MATRIX = """\
 [subject]
@@ -80,7 +80,7 @@ def make_config(folder: Path) -> Config:
     """The configuration, read from a file as a user's is."""
     path = folder / "matrix.toml"
     path.write_text(MATRIX, encoding="utf-8")
-    return config.load(path, environ={})
+    return matrix_file.load(path, environ={})
 
 
 def make_probes() -> tuple[Probe, ...]:

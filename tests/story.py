@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from compatmatrix import ledger, support
-from compatmatrix.model import Outcome
-from compatmatrix.support import CellView, View
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core.model import Outcome
+from compatmatrix.results import ledger
 from ground import NOWHERE, Project
 from packages import world
 from packages.index import LocalIndex

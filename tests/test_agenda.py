@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import agenda as room
-from compatmatrix.agenda import Agenda, Job, agenda, group, shard
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.lock import Unresolvable
-from compatmatrix.model import Cell, CellState, Pin, Record, Trouble, Wanted, record_key
-from compatmatrix.plan import Selection
-from compatmatrix.recorded import Slot
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Pin, Record, record_key
+from compatmatrix.planning import missing as room
+from compatmatrix.planning.missing import Agenda, Job, agenda, group, shard
+from compatmatrix.planning.recorded import Slot
+from compatmatrix.planning.requests import Selection
+from compatmatrix.resolve.lock import Unresolvable
+from compatmatrix.results.ledger import Ledger
 from made import DAY, HELD, PLATFORM, PROBES, config, ledger, probe
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def cell(subject: str, companion: str = "3.0", python: str = "3.11", other: str 
     )
 
 
-def wish(subject: str = "0.1.0", pairing: str = "newest", **more: object) -> Wanted:
+def wish(subject: str = "0.1.0", pairing: str = "newest", **more: object) -> CellRequest:
     fields: dict[str, object] = {
         "subject": subject,
         "pairing": pairing,
@@ -46,7 +46,7 @@ def wish(subject: str = "0.1.0", pairing: str = "newest", **more: object) -> Wan
         "requirements": (f"subject=={subject}",),
         "probes": {one.id: one.digest for one in PROBES},
     }
-    return Wanted(**{**fields, **more})  # type: ignore[arg-type]
+    return CellRequest(**{**fields, **more})  # type: ignore[arg-type]
 
 
 class Office:
@@ -57,23 +57,25 @@ class Office:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.config: Config = config(folder)
-        self.answers: dict[tuple[str, str], Cell | Unresolvable | Trouble] = {}
+        self.answers: dict[tuple[str, str], Cell | Unresolvable | InfrastructureError] = {}
         self.resolved: list[str] = []
         self.deleted: set[str] = set()
         monkeypatch.setattr(room, "installable", self._installable)
         monkeypatch.setattr(room.lock, "resolve", self._resolve)  # type: ignore[attr-defined]
 
-    def _resolve(self, config: Config, wanted: Wanted, cache: Path, connections: int) -> Cell | Unresolvable:
+    def _resolve(self, config: Config, wanted: CellRequest, cache: Path, connections: int) -> Cell | Unresolvable:
         self.resolved.append(wanted.title)
         answer = self.answers.get((wanted.subject, wanted.pairing), cell(wanted.subject))
-        if isinstance(answer, Trouble):
+        if isinstance(answer, InfrastructureError):
             raise answer
         return answer
 
     def _installable(self, config: Config, cells: Mapping[Slot, Cell], cache: Path) -> dict[Slot, Cell]:
         return {slot: one for slot, one in cells.items() if one.lock[1].version not in self.deleted}
 
-    def __call__(self, *wishes: Wanted, known: Ledger | None = None, fresh: bool = False, **more: object) -> Agenda:
+    def __call__(
+        self, *wishes: CellRequest, known: Ledger | None = None, fresh: bool = False, **more: object
+    ) -> Agenda:
         selection = Selection(**more)  # type: ignore[arg-type]
         return agenda(self.config, wishes, known or Ledger(), selection, Path("unused"), NOW, fresh)
 
@@ -170,7 +172,7 @@ def test_what_no_python_can_hold_is_recorded_without_asking_the_resolver(office:
 
 
 def test_trouble_is_listed_and_never_a_record(office: Office) -> None:
-    office.answers["0.1.0", "newest"] = Trouble("the index did not answer")
+    office.answers["0.1.0", "newest"] = InfrastructureError("the index did not answer")
     found = office(wish(), wish("0.2.0"))
     assert found.failed == (("0.1.0 newest", "the index did not answer"),)
     assert found.ready == ()
@@ -213,7 +215,7 @@ RELEASE_DAY = {"release-day": ("2024-01-01T00:00:00Z",)}
 GRID = {"grid": ("2024-01-01T00:00:00Z",)}
 
 
-def moved(office: Office, kind: str) -> tuple[Wanted, Record]:
+def moved(office: Office, kind: str) -> tuple[CellRequest, Record]:
     """A wish with a new probe, and its record from before the index moved."""
     office.answers["0.1.0", kind] = MOVED
     labels = {"newest": NEWEST, "release-day": RELEASE_DAY, "grid": GRID, "oldest": {"oldest": (DAY,)}}[kind]

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import support
-from compatmatrix.automation import alarm
-from compatmatrix.automation.alarm import Kind, Move, compare, sentence, standing
-from compatmatrix.config import Config
-from compatmatrix.model import CellState, Outcome, Record
+from compatmatrix.analysis import changes, support
+from compatmatrix.analysis.changes import Kind, Move, compare, sentence, standing
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import CellState, Outcome, Record
 from made import (
     ABSENT,
     INCONCLUSIVE,
@@ -164,11 +163,11 @@ def test_nothing_moves_where_nothing_happened(configured: Config, found: list[Ou
 def test_what_stands_is_the_last_answer_that_is_known(configured: Config) -> None:
     known = [of("0.1.0", RAISES), record("0.2.0", state=CellState.IMPORT_FAILS)]
     found = standing(support.view(ledger(*known, releases=[OLD, NEW]), configured, PROBES), "standalone")
-    assert found == {"newest": alarm.Standing(release="0.1.0", answer="raises NotTrainable: no")}
+    assert found == {"newest": changes.Standing(release="0.1.0", answer="raises NotTrainable: no")}
 
 
 def test_changes_since_a_day(tmp_path: Path) -> None:
-    from compatmatrix.ledger import append
+    from compatmatrix.results.ledger import append
     from ground import Project
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.automation import bulletin
-from compatmatrix.automation import commands as automate
-from compatmatrix.automation.announce import LIMIT, Issue, Mark, Topic, attend, fitted, read_mark
-from compatmatrix.automation.github import NoIssuesError
-from compatmatrix.automation.guard import Refusal
+from compatmatrix.ci import run_result
+from compatmatrix.ci.gate import Refusal
+from compatmatrix.ci.github import NoIssuesError
+from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, attend, fitted, read_mark
+from compatmatrix.cli import ci as automate
 from ground import Project
 from made import config
 from test_tell import told
@@ -175,7 +175,7 @@ def test_a_body_is_cut_to_what_github_takes() -> None:
 
 def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    bulletin.save(told(), tmp_path / "bulletin.json")
+    run_result.save(told(), tmp_path / "bulletin.json")
     tracker = Recorder()
     monkeypatch.setattr(automate, "GitHub", lambda: tracker)
     for name in ("OUTPUT", "STEP_SUMMARY"):
@@ -202,7 +202,7 @@ def test_a_repository_without_issues_still_has_its_summary(tmp_path: Path, monke
             raise NoIssuesError("this repository has its issues switched off")
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    bulletin.save(told(), tmp_path / "bulletin.json")
+    run_result.save(told(), tmp_path / "bulletin.json")
     monkeypatch.setattr(automate, "GitHub", Off)
     said = project.main("announce", str(tmp_path / "bulletin.json"))
     assert said.code == 0

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.model import UserError
-from compatmatrix.upstream.bisect import SKIP, Found, Step, Undecided, Verdict, halve, scan
-from compatmatrix.upstream.bisectlog import Question, read, render, skipped
+from compatmatrix.bisect.log import Question, read, render, skipped
+from compatmatrix.bisect.search import SKIP, Found, Step, Undecided, Verdict, halve, scan
+from compatmatrix.core.model import UserError
 from repositories import create, line
 
 YES, NO, OTHER = Verdict(kind=("supported", None)), Verdict(kind=("raises", "E: no")), Verdict(kind=("raises", "T: no"))

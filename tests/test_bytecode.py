@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.bytecode import MOST_NAMES, ByteCode
-from compatmatrix.environment import Workspace
-from compatmatrix.interpreters import Interpreters
+from compatmatrix.environment.bytecode import MOST_NAMES, ByteCode
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
 from ground import THIS, Project, Ready, ask
 
 BASE = Path(sys.executable)

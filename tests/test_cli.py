@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import ledger
-from compatmatrix.arguments import parse
-from compatmatrix.model import Trouble
+from compatmatrix.cli.options import parse
+from compatmatrix.core.model import InfrastructureError
+from compatmatrix.results import ledger
 from ground import MATRIX, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
@@ -59,7 +59,7 @@ def test_help_of_a_command_names_what_all_share(project: Project, command: str) 
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom compatmatrix.cli import main\n"
+        "import sys\nfrom compatmatrix.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "sys.exit(', '.join({'rich', 'requests', 'msgspec', 'jinja2'} & sys.modules.keys()) or 0)"
     )
@@ -161,7 +161,7 @@ def test_defect_a_run_whose_workers_died_listed_nothing_and_ended_with_0(
     def dies(*arguments: object) -> None:
         raise RecursionError("maximum recursion depth exceeded")
 
-    monkeypatch.setattr("compatmatrix.schedule.Workspace", dies)
+    monkeypatch.setattr("compatmatrix.planning.scheduler.Workspace", dies)
     ran = project.main("run", "--pairing", "newest")
     assert ran.code == 1
     assert "3 to run" in ran.out
@@ -175,9 +175,9 @@ def test_what_was_not_examined_is_listed_also_where_the_reports_cannot_be_writte
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*arguments: object) -> None:
-        raise Trouble("no space")
+        raise InfrastructureError("no space")
 
-    monkeypatch.setattr("compatmatrix.schedule.Workspace", fails)
+    monkeypatch.setattr("compatmatrix.planning.scheduler.Workspace", fails)
     monkeypatch.setattr("compatmatrix.commands.write_reports", fails)
     ran = project.main("run", "--pairing", "newest")
     assert ran.code == 1

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.automation.alarm import Kind
-from compatmatrix.cells import CellView, united
-from compatmatrix.model import CellState, Outcome, OutcomeState, Source
+from compatmatrix.analysis.cells import CellView, united
+from compatmatrix.analysis.changes import Kind
+from compatmatrix.analysis.comparison import Comparison, compare
+from compatmatrix.analysis.support import View, view
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Source
 from compatmatrix.publish.comparison import markdown, sentence
-from compatmatrix.support import View, view
-from compatmatrix.upstream.compare import Comparison, compare
 from made import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
 
 SOURCE = Source(package="subject", origin="https://example.org/r", reference="refs/pull/7/head", commit="1a2b" * 10)

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import config
-from compatmatrix.config import Index
-from compatmatrix.model import UserError
+from compatmatrix.config import matrix_file
+from compatmatrix.config.matrix_file import Index
+from compatmatrix.core.model import UserError
 from ground import MATRIX, Project, matrix
 
 
@@ -27,7 +27,7 @@ def error(file: Path, old: str, new: str) -> str:
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(UserError) as caught:
-        config.load(file, environ={})
+        matrix_file.load(file, environ={})
     return str(caught.value).replace(f"{file.parent}/", "")
 
 
@@ -36,7 +36,7 @@ def line_of(file: Path, text: str) -> int:
 
 
 def test_a_right_file_is_read_whole_and_in_order(file: Path) -> None:
-    read = config.load(file, environ={})
+    read = matrix_file.load(file, environ={})
     assert read.named == ("subject", "companion", "companionlib", "helper")
     assert [companion.pinned("1.0") for companion in read.companions] == ["companion[cpu]==1.0", "helper==1.0"]
     assert read.pairings.default == ("release-day", "newest")
@@ -45,7 +45,7 @@ def test_a_right_file_is_read_whole_and_in_order(file: Path) -> None:
 
 def test_the_projects_own_file_is_right() -> None:
     own = Path(__file__).parent.parent / "matrix.toml"
-    assert config.load(own, environ={}).subject.headline
+    assert matrix_file.load(own, environ={}).subject.headline
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_defect_a_tool_that_is_no_exact_version_reached_the_resolver(file: Path,
 def test_no_toml_at_all_says_where_it_stops_to_be(file: Path) -> None:
     file.write_text(MATRIX.split("[python]")[0] + "[python\n")
     with pytest.raises(UserError, match=r"matrix.toml: not valid TOML: .*line \d+"):
-        config.load(file, environ={})
+        matrix_file.load(file, environ={})
 
 
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone.toml: cannot be read .*--config"):
-        config.load(tmp_path / "gone.toml")
+        matrix_file.load(tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
     ],
 )
 def test_the_index_may_come_from_the_environment(file: Path, environ: dict[str, str], expected: Index) -> None:
-    assert config.load(file, environ=environ).index == expected
+    assert matrix_file.load(file, environ=environ).index == expected
 
 
 def test_this_machine_must_have_a_platform(file: Path) -> None:
-    read = config.load(file, environ={})
-    assert config.host_platform(read) in read.platform
+    read = matrix_file.load(file, environ={})
+    assert matrix_file.host_platform(read) in read.platform
     with pytest.raises(UserError, match="add a line for it"):
-        config.host_platform(msgspec.structs.replace(read, platform={"amiga-m68k": "none"}))
+        matrix_file.host_platform(msgspec.structs.replace(read, platform={"amiga-m68k": "none"}))
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_a_probe_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, 
     project = Project.make(tmp_path, "https://example.org/simple/")
     project.set(old, old.replace("standalone", "gone"))
     with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{key}`: 'gone' is no probe; there are held, standalone"):
-        config.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
 
 
 def test_a_misnamed_import_is_an_error_and_not_a_failing_import(tmp_path: Path) -> None:
     project = Project.make(tmp_path, "https://example.org/simple/")
     project.set('import = "subject_api"', 'import = "subject_apo"')
     with pytest.raises(UserError, match=r"matrix.toml:\d+: `subject.import`: 'subject_apo' is no module of probes/"):
-        config.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")

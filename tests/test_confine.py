@@ -14,15 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compatmatrix import confine, minder
-from compatmatrix.confine import Ability
-from compatmatrix.model import OutcomeState
+from compatmatrix.core import launcher, processes
+from compatmatrix.core.model import OutcomeState
+from compatmatrix.execution import sandbox
+from compatmatrix.execution.sandbox import Ability
 from ground import Ready, ask
 
 Make = Callable[[str], Ready]
 NOTHING: frozenset[Ability] = frozenset()
 
-pytestmark = pytest.mark.skipif(not confine.MINDED, reason="only Linux has the means")
+pytestmark = pytest.mark.skipif(not processes.LINUX, reason="only Linux has the means")
 
 
 @pytest.fixture(scope="session")
@@ -33,16 +34,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def apart(root: Path) -> frozenset[Ability]:
     """All that there is, or no test of it."""
-    found = confine.abilities(root)
-    if found != frozenset(confine.EVERYTHING):
-        pytest.skip(f"this system allows {sorted(found) or 'nothing'} of {confine.EVERYTHING}")
+    found = sandbox.abilities(root)
+    if found != frozenset(sandbox.EVERYTHING):
+        pytest.skip(f"this system allows {sorted(found) or 'nothing'} of {sandbox.EVERYTHING}")
     return found
 
 
 @pytest.fixture
 def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that allows nothing of it."""
-    monkeypatch.setattr(confine, "_abilities", lambda root: NOTHING)
+    monkeypatch.setattr(sandbox, "_abilities", lambda root: NOTHING)
 
 
 class Tried:
@@ -56,7 +57,7 @@ class Tried:
 
     def command(self, script: str) -> list[str | Path]:
         command = [sys.executable, "-I", "-S", "-c", script]
-        return confine.minded(command, self._apart, self.environment, self.scratch, self.layer)
+        return sandbox.minded(command, self._apart, self.environment, self.scratch, self.layer)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -257,8 +258,8 @@ def test_all_ends_when_the_engine_is_killed(either: Tried, tmp_path: Path) -> No
 def test_a_command_that_is_tied_dies_with_the_engine(tmp_path: Path) -> None:
     mark = f"tied-{tmp_path.name}-{os.getpid()}"
     script = (
-        "import subprocess, sys\nfrom compatmatrix import confine\n"
-        f"subprocess.run(confine.tied([sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}]))"
+        "import subprocess, sys\nfrom compatmatrix.core import processes\n"
+        f"subprocess.run(processes.tied([sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}]))"
     )
     engine = subprocess.Popen([sys.executable, "-c", script])
     there(mark)
@@ -271,7 +272,7 @@ def test_what_is_not_to_be_had_is_refused_and_starts_nothing(tmp_path: Path, apa
     tried = Tried(tmp_path, apart)
     tried.environment.rmdir()
     done = tried.run(f"open({str(tried.scratch / 'ran')!r}, 'w')")
-    assert done.returncode == minder.REFUSED
+    assert done.returncode == launcher.REFUSED
     assert "could not be set apart" in done.stderr
     assert not (tried.scratch / "ran").exists()
 
@@ -279,7 +280,7 @@ def test_what_is_not_to_be_had_is_refused_and_starts_nothing(tmp_path: Path, apa
 def test_a_path_that_cannot_be_a_layer_costs_that_ability_alone(tmp_path: Path, apart: frozenset[Ability]) -> None:
     odd = tmp_path / "with:colon"
     odd.mkdir()
-    assert confine.abilities(odd) == apart - {"environment"}
+    assert sandbox.abilities(odd) == apart - {"environment"}
 
 
 @pytest.fixture

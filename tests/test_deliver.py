@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from actions import git
-from compatmatrix.automation import deliver
-from compatmatrix.model import Trouble
+from compatmatrix.ci import push_reports
+from compatmatrix.core.model import InfrastructureError
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def written(name: str) -> Callable[[Path], str]:
 def test_what_is_new_is_committed_and_pushed_and_the_working_tree_is_left_alone(clones: tuple[Path, Path]) -> None:
     one, two = clones
     (one / "first").write_text("edited, not committed")
-    assert deliver.commit(one, written("report"), print)
+    assert push_reports.commit(one, written("report"), print)
     assert (one / "first").read_text() == "edited, not committed"
     assert not (one / "report").exists()
     assert git(two, "pull", "--quiet", "origin", "main") == ""
@@ -62,8 +62,8 @@ def test_what_is_new_is_committed_and_pushed_and_the_working_tree_is_left_alone(
 
 def test_where_nothing_is_new_nothing_is_committed(clones: tuple[Path, Path]) -> None:
     one, _ = clones
-    assert not deliver.commit(one, written("first"), print)
-    assert not deliver.commit(one, lambda copy: None, print)
+    assert not push_reports.commit(one, written("first"), print)
+    assert not push_reports.commit(one, lambda copy: None, print)
 
 
 def test_who_was_slower_does_it_once_more_on_top(clones: tuple[Path, Path]) -> None:
@@ -78,7 +78,7 @@ def test_who_was_slower_does_it_once_more_on_top(clones: tuple[Path, Path]) -> N
         return "Add report"
 
     said: list[str] = []
-    assert deliver.commit(one, write, said.append)
+    assert push_reports.commit(one, write, said.append)
     assert asked == [["first"], ["faster", "first"]]
     assert said == ["somebody pushed meanwhile: once more on top of it"]
     assert git(two, "ls-remote", "origin").count("refs/heads") == 1
@@ -87,12 +87,12 @@ def test_who_was_slower_does_it_once_more_on_top(clones: tuple[Path, Path]) -> N
 def test_a_remote_that_is_gone_is_trouble(clones: tuple[Path, Path]) -> None:
     one, _ = clones
     git(one, "remote", "set-url", "origin", "/nowhere/at/all")
-    with pytest.raises(Trouble, match="git fetch failed"):
-        deliver.commit(one, written("report"), print)
+    with pytest.raises(InfrastructureError, match="git fetch failed"):
+        push_reports.commit(one, written("report"), print)
 
 
 def test_without_a_branch_there_is_nothing_to_commit_to(clones: tuple[Path, Path]) -> None:
     one, _ = clones
     git(one, "checkout", "--quiet", "--detach")
-    with pytest.raises(Trouble, match="is on no branch"):
-        deliver.commit(one, written("report"), print)
+    with pytest.raises(InfrastructureError, match="is on no branch"):
+        push_reports.commit(one, written("report"), print)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import disk
-from compatmatrix.environment import Workspace
-from compatmatrix.interpreters import Interpreters
+from compatmatrix.environment import disk
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
 from ground import Project
 from packages import world
 from packages.index import LocalIndex

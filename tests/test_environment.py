@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.environment import InstallFailed, NoPython, Workspace
-from compatmatrix.interpreters import Interpreters
-from compatmatrix.model import Cell, Pin, Trouble
+from compatmatrix.core.model import Cell, InfrastructureError, Pin
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from ground import NOWHERE, Project
 from packages import world
 from packages.index import Fault, LocalIndex
@@ -164,7 +164,7 @@ def test_defect_an_environment_whose_making_was_broken_off_was_gone_on_with(
 
     broken_off = Workspace(project.config, tmp_path / "environments", interpreters)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("compatmatrix.environment.uv.run", killed)
+        patch.setattr("compatmatrix.environment.workspace.uv.run", killed)
         broken_off.bring_to(cell)
     Workspace(project.config, tmp_path / "environments", interpreters).bring_to(cell)
     assert module.exists()
@@ -190,7 +190,7 @@ def test_a_wheel_that_is_lost_on_the_way_is_not(
 ) -> None:
     cell = cell_of(project, pin(publish(index, build_wheel(HELPER))))
     index.fault(fault, "*.whl")
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         workspace.bring_to(cell)
     index.heal()
     assert installed(workspace.bring_to(cell)) == {"helper": "0.1"}, "and the next try succeeds"
@@ -202,7 +202,7 @@ def test_an_index_that_does_not_answer_is_not(
 ) -> None:
     cell = cell_of(project, pin(publish(index, build_wheel(HELPER))))
     index.fault(fault, "/simple/*")
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         workspace.bring_to(cell)
 
 
@@ -210,7 +210,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_not_installed(
     project: Project, index: LocalIndex, workspace: Workspace
 ) -> None:
     publish(index, build_wheel(HELPER))
-    with pytest.raises(Trouble, match="Hash mismatch"):
+    with pytest.raises(InfrastructureError, match="Hash mismatch"):
         workspace.bring_to(cell_of(project, Pin(name="helper", version="0.1", sha256=("0" * 64,))))
 
 
@@ -240,7 +240,7 @@ def test_a_release_that_was_deleted_after_it_was_locked_is_not_its_fault(
 ) -> None:
     locked = pin(publish(index, build_wheel(HELPER)))
     index.remove("helper", "0.1")
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         workspace.bring_to(cell_of(project, locked))
 
 
@@ -255,5 +255,5 @@ def test_a_folder_that_cannot_be_written_is_our_trouble(
 ) -> None:
     (tmp_path / "file").write_text("")
     blocked = Workspace(project.config, tmp_path / "file", interpreters)
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         blocked.bring_to(cell_of(project, pin(publish(index, build_wheel(HELPER)))))

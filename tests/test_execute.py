@@ -15,9 +15,12 @@ from textwrap import dedent
 import psutil
 import pytest
 
-from compatmatrix import execute, minder, probes, watch
-from compatmatrix.interpret import Reading, ended_early, interpret
-from compatmatrix.model import CellState, OutcomeState, Trouble
+from compatmatrix.config import probe_files
+from compatmatrix.core import launcher
+from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState
+from compatmatrix.execution import cell_runner, limits
+from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask
 from test_untrusted import soon
 
@@ -54,7 +57,7 @@ def test_a_probe_sees_nothing_of_the_parents_environment_but_what_a_process_need
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     found = told(tmp_path, works, "sorted(os.environ)")
-    allowed = {*execute._INHERITED, "HOME", "USERPROFILE", "TMPDIR", "PLANTED", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+    allowed = {*cell_runner._INHERITED, "HOME", "USERPROFILE", "TMPDIR", "PLANTED", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
     allowed.add("PYTHONDONTWRITEBYTECODE")
     assert isinstance(found, list)
     assert set(found) - allowed <= {"LC_CTYPE", "PYTEST_VERSION", "PYTEST_CURRENT_TEST"}
@@ -149,7 +152,7 @@ def test_a_crash_is_a_crash_and_leaving_early_is_no_pass(tmp_path: Path, works: 
 def test_a_process_that_kills_itself_may_have_been_killed_from_outside(tmp_path: Path, works: Ready) -> None:
     folder = ask(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     raw = works.run(folder)
-    reading = interpret(raw, probes.read(folder))
+    reading = interpret(raw, probe_files.read(folder))
     assert (reading.state, reading.detail) == (CellState.CRASHED, "ended by SIGKILL (in it)")
     assert ended_early(raw, reading) == "in it", "a second try has to confirm it"
 
@@ -166,7 +169,7 @@ def started_by(folder: Path, works: Ready, line: str) -> Ready:
     ("line", "ended"),
     [
         ("import os; os._exit(0)", "exit code 0"),
-        (f"import os; os._exit({minder.REFUSED})", f"exit code {minder.REFUSED}"),
+        (f"import os; os._exit({launcher.REFUSED})", f"exit code {launcher.REFUSED}"),
         ("import os; os.remove('../task.json')", "exit code 1"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
     ],
@@ -194,29 +197,29 @@ def test_a_python_that_does_not_start_is_our_trouble(tmp_path: Path, works: Read
     ready.python.unlink()
     ready.python.write_text("#!/bin/sh\necho no such library\nexit 127\n")
     ready.python.chmod(0o755)
-    with pytest.raises(Trouble, match=r"Python does not start here: .*no such library"):
+    with pytest.raises(InfrastructureError, match=r"Python does not start here: .*no such library"):
         ready.run(ask(tmp_path / "probes", "pass"))
 
 
 def test_to_stop_ends_the_cell_at_once(tmp_path: Path, works: Ready) -> None:
     began = time.monotonic()
-    with pytest.raises(Trouble, match="stopped"):
+    with pytest.raises(InfrastructureError, match="stopped"):
         works.run(ask(tmp_path, "import time\ntime.sleep(600)"), stop=lambda: time.monotonic() - began > 0.5)
     assert time.monotonic() - began < 10
 
 
 def test_a_report_that_is_no_report_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (b'{"tests": [', b"[1]", b"\xff", b"", b"[" * 100_000):
-        assert execute._read_report(BytesIO(content)) is None
+        assert cell_runner._read_report(BytesIO(content)) is None
     report = BytesIO(b'{"tests": []}')
-    assert execute._read_report(report) == {"tests": []}
-    monkeypatch.setattr(execute, "REPORT_BYTES", 4)
-    assert execute._read_report(report) is None, "larger than any honest one"
+    assert cell_runner._read_report(report) == {"tests": []}
+    monkeypatch.setattr(cell_runner, "REPORT_BYTES", 4)
+    assert cell_runner._read_report(report) is None, "larger than any honest one"
 
 
 def test_events_end_where_a_line_is_cut() -> None:
     events = BytesIO(b'{"event": "versions"}\n{"event": "import"}\n{"event": "impor')
-    assert [event["event"] for event in execute._read_events(events)] == ["versions", "import"]
+    assert [event["event"] for event in cell_runner._read_events(events)] == ["versions", "import"]
 
 
 BEGIN = b'{"event": "versions"}\n{"event": "probe", "nodeid": "one"}\n'
@@ -229,19 +232,24 @@ END = b'\n{"event": "probe", "nodeid": "two"}\n{"event": "don'
 )
 def test_defect_a_flood_of_events_hid_all_of_them(flood: bytes) -> None:
     """A file that was too long was none, and its cell one that did not start."""
-    events = execute._read_events(BytesIO(BEGIN + flood + END))
-    assert [event["event"] for event in events if event["event"] != "?"] == ["versions", "probe", execute.LOST, "probe"]
-    assert len(events) <= 2 * execute.EVENTS_LINES + 1
+    events = cell_runner._read_events(BytesIO(BEGIN + flood + END))
+    assert [event["event"] for event in events if event["event"] != "?"] == [
+        "versions",
+        "probe",
+        cell_runner.LOST,
+        "probe",
+    ]
+    assert len(events) <= 2 * cell_runner.EVENTS_LINES + 1
 
 
 def test_what_is_no_event_is_left_out() -> None:
     events = BytesIO(b'{"event": []}\n{"event": {}}\n{}\n7\n\xff\n{"event": "import"}\n')
-    assert execute._read_events(events) == ({"event": "import"},)
+    assert cell_runner._read_events(events) == ({"event": "import"},)
 
 
 def test_defect_an_instant_that_was_no_such_number_ended_in_an_accident() -> None:
     """Python takes no difference of a float and an integer of that size."""
-    raw = execute.Raw(
+    raw = cell_runner.Raw(
         exit_code=0,
         killed_for=None,
         events=({"event": "import", "at": 10**400}, {"event": "done", "at": float("inf")}),
@@ -325,7 +333,7 @@ def test_a_cell_that_leaves_folders_deeper_than_the_stack_leaves_nothing(tmp_pat
         os.chmod(".", 0)
     """
     assert works.read(ask(tmp_path, body)).outcomes["it"].state is OutcomeState.SUPPORTED
-    assert not list(works.python.parents[2].glob(f"{execute.SCRATCH}*"))
+    assert not list(works.python.parents[2].glob(f"{SCRATCH_PREFIX}*"))
 
 
 def test_a_full_disk_is_our_trouble_whatever_the_cell_says(
@@ -334,8 +342,10 @@ def test_a_full_disk_is_our_trouble_whatever_the_cell_says(
     def full(dir: Path) -> object:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(execute.tempfile, "TemporaryFile", full)  # type: ignore[attr-defined]
-    with pytest.raises(Trouble, match=r"the disk takes nothing more \(No space left on device\): make room"):
+    monkeypatch.setattr(cell_runner.tempfile, "TemporaryFile", full)  # type: ignore[attr-defined]
+    with pytest.raises(
+        InfrastructureError, match=r"the disk takes nothing more \(No space left on device\): make room"
+    ):
         works.run(ask(tmp_path, "pass"))
 
 
@@ -343,19 +353,19 @@ def test_what_the_kernel_ends_for_want_of_memory_meanwhile_is_noted(
     tmp_path: Path, works: Ready, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = iter([7, 8, 8, 8])
-    monkeypatch.setattr(execute.watch, "oom_kills", lambda: next(counts))  # type: ignore[attr-defined]
+    monkeypatch.setattr(cell_runner.watch, "oom_kills", lambda: next(counts))  # type: ignore[attr-defined]
     assert works.run(ask(tmp_path / "one", "pass")).starved
     assert not works.run(ask(tmp_path / "other", "pass")).starved
 
 
 def test_the_kernels_count_is_read() -> None:
     if Path("/proc/vmstat").exists():
-        assert f"oom_kill {watch.oom_kills()}\n" in Path("/proc/vmstat").read_text()
+        assert f"oom_kill {limits.oom_kills()}\n" in Path("/proc/vmstat").read_text()
 
 
 def test_a_python_that_cannot_be_started_is_our_trouble(tmp_path: Path, works: Ready) -> None:
     gone = Ready(works.project, works.cell, tmp_path / "gone")
-    with pytest.raises(Trouble, match="could not be run"):
+    with pytest.raises(InfrastructureError, match="could not be run"):
         gone.run(ask(tmp_path, "pass"))
 
 

@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from compatmatrix import ledger, support
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import Record
+from compatmatrix.analysis import support
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, write
-from compatmatrix.spelling import canonical, digest
+from compatmatrix.results import ledger
+from compatmatrix.results.ledger import Ledger
 from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
 from nasties import MARK, NASTIES, told
 from test_plain import invisible

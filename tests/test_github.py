@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.automation.github import LABEL, GitHub, NoIssuesError
-from compatmatrix.model import Trouble
+from compatmatrix.ci.github import LABEL, GitHub, NoIssuesError
+from compatmatrix.core.model import InfrastructureError
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_a_repository_without_issues(gh: Path) -> None:
 
 def test_trouble(gh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (gh / "error").write_text("gh: Resource not accessible by integration (HTTP 403)")
-    with pytest.raises(Trouble, match="did not take PATCH issues/1: gh: Resource not accessible"):
+    with pytest.raises(InfrastructureError, match="did not take PATCH issues/1: gh: Resource not accessible"):
         GitHub().close(1)
     (gh / "answer").write_text("<html>")
-    with pytest.raises(Trouble, match="cannot be read"):
+    with pytest.raises(InfrastructureError, match="cannot be read"):
         GitHub().comment(1, "text")
     monkeypatch.setenv("PATH", str(gh / "empty"))
-    with pytest.raises(Trouble, match="there is no `gh` here"):
+    with pytest.raises(InfrastructureError, match="there is no `gh` here"):
         GitHub().issues()

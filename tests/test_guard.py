@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.automation.guard import refusals
-from compatmatrix.automation.shards import Plan
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger, merge
-from compatmatrix.model import CellState, Outcome, Record
-from compatmatrix.recordfile import Damage
+from compatmatrix.ci.gate import refusals
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import CellState, Outcome, Record
+from compatmatrix.planning.plan_file import Plan
+from compatmatrix.results.ledger import Ledger, merge
+from compatmatrix.results.record_files import Damage
 from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, record, release
 from test_shards import job, plan
 

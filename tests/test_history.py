@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.model import Trouble, UserError
-from compatmatrix.upstream import git
-from compatmatrix.upstream.addresses import parse, published, repository
-from compatmatrix.upstream.bisect import Verdict, halve
-from compatmatrix.upstream.history import Repository
+from compatmatrix.bisect.search import Verdict, halve
+from compatmatrix.config.source_addresses import parse, published, repository
+from compatmatrix.core.model import InfrastructureError, UserError
+from compatmatrix.sources import git
+from compatmatrix.sources.history import Repository
 from repositories import Made, create, line
 from repositories import Repository as Made_
 
@@ -75,7 +75,7 @@ def test_what_moved_is_fetched_again_and_what_is_settled_needs_nobody(merged: Ma
     assert found.settled("v0.1.0") and found.settled(merged.commits[0]) and not found.settled("main")
     merged.path.rename(tmp_path / "gone")
     assert found.resolve("v0.1.0") == merged.commits[0]
-    with pytest.raises(Trouble, match="the local repository could not be reached"):
+    with pytest.raises(InfrastructureError, match="the local repository could not be reached"):
         found.fetch("main")
 
 
@@ -148,7 +148,7 @@ def test_nothing_of_a_machine_or_a_person_is_published() -> None:
 
 
 def test_credentials_are_no_part_of_a_message(tmp_path: Path) -> None:
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(InfrastructureError) as trouble:
         Repository("http://user:secret@127.0.0.1:9/r", tmp_path).fetch("main")
     assert "secret" not in str(trouble.value)
 

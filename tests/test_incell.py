@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import incell, tampercheck
-from compatmatrix.model import Cell, CellState, OutcomeState, Pin, Trouble
+from compatmatrix.core.model import Cell, CellState, InfrastructureError, OutcomeState, Pin
+from compatmatrix.execution.in_cell import run_probes, tamper_check
 from ground import Ready, ask
 
 Make = Callable[[str], Ready]
@@ -29,7 +29,9 @@ def test_a_cell_that_is_not_its_lock_is_our_trouble_and_never_a_record(tmp_path:
     newer = tuple(
         msgspec.structs.replace(pin, version="9.9") if pin.name == "subject" else pin for pin in works.cell.lock
     )
-    with pytest.raises(Trouble, match=r"the environment is not the lock: subject: 9\.9 in the lock, 0\.5\.0 installed"):
+    with pytest.raises(
+        InfrastructureError, match=r"the environment is not the lock: subject: 9\.9 in the lock, 0\.5\.0 installed"
+    ):
         with_lock(works, newer).read(ask(tmp_path, "pass"))
 
 
@@ -62,7 +64,7 @@ def test_an_import_that_fails_is_the_cells_state(tmp_path: Path, works: Ready, t
 
 
 def test_a_mistake_in_the_probes_own_helper_is_our_trouble(tmp_path: Path, works: Ready) -> None:
-    with pytest.raises(Trouble, match="the probes' own import failed: NameError"):
+    with pytest.raises(InfrastructureError, match="the probes' own import failed: NameError"):
         works.read(ask(tmp_path, "pass", **{"subject_api.py": "import subject\nsubjekt\n"}))
 
 
@@ -101,7 +103,7 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
     reading = works.read(ask(tmp_path, body))
     (trace,) = reading.evidence.values()
     assert "frames left out]" in trace
-    assert trace.count(".py:") == incell.FRAMES
+    assert trace.count(".py:") == run_probes.FRAMES
     assert reading.outcomes["it"].state is OutcomeState.RAISES
     assert (reading.outcomes["it"].where or "").startswith("companion/__init__.py:")
 
@@ -109,7 +111,7 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
 def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> None:
     import ast
 
-    for file in (incell.__file__, tampercheck.__file__):
+    for file in (run_probes.__file__, tamper_check.__file__):
         ast.parse(Path(file).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 

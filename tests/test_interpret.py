@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import traces
-from compatmatrix.execute import LOST, Raw
-from compatmatrix.interpret import PHASES, Reading, ended_early, interpret, weigh
-from compatmatrix.model import CellState, Outcome, OutcomeState, Trouble
+from compatmatrix.core.model import CellState, InfrastructureError, Outcome, OutcomeState
+from compatmatrix.environment import file_changes
+from compatmatrix.execution.cell_runner import LOST, Raw
+from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
 from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
 from test_plain import HOSTILE, invisible
 
@@ -265,7 +265,7 @@ def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
     ],
 )
 def test_what_is_our_fault_is_trouble_and_no_reading(left: dict[str, Any], said: str) -> None:
-    with pytest.raises(Trouble, match=said):
+    with pytest.raises(InfrastructureError, match=said):
         interpret(raw(entry("passed"), **left), PROBES)
 
 
@@ -288,7 +288,9 @@ def test_what_ended_early_says_at_what_and_is_no_fact_yet(exit_code: int, events
     assert reading == Reading(state=CellState.CRASHED, detail=detail)
     place = detail.rpartition("(")[2].rstrip(")")
     assert ended_early(left, reading) == (place if events else "at its start")
-    with pytest.raises(Trouble, match="while the kernel ended processes for want of memory: run it again with fewer"):
+    with pytest.raises(
+        InfrastructureError, match="while the kernel ended processes for want of memory: run it again with fewer"
+    ):
         ended_early(msgspec.structs.replace(left, starved=True), reading)
 
 
@@ -315,9 +317,9 @@ def test_the_lock_is_compared_before_any_release_has_a_say() -> None:
 
 
 def test_where_only_so_many_changes_are_named_there_may_be_more() -> None:
-    changed = tuple(f"lib/{number}.py" for number in range(traces.MOST))
+    changed = tuple(f"lib/{number}.py" for number in range(file_changes.MOST))
     (told,) = interpret(raw(entry("passed"), changed=changed), [STANDALONE]).oddities
-    assert told == f"changed files of its environment: lib/0.py and at least {traces.MOST - 1} more"
+    assert told == f"changed files of its environment: lib/0.py and at least {file_changes.MOST - 1} more"
 
 
 def test_an_import_that_fails_says_how() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import interpreters as room
-from compatmatrix import uv
-from compatmatrix.interpreters import Interpreters
+from compatmatrix.environment import interpreters as room
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.resolve import uv
 from ground import NOWHERE, THIS
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from compatmatrix.environment import Workspace
-from compatmatrix.interpret import Reading
-from compatmatrix.interpreters import Interpreters
-from compatmatrix.model import CellState, OutcomeState
+from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
+from compatmatrix.results.interpretation import Reading
 from ground import Project, Ready
 from packages import world
 from packages.behaviours import Behaviour

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from compatmatrix import ledger as room
-from compatmatrix.ledger import Ledger, append, holders, merge, read, repair
-from compatmatrix.model import SCHEMA, CellState, Trouble
-from compatmatrix.spelling import canonical, digest
+from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.model import SCHEMA, CellState, InfrastructureError
+from compatmatrix.results import ledger as room
+from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 
@@ -164,8 +164,8 @@ def test_a_write_that_fails_leaves_the_old_content_and_no_partial_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("compatmatrix.ledger.os.replace", full)
-    with pytest.raises(Trouble, match="No space left"):
+    monkeypatch.setattr("compatmatrix.results.ledger.os.replace", full)
+    with pytest.raises(InfrastructureError, match="No space left"):
         append(tmp_path, ledger(record("0.1.0", companion="2.0")))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -196,7 +196,7 @@ def test_a_lock_that_somebody_holds_is_named(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(room, "LOCK_SECONDS", 0)
     # Another object on the same file: within a process, too, a lock is held once.
-    with FileLock(tmp_path / ".lock"), pytest.raises(Trouble, match=r"another run has held .*\.lock"):
+    with FileLock(tmp_path / ".lock"), pytest.raises(InfrastructureError, match=r"another run has held .*\.lock"):
         append(tmp_path, ledger(record("0.1.0")))
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import lock, releases, uv
-from compatmatrix.environment import Workspace
-from compatmatrix.interpreters import Interpreters
-from compatmatrix.lock import Unresolvable, parse_pylock, resolve
-from compatmatrix.model import Cell, Trouble, Wanted
-from compatmatrix.releases import FRESH_SECONDS
+from compatmatrix.core.model import Cell, CellRequest, InfrastructureError
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
+from compatmatrix.index import releases
+from compatmatrix.index.releases import FRESH_SECONDS
+from compatmatrix.resolve import lock, uv
+from compatmatrix.resolve.lock import Unresolvable, parse_pylock, resolve
 from ground import THIS, TOOLS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
@@ -44,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield found
 
 
-def cell(project: Project, wanted: Wanted, locks: Path) -> Cell:
+def cell(project: Project, wanted: CellRequest, locks: Path) -> Cell:
     found = resolve(project.config, wanted, locks)
     assert isinstance(found, Cell), found
     return found
@@ -186,7 +187,7 @@ def test_trouble_is_not_unresolvable_and_is_not_kept(
     world.fill(index)
     project = Project.make(tmp_path, index.url)
     index.fault(fault, path)
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         resolve(project.config, project.wanted("0.5.0"), locks)
     index.heal()
     assert cell(project, project.wanted("0.5.0"), locks).versions["companion"] == "3.0"
@@ -199,7 +200,7 @@ def test_an_index_without_upload_times_is_trouble_for_a_bound_and_not_the_releas
         world.fill(index)
         project = Project.make(tmp_path, index.url)
         assert cell(project, project.wanted("0.5.0"), locks).versions["companion"] == "3.0"
-        with pytest.raises(Trouble, match="upload date"):
+        with pytest.raises(InfrastructureError, match="upload date"):
             resolve(project.config, project.wanted("0.5.0", bound=DAY), locks)
 
 
@@ -279,7 +280,7 @@ def test_the_users_settings_for_uv_change_no_lock(
 
 def test_a_wheel_without_a_hash_is_trouble() -> None:
     text = '[[packages]]\nname = "x"\nversion = "1"\nwheels = [{url = "https://x/x-1-py3-none-any.whl", hashes = {}}]\n'
-    with pytest.raises(Trouble, match="no SHA-256 for any wheel of x 1"):
+    with pytest.raises(InfrastructureError, match="no SHA-256 for any wheel of x 1"):
         parse_pylock(text)
 
 
@@ -308,5 +309,5 @@ def test_a_bound_package_comes_from_its_index_whatever_others_offer(tmp_path: Pa
         wrong = msgspec.structs.replace(
             cell, lock=tuple(msgspec.structs.replace(pin, sha256=("0" * 64,)) for pin in cell.lock)
         )
-        with pytest.raises(Trouble, match="Hash mismatch"):
+        with pytest.raises(InfrastructureError, match="Hash mismatch"):
             Workspace(project.config, tmp_path / "others", Interpreters(tmp_path)).bring_to(wrong)

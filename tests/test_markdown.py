@@ -11,16 +11,18 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from compatmatrix import plain, support
-from compatmatrix.automation.announce import Mark, Topic, attend, read_mark
-from compatmatrix.automation.bulletin import Bulletin
-from compatmatrix.automation.guard import Refusal
-from compatmatrix.cells import CellView
-from compatmatrix.config import Config
-from compatmatrix.model import Source
-from compatmatrix.publish import comparison, markdown, readme, tell
-from compatmatrix.support import View
-from compatmatrix.upstream.compare import compare
+from compatmatrix.analysis import support
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.comparison import compare
+from compatmatrix.analysis.support import View
+from compatmatrix.ci import issue_texts
+from compatmatrix.ci.gate import Refusal
+from compatmatrix.ci.issues import Mark, Topic, attend, read_mark
+from compatmatrix.ci.run_result import Bulletin
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core import sanitize
+from compatmatrix.core.model import Source
+from compatmatrix.publish import comparison, markdown, readme
 from made import HELD, PROBES, STANDALONE, config
 from nasties import MARK, NASTIES, PIECES, told
 from test_announce import Recorder
@@ -96,7 +98,7 @@ def front_page(text: str, configured: Config) -> str:
 def comment(text: str, configured: Config) -> str:
     """On a pull request: a source held against a release, each of them full of it."""
     view = view_of(text, configured)
-    word = plain.line(f"{MARK}{text}")
+    word = sanitize.line(f"{MARK}{text}")
     source = Source(package="subject", origin="https://example.org/r", reference=f"refs/{word}", commit="1a2b" * 10)
 
     def cells() -> Iterator[CellView]:
@@ -111,7 +113,7 @@ def comment(text: str, configured: Config) -> str:
 
 def said(text: str) -> Bulletin:
     """A bulletin as it is when the text came by way of the records: plain, and on one line where it has one."""
-    line, block = plain.line(f"{MARK}{text}{MARK}"), plain.block(f"{MARK}{text}{MARK}")
+    line, block = sanitize.line(f"{MARK}{text}{MARK}"), sanitize.block(f"{MARK}{text}{MARK}")
     made = bulletin_of(line, refusals=(Refusal(kind="control", why=line),))
     return msgspec.structs.replace(
         made, moves=tuple(msgspec.structs.replace(move, evidence=block) for move in made.moves)
@@ -119,7 +121,7 @@ def said(text: str) -> Bulletin:
 
 
 def summary(text: str, configured: Config) -> str:
-    return tell.summary(configured, said(text))
+    return issue_texts.summary(configured, said(text))
 
 
 def issue(text: str, configured: Config) -> str:
@@ -127,7 +129,7 @@ def issue(text: str, configured: Config) -> str:
     bulletin, tracker = said(text), Recorder()
     before = {name: standing.answer for name, standing in bulletin.before.items()}
     after = {name: standing.answer for name, standing in bulletin.after.items()}
-    body = lambda: tell.headline(configured, bulletin)  # noqa: E731
+    body = lambda: issue_texts.headline(configured, bulletin)  # noqa: E731
     attend(tracker, Topic(name="question", title="t", before=before, after=after, body=body, news=body, back=body))
     (opened,) = tracker.kept
     assert read_mark(opened.body) == Mark(topic="question", baseline=before, current=after)
@@ -135,7 +137,7 @@ def issue(text: str, configured: Config) -> str:
 
 
 def trouble(text: str, configured: Config) -> str:
-    return tell.job(configured, said(text))
+    return issue_texts.job(configured, said(text))
 
 
 @pytest.mark.parametrize("write", [report, news, front_page, comment, summary, issue, trouble])

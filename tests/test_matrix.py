@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from compatmatrix.model import CellState, OutcomeState, Release
+from compatmatrix.core.model import CellState, OutcomeState, Release
 from ground import NOWHERE, THIS, write
 from story import Story
 

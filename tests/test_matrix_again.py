@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import ledger
-from compatmatrix.model import OutcomeState
+from compatmatrix.core.model import OutcomeState
+from compatmatrix.results import ledger
 from ground import THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex

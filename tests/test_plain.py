@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import plain
+from compatmatrix.core import sanitize
 
 HOSTILE = st.builds(
     lambda text, times: text * times,
@@ -29,24 +29,24 @@ def invisible(text: str) -> set[str]:
 
 @given(HOSTILE, st.integers(10, 300))
 def test_no_hostile_text_survives_in_a_line(text: str, limit: int) -> None:
-    kept = plain.line(text, limit)
+    kept = sanitize.line(text, limit)
     assert invisible(kept) == set()
     assert len(kept) <= limit
-    assert plain.line(kept, limit) == kept, "what is plain stays as it is"
+    assert sanitize.line(kept, limit) == kept, "what is plain stays as it is"
 
 
 @given(HOSTILE, st.integers(10, 300))
 def test_no_hostile_text_survives_in_a_block(text: str, limit: int) -> None:
-    kept = plain.block(text, limit)
+    kept = sanitize.block(text, limit)
     assert invisible(kept) <= {"\n"}
     assert len(kept) <= limit
 
 
 @given(HOSTILE, HOSTILE)
 def test_no_hostile_text_survives_in_a_signature(exception: str, message: str) -> None:
-    kept = plain.signature(plain.line(exception, 100), plain.line(message))
+    kept = sanitize.signature(sanitize.line(exception, 100), sanitize.line(message))
     assert invisible(kept) == set()
-    assert len(kept) <= plain.SIGNATURE
+    assert len(kept) <= sanitize.SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_no_hostile_text_survives_in_a_signature(exception: str, message: str) -
     ],
 )
 def test_a_line_is_the_first_that_says_something(text: object, kept: str) -> None:
-    assert plain.line(text) == kept
+    assert sanitize.line(text) == kept
 
 
 def test_a_long_block_keeps_its_beginning_and_its_end() -> None:
-    kept = plain.block("start\n" + "middle\n" * 2000 + "end")
+    kept = sanitize.block("start\n" + "middle\n" * 2000 + "end")
     assert kept.startswith("start\n")
     assert "[… cut …]" in kept
     assert kept.endswith("end")
@@ -90,12 +90,12 @@ SAME = {
 @pytest.mark.parametrize("kind", SAME)
 def test_a_signature_stays_the_same_over_releases_and_machines(kind: str) -> None:
     one, other = SAME[kind]
-    assert plain.signature("flax.errors.Bad", one) == plain.signature("elsewhere.Bad", other)
+    assert sanitize.signature("flax.errors.Bad", one) == sanitize.signature("elsewhere.Bad", other)
 
 
 def test_a_signature_still_tells_different_things_apart() -> None:
     messages = ["cannot train a Value", "cannot train a Holder", "float32 and int32", "read and/or write"]
-    assert len({plain.signature("ValueError", message) for message in messages}) == len(messages)
-    assert plain.signature("ValueError", "x") != plain.signature("TypeError", "x")
-    assert plain.signature("ValueError", "read and/or write") == "ValueError: read and/or write"
-    assert plain.signature("StopIteration", "") == "StopIteration"
+    assert len({sanitize.signature("ValueError", message) for message in messages}) == len(messages)
+    assert sanitize.signature("ValueError", "x") != sanitize.signature("TypeError", "x")
+    assert sanitize.signature("ValueError", "read and/or write") == "ValueError: read and/or write"
+    assert sanitize.signature("StopIteration", "") == "StopIteration"

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config import Config
-from compatmatrix.model import UserError, Wanted
-from compatmatrix.plan import Selection, plan, subject_releases
-from compatmatrix.releases import File, Projects
-from compatmatrix.spelling import format_instant
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.model import CellRequest, UserError
+from compatmatrix.index.releases import File, Projects
+from compatmatrix.planning.requests import Selection, plan, subject_releases
 from ground import matrix, write
 from made import HELD, PLATFORM, STANDALONE, probe
 from packages import world
@@ -48,17 +48,17 @@ MISFITS = listed(world.SUBJECT, world.COMPANIONS, world.HELPERS, world.MISFITS)
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     """Lists 3.11 and 3.12, whatever there is here: a plan asks no machine."""
-    from compatmatrix.config import load
+    from compatmatrix.config.matrix_file import load
 
     write(tmp_path, {"matrix.toml": matrix(pythons=("3.11", "3.12"))})
     return load(tmp_path / "matrix.toml", environ={})
 
 
-def wanted(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[Wanted, ...]:
+def wanted(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[CellRequest, ...]:
     return plan(config, projects, PROBES, PLATFORM, selection)
 
 
-def one(config: Config, version: str, pairing: str, projects: Projects = WORLD, **more: object) -> Wanted:
+def one(config: Config, version: str, pairing: str, projects: Projects = WORLD, **more: object) -> CellRequest:
     """The one wish for a release and pairing."""
     chosen = Selection(only=(f"subject=={version}",), pairings=(pairing,), **more)  # type: ignore[arg-type]
     (found,) = plan(config, projects, PROBES, PLATFORM, chosen)

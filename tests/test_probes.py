@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import probes, syntax
-from compatmatrix.model import Probe, UserError
+from compatmatrix.config import probe_files, syntax_tree
+from compatmatrix.core.model import Probe, UserError
 from ground import PROBES, write
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {probe.id: probe.digest for probe in probes.read(folder)}
+    return {probe.id: probe.digest for probe in probe_files.read(folder)}
 
 
 def changed(folder: Path, name: str, text: str) -> set[str]:
@@ -30,7 +30,7 @@ def changed(folder: Path, name: str, text: str) -> set[str]:
 
 
 def test_a_probe_is_a_function_with_a_docstring_and_one_mark(folder: Path) -> None:
-    held, standalone, arithmetic = probes.read(folder)
+    held, standalone, arithmetic = probe_files.read(folder)
     assert standalone == Probe(
         id="standalone",
         title="Bare Value",
@@ -49,11 +49,11 @@ def test_a_probe_is_a_function_with_a_docstring_and_one_mark(folder: Path) -> No
 
 def test_an_underscore_in_a_name_is_a_dash_in_the_id(folder: Path) -> None:
     write(folder, {"test_more.py": 'def test_two_words():\n    """Does\n    it work?"""\n'})
-    assert {probe.id: probe.question for probe in probes.read(folder)}["two-words"] == "Does it work?"
+    assert {probe.id: probe.question for probe in probe_files.read(folder)}["two-words"] == "Does it work?"
 
 
 def test_the_source_of_a_probe_is_shown_with_its_mark(folder: Path) -> None:
-    held = probes.read(folder)[0]
+    held = probe_files.read(folder)[0]
     assert held.source.startswith('@pytest.mark.probe(title="Held Value"')
     assert held.source.endswith("subject_api.expected())\n")
 
@@ -77,7 +77,7 @@ def test_a_changed_recipe_makes_its_probes_question_new(folder: Path) -> None:
     write(folder, {"recipes/held.py": "value = 1\n", "recipes/held-too.py": "value = 1\n"})
     assert changed(folder, "recipes/held.form.py", "value = 2\n") == {"held"}
     assert changed(folder, "recipes/held-too.py", "value = 3\n") == set()
-    held = next(probe for probe in probes.read(folder) if probe.id == "held")
+    held = next(probe for probe in probe_files.read(folder) if probe.id == "held")
     assert held.recipes == {"held.form.py": "value = 2\n", "held.py": "value = 1\n"}
 
 
@@ -124,13 +124,13 @@ def test_defect_a_docstring_a_comment_or_a_title_made_every_answer_stale(folder:
     ],
 )
 def test_code_that_differs_has_another_digest(one: str, other: str) -> None:
-    assert syntax.tree_digest(ast.parse(one)) != syntax.tree_digest(ast.parse(other))
+    assert syntax_tree.tree_digest(ast.parse(one)) != syntax_tree.tree_digest(ast.parse(other))
 
 
 def test_layout_comments_and_docstrings_are_no_part_of_a_digest() -> None:
     one = 'def f(a):\n    """Words."""\n    return (a\n            + 1)\n'
     other = "def f( a ):  # a comment\n    return a + 1\n"
-    assert syntax.tree_digest(ast.parse(one)) == syntax.tree_digest(ast.parse(other))
+    assert syntax_tree.tree_digest(ast.parse(one)) == syntax_tree.tree_digest(ast.parse(other))
 
 
 def test_reading_runs_nothing(folder: Path) -> None:
@@ -159,15 +159,15 @@ def test_reading_runs_nothing(folder: Path) -> None:
 def test_a_wrong_probe_is_named_with_its_place(folder: Path, name: str, text: str, said: str) -> None:
     write(folder, {name: text})
     with pytest.raises(UserError, match=r"^.*test_bad\.py") as caught:
-        probes.read(folder)
+        probe_files.read(folder)
     assert said in str(caught.value)
 
 
 def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no probe"):
-        probes.read(tmp_path)
+        probe_files.read(tmp_path)
     with pytest.raises(UserError, match="no such folder"):
-        probes.read(tmp_path / "gone")
+        probe_files.read(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
 def test_what_pytest_would_run_and_nobody_would_see_is_an_error(folder: Path, text: str, problem: str) -> None:
     write(folder, {"test_mine.py": text})
     with pytest.raises(UserError, match=problem):
-        probes.read(folder)
+        probe_files.read(folder)
 
 
 def test_a_helper_that_is_no_python_is_an_error_and_no_finding(folder: Path) -> None:
     write(folder, {"subject_api.py": "def broken(:\n"})
     with pytest.raises(UserError, match=r"subject_api.py:1: is no valid Python"):
-        probes.read(folder)
+        probe_files.read(folder)

@@ -12,14 +12,14 @@ from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
-from compatmatrix import support
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, OutcomeState, Probe, Trouble
-from compatmatrix.publish import machine, markdown, words
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import View
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState, Probe
+from compatmatrix.publish import json_data, labels, markdown
 from compatmatrix.publish.readme import BEGIN, END, refreshed
 from compatmatrix.publish.write import contents, write
-from compatmatrix.support import View
+from compatmatrix.results.ledger import Ledger
 from ground import Project
 from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
 from test_plain import HOSTILE
@@ -84,9 +84,9 @@ def test_the_same_records_give_the_same_bytes_in_whatever_order_they_come(
 
 
 def test_compatibility_json_is_what_its_schema_says(view: View) -> None:
-    schema = json.loads(machine.schema_json())
+    schema = json.loads(json_data.schema_json())
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(json.loads(machine.compatibility_json(view)))
+    Draft202012Validator(schema).validate(json.loads(json_data.compatibility_json(view)))
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,16 @@ def test_compatibility_json_is_what_its_schema_says(view: View) -> None:
     ],
 )
 def test_the_schema_refuses_what_is_not_so(view: View, path: tuple[Any, ...], value: object) -> None:
-    tree = json.loads(machine.compatibility_json(view))
+    tree = json.loads(json_data.compatibility_json(view))
     place = tree
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    assert not Draft202012Validator(json.loads(machine.schema_json())).is_valid(tree)
+    assert not Draft202012Validator(json.loads(json_data.schema_json())).is_valid(tree)
 
 
 def test_compatibility_json_has_the_keys_of_the_contract(view: View) -> None:
-    tree = json.loads(machine.compatibility_json(view))
+    tree = json.loads(json_data.compatibility_json(view))
     assert {"schema", "subject", "as_of", "probes", "releases", "cells", "support"} <= tree.keys()
     assert {"id", "title", "question", "control", "links"} <= tree["probes"][0].keys()
     assert {"version", "released", "requires_python", "yanked", "prerelease"} <= tree["releases"][0].keys()
@@ -123,9 +123,9 @@ def test_compatibility_json_has_the_keys_of_the_contract(view: View) -> None:
 
 
 def test_each_cell_and_release_is_a_line_of_its_own(view: View) -> None:
-    lines = machine.compatibility_json(view).decode().splitlines()
+    lines = json_data.compatibility_json(view).decode().splitlines()
     assert sum('"state": "timeout"' in line and '"versions"' in line for line in lines) == 1
-    assert machine.compatibility_json(view).isascii()
+    assert json_data.compatibility_json(view).isascii()
 
 
 def parsed(text: str) -> list[Any]:
@@ -187,7 +187,7 @@ def test_the_verdict_claims_no_more_than_was_run(
     config: Config, probes: tuple[Probe, ...], found: list[Any], said: str
 ) -> None:
     made = [record(f"0.{n}.0", answers(standalone=one), probes=probes) for n, one in enumerate(found)]
-    assert words.verdict(support.view(ledger(*made), config, probes)).startswith(said)
+    assert labels.verdict(support.view(ledger(*made), config, probes)).startswith(said)
 
 
 def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Probe, ...]) -> None:
@@ -197,14 +197,14 @@ def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Pr
         ),
         record("0.1.0", answers(standalone=RAISES), probes=probes, companion="2.0", pairings={"newest": (DAY,)}),
     ]
-    assert words.verdict(support.view(ledger(*made), config, probes)) == (
+    assert labels.verdict(support.view(ledger(*made), config, probes)) == (
         "It depends: standalone on Subject 0.1.0 is supported with release-day companions, raises with newest companions."
     )
 
 
 def test_every_state_and_outcome_has_a_sign_of_its_own_and_a_meaning() -> None:
-    assert len({*words.SIGNS.values()}) == len(words.SIGNS) == len(words.MEANINGS) == len(OutcomeState)
-    assert words.CELL_SIGNS.keys() == words.CELL_MEANINGS.keys() == {*CellState}
+    assert len({*labels.SIGNS.values()}) == len(labels.SIGNS) == len(labels.MEANINGS) == len(OutcomeState)
+    assert labels.CELL_SIGNS.keys() == labels.CELL_MEANINGS.keys() == {*CellState}
 
 
 def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_defect_writing_the_readme_emptied_a_folder_named_site_beside_it(tmp_pat
 
 def test_a_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Trouble, match="the reports cannot be written"):
+    with pytest.raises(InfrastructureError, match="the reports cannot be written"):
         write(tmp_path / "file", {"a.md": b"1"})
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import ledger
-from compatmatrix.model import Cell, CellState, OutcomeState, Record
-from compatmatrix.recorded import Slot, cell_of, installable
+from compatmatrix.core.model import Cell, CellState, OutcomeState, Record
+from compatmatrix.planning.recorded import Slot, cell_of, installable
+from compatmatrix.results import ledger
 from ground import THIS, Project
 from packages import world
 from packages.index import Fault, LocalIndex

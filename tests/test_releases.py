@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import releases as room
-from compatmatrix.config import Index
-from compatmatrix.model import Trouble
-from compatmatrix.releases import FRESH_SECONDS, File, Projects, fetch, releases
+from compatmatrix.config.matrix_file import Index
+from compatmatrix.core.model import InfrastructureError
+from compatmatrix.index import releases as room
+from compatmatrix.index.releases import FRESH_SECONDS, File, Projects, fetch, releases
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import FakeRelease
@@ -100,7 +100,7 @@ def test_a_network_that_is_lost_gives_the_older_list_and_says_how_old(
 def test_without_network_and_without_a_list_there_is_trouble(index: LocalIndex, read: Fetcher, fault: Fault) -> None:
     index.add(*world.SUBJECT.values())
     index.fault(fault)
-    with pytest.raises(Trouble, match="subject"):
+    with pytest.raises(InfrastructureError, match="subject"):
         read(index)
     index.heal()
     assert len(releases(read(index)["subject"])) == len(world.SUBJECT), "what failed is not kept"
@@ -114,7 +114,7 @@ def test_an_error_that_passes_is_tried_again(index: LocalIndex, tmp_path: Path) 
 
 
 def test_a_name_that_no_index_has_is_trouble_and_not_an_empty_matrix(index: LocalIndex, read: Fetcher) -> None:
-    with pytest.raises(Trouble, match="no index lists any file of 'subject'"):
+    with pytest.raises(InfrastructureError, match="no index lists any file of 'subject'"):
         read(index)
 
 

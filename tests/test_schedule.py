@@ -18,14 +18,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import execute, ledger, schedule
-from compatmatrix.agenda import Job, group
-from compatmatrix.config import Config
-from compatmatrix.environment import InstallFailed, NoPython, Workspace
-from compatmatrix.execute import Raw
-from compatmatrix.model import Cell, CellState, Trouble
-from compatmatrix.plan import Selection
-from compatmatrix.schedule import Queue, Result, Run, claimed_folder
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.model import Cell, CellState, InfrastructureError
+from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
+from compatmatrix.execution.cell_runner import Raw
+from compatmatrix.planning import scheduler
+from compatmatrix.planning.missing import Job, group
+from compatmatrix.planning.requests import Selection
+from compatmatrix.planning.scheduler import Queue, Result, Run, claimed_folder
+from compatmatrix.results import ledger
 from ground import Project, Ready
 from test_agenda import cell, jobs
 from test_untrusted import nested
@@ -150,7 +152,7 @@ def test_trouble_is_told_never_recorded_and_the_environment_is_thrown_away(
     monkeypatch.setattr(Workspace, "discard", lambda self, python: discarded.append(python))
 
     def bring_to(self: Workspace, cell: Cell) -> Path:
-        raise Trouble("the index did not answer")
+        raise InfrastructureError("the index did not answer")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
     (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
@@ -181,9 +183,9 @@ def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
 
     def hang(*arguments: object) -> None:
         made.stop()
-        raise Trouble("stopped before it was done")
+        raise InfrastructureError("stopped before it was done")
 
-    monkeypatch.setattr(schedule.execute, "run", hang)  # type: ignore[attr-defined]
+    monkeypatch.setattr(scheduler.execute, "run", hang)  # type: ignore[attr-defined]
     results = made.go([job(works), job(works, "held")], 1)
     assert [(result.record, result.trouble) for result in results] == [
         (None, "the run was stopped before it was done")
@@ -201,10 +203,10 @@ class Broken:
 
     def put(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have them in the place of those that there are."""
-        monkeypatch.setattr(schedule, "Workspace", lambda *arguments: self._or("clearing", self))
-        monkeypatch.setattr(schedule.execute, "run", self._run)  # type: ignore[attr-defined]
-        monkeypatch.setattr(schedule.ledgers, "append", lambda *arguments: self._or("recording"))  # type: ignore[attr-defined]
-        monkeypatch.setattr(schedule.disk, "keep_within", lambda *arguments: None)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler, "Workspace", lambda *arguments: self._or("clearing", self))
+        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.ledgers, "append", lambda *arguments: self._or("recording"))  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.disk, "keep_within", lambda *arguments: None)  # type: ignore[attr-defined]
 
     def _or(self, step: str, good: object = None) -> Any:
         """What comes of a step."""
@@ -254,7 +256,7 @@ def ended(code: int, at: str) -> Raw:
     )
 
 
-FAILURES = st.sampled_from([None] * 12 + [RuntimeError, MemoryError, SystemExit, Trouble])
+FAILURES = st.sampled_from([None] * 12 + [RuntimeError, MemoryError, SystemExit, InfrastructureError])
 ENDINGS = st.builds(ended, st.sampled_from([0] * 4 + [7, -9, -11]), st.sampled_from(["one", "two"]))
 
 
@@ -284,7 +286,7 @@ def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
 
 
 def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works: Ready, tmp_path: Path) -> None:
-    left = tmp_path / "environments" / "0" / f"{execute.SCRATCH}left"
+    left = tmp_path / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)
     nested(left, 3000)
     (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
@@ -295,7 +297,7 @@ def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works
 def test_what_cannot_be_cleared_away_lists_every_job_with_what_to_do(
     works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = tmp_path / "environments" / "0" / f"{execute.SCRATCH}left"
+    left = tmp_path / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)
 
     def refused(name: object, **more: object) -> None:
@@ -310,7 +312,7 @@ def test_what_cannot_be_cleared_away_lists_every_job_with_what_to_do(
 def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
     works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = iter([Trouble("no folder"), *[None] * 9])
+    claims = iter([InfrastructureError("no folder"), *[None] * 9])
 
     @contextmanager
     def claimed(root: Path) -> Iterator[Path]:
@@ -319,7 +321,7 @@ def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
         with claimed_folder(root) as folder:
             yield folder
 
-    monkeypatch.setattr(schedule, "claimed_folder", claimed)
+    monkeypatch.setattr(scheduler, "claimed_folder", claimed)
     results = run(works.project, Notes(), tmp_path).go([job(works), job(works, "held")], 2)
     assert [result.trouble for result in results] == ["", ""]
 
@@ -346,7 +348,7 @@ class Endings:
         self._at_work = 0
         monkeypatch.setattr(Workspace, "bring_to", lambda workspace, cell: Path("environment/bin/python"))
         monkeypatch.setattr(Workspace, "discard", lambda workspace, python: self.discarded.append(python))
-        monkeypatch.setattr(schedule.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
 
     def _run(self, config: Config, cell: Cell, *more: object) -> Raw:
         self._at_work += 1
@@ -449,7 +451,7 @@ def test_a_second_try_that_is_not_made_says_what_the_first_was(
 ) -> None:
     made = run(project, Notes(), tmp_path)
     endings = Endings(monkeypatch, **{"1_0": [ended(-9, "one")], "1_1": [ended(0, "")]})
-    went = schedule.Run._work_off
+    went = scheduler.Run._work_off
 
     def once(self: Run, jobs: Sequence[Job], workers: int) -> None:
         went(self, jobs, workers)

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import setting
-from compatmatrix.agenda import Job, group, shard
-from compatmatrix.automation import formats, shards
-from compatmatrix.automation.shards import CELLS_PER_SHARD, MOST_SHARDS, Plan
-from compatmatrix.model import Cell, CellState, Pin, UserError
-from compatmatrix.schedule import Queue
-from compatmatrix.spelling import digest
+from compatmatrix.ci import plan_formats
+from compatmatrix.cli import context
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.model import Cell, CellState, Pin, UserError
+from compatmatrix.planning import plan_file
+from compatmatrix.planning.missing import Job, group, shard
+from compatmatrix.planning.plan_file import CELLS_PER_SHARD, MOST_SHARDS, Plan
+from compatmatrix.planning.scheduler import Queue
 from ground import THIS, Project
 from made import DAY, PLATFORM, SUPPORTED, ledger, record
 from packages import world
@@ -78,18 +79,18 @@ def test_the_smoke_shard_is_small() -> None:
 
 
 def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
-    lines = formats.as_lines(plan(job(1)), Path("a plan.json"))
+    lines = plan_formats.as_lines(plan(job(1)), Path("a plan.json"))
     assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
-    assert formats.as_lines(plan(), Path("plan.json")) == ""
+    assert plan_formats.as_lines(plan(), Path("plan.json")) == ""
 
 
 def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_merges_also_where_there_is_none() -> None:
-    pipeline = json.loads(formats.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
+    pipeline = json.loads(plan_formats.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
     assert [name for name in pipeline if name.startswith("cells")] == ["cells 1", "cells 2"]
     assert pipeline["cells 2"]["script"] == [
         "python -m compatmatrix run --plan plan.json --shard 2/2 --reports shards/2"
     ]
-    nothing = json.loads(formats.as_gitlab(plan(), Path("plan.json")))
+    nothing = json.loads(plan_formats.as_gitlab(plan(), Path("plan.json")))
     assert {"plan", "merge", "publish"} < nothing.keys()
     assert not any(name.startswith("cells") for name in nothing)
 
@@ -118,8 +119,8 @@ def test_defect_a_plan_that_was_read_from_its_file_had_other_groups(numbers: lis
         jobs.append(Job(cell=cell, labels=("newest",), probes={"held": "1"}))
     made = plan(*jobs)
     with tempfile.TemporaryDirectory() as folder:
-        shards.save(made, Path(folder) / "plan.json")
-        read = shards.read(Path(folder) / "plan.json")
+        plan_file.save(made, Path(folder) / "plan.json")
+        read = plan_file.read(Path(folder) / "plan.json")
     assert [group(one) for one in read.jobs] == [("3.11", wheels, axles) for _, wheels, axles in numbers]
     assert [group(one) for one in made.jobs] == [group(one) for one in read.jobs]
     assert [one.title for one in made.jobs] == [one.title for one in read.jobs]
@@ -137,13 +138,13 @@ def drained(made: Plan) -> Iterator[str]:
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:
-    shards.save(plan(job(1)), tmp_path / "plan.json")
+    plan_file.save(plan(job(1)), tmp_path / "plan.json")
     with pytest.raises(UserError, match="the probe 'held' is another"):
-        shards.read(tmp_path / "plan.json", project.probes, PLATFORM)
+        plan_file.read(tmp_path / "plan.json", project.probes, PLATFORM)
     with pytest.raises(UserError, match="this machine is plan9"):
-        shards.read(tmp_path / "plan.json", project.probes, "plan9")
+        plan_file.read(tmp_path / "plan.json", project.probes, "plan9")
     with pytest.raises(UserError, match="no plan can be read"):
-        shards.read(tmp_path / "none.json")
+        plan_file.read(tmp_path / "none.json")
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plan.json"
     assert small.main("plan", "--save", str(file), "--format", "lines").out.count("\n") == 1
-    made = shards.read(file)
+    made = plan_file.read(file)
     assert len(made.jobs) == 4
 
     def run(number: int, count: int, to: Path, *, year: int) -> None:
@@ -178,7 +179,7 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
                 return cls(year, 1, 1, tzinfo=UTC)
 
         with monkeypatch.context() as patch:
-            patch.setattr(setting, "datetime", Clock)
+            patch.setattr(context, "datetime", Clock)
             arguments = ("--plan", str(file), "--shard", f"{number}/{count}", "--reports", str(to))
             assert small.main("run", *arguments).code == 0
 
@@ -235,7 +236,7 @@ def test_a_shard_delivers_findings_and_nothing_else() -> None:
     delivered = msgspec.structs.replace(
         ledger(forged, stranger, old), evidence={"../x": "text", digest("true"): "true"}
     )
-    taken = shards.accepted(made, delivered)
+    taken = plan_file.accepted(made, delivered)
     assert list(taken.records.values()) == honest[:1]
     assert taken.evidence == {digest("true"): "true"}
     assert taken.releases == {}

@@ -17,12 +17,12 @@ import msgspec
 import pytest
 
 import sample
-from compatmatrix import support
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, OutcomeState
-from compatmatrix.publish import machine, news, pages, pairs, sheet, site, statement, write
-from compatmatrix.support import Range, View
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import Range, View
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.publish import csv_files, json_data, latest_changes, pairs, render, site, statement, write
+from compatmatrix.results.ledger import Ledger
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -223,7 +223,7 @@ def test_an_entry_keeps_its_id_when_more_becomes_known(config: Config) -> None:
         records={key: record for key, record in whole.records.items() if int(record.subject.split(".")[1]) <= 20},
         releases={version: release for version, release in whole.releases.items() if int(version.split(".")[1]) <= 20},
     )
-    then, now = (news.news(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
+    then, now = (latest_changes.news(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
     assert {entry.id: entry.at for entry in then}.items() <= {entry.id: entry.at for entry in now}.items()
     assert len(now) > len(then)
 
@@ -232,7 +232,7 @@ def test_the_day_the_limitation_is_lifted_is_one_entry(config: Config) -> None:
     view = support.view(sample.make_ledger(headline_since=31), config, sample.make_probes())
     lifted = [
         entry
-        for entry in news.news(view)
+        for entry in latest_changes.news(view)
         if entry.probe.id == "bare-value" and entry.after.state is OutcomeState.SUPPORTED
     ]
     assert [(entry.release, entry.pairings) for entry in lifted] == [("0.31.0", ("release-day", "newest"))]
@@ -308,11 +308,11 @@ def test_statements_say_unknown_where_it_is(told: list[str], expected: list[dict
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "|calc", "\t=1"])
 def test_no_text_in_the_spreadsheet_is_a_formula(text: str) -> None:
-    assert not sheet.safe(text).startswith(sheet.DANGEROUS)
+    assert not csv_files.safe(text).startswith(csv_files.DANGEROUS)
 
 
 def test_numbers_in_the_spreadsheet_stay_numbers() -> None:
-    assert sheet.safe(-6.0) == "-6.0"
+    assert csv_files.safe(-6.0) == "-6.0"
 
 
 def test_the_spreadsheet_has_a_row_for_every_outcome(files: Mapping[str, bytes], view: View) -> None:
@@ -320,12 +320,12 @@ def test_the_spreadsheet_has_a_row_for_every_outcome(files: Mapping[str, bytes],
     assert len(rows) == sum(max(len(cell.outcomes), 1) for cell in view.cells)
     assert {row["gadget"] for row in rows} == {release.version for release in view.releases}
     assert not any(
-        (value or "").startswith(sheet.DANGEROUS) for row in rows for name, value in row.items() if name != "value"
+        (value or "").startswith(csv_files.DANGEROUS) for row in rows for name, value in row.items() if name != "value"
     )
 
 
 def test_the_json_is_the_one_beside_the_site(files: Mapping[str, bytes], view: View) -> None:
-    assert files["compatibility.json"] == machine.compatibility_json(view)
+    assert files["compatibility.json"] == json_data.compatibility_json(view)
 
 
 def test_rebuilding_gives_the_same_bytes(config: Config, files: Mapping[str, bytes]) -> None:
@@ -356,13 +356,13 @@ def test_an_empty_ledger_makes_a_site(config: Config) -> None:
 
 
 def test_backticks_mark_code_and_a_stray_one_nothing() -> None:
-    assert pages.code("a `b<` c") == "a <code>b&lt;</code> c"
-    assert pages.code("a ` c") == "a ` c"
+    assert render.code("a `b<` c") == "a <code>b&lt;</code> c"
+    assert render.code("a ` c") == "a ` c"
 
 
 def test_only_web_addresses_become_links() -> None:
-    assert pages.outside("javascript:alert(1)") == ""
-    assert pages.outside("https://example.org/x") == "https://example.org/x"
+    assert render.outside("javascript:alert(1)") == ""
+    assert render.outside("https://example.org/x") == "https://example.org/x"
 
 
 def test_runs_of_neighbours_are_drawn_together(view: View) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.model import Trouble
-from compatmatrix.upstream.addresses import parse
-from compatmatrix.upstream.building import Yard
-from compatmatrix.upstream.sources import Builder, Built, Unbuildable, name_of
+from compatmatrix.config.source_addresses import parse
+from compatmatrix.core.model import InfrastructureError
+from compatmatrix.sources.build_environment import Yard
+from compatmatrix.sources.builder import Builder, Built, Unbuildable, name_of
 from ground import THIS, Project
 from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create
@@ -115,12 +115,12 @@ def test_what_only_calls_itself_a_wheel_is_refused(builder: Builder, made: Repos
     "text", ["subject @ git+file:///nowhere@main", "subject @ file:///nowhere", "subject @ file:///nowhere.whl"]
 )
 def test_what_is_not_there_is_trouble_and_no_statement(builder: Builder, text: str) -> None:
-    with pytest.raises(Trouble):
+    with pytest.raises(InfrastructureError):
         build(builder, text)
 
 
 def test_a_reference_that_is_not_there_is_trouble(builder: Builder, made: Repository) -> None:
-    with pytest.raises(Trouble, match="couldn't find remote ref"):
+    with pytest.raises(InfrastructureError, match="couldn't find remote ref"):
         build(builder, f"subject @ git+{made.url}@nowhere")
 
 
@@ -132,7 +132,7 @@ def test_build_tools_that_cannot_be_fetched_make_no_commit_unbuildable(
     project = Project.make(tmp_path / "its", index.url)
     builder = builder_of(project, tmp_path / "cache")
     index.fault(Fault.ERROR)
-    with pytest.raises(Trouble, match="could not be built"):
+    with pytest.raises(InfrastructureError, match="could not be built"):
         build(builder, f"subject @ {made.path.as_uri()}")
 
 

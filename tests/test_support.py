@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import support
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import CellState, Outcome, OutcomeState
-from compatmatrix.support import UNKNOWN, View, before, changes, difference, summarise
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import UNKNOWN, View, before, changes, difference, summarise
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import CellState, Outcome, OutcomeState
+from compatmatrix.results.ledger import Ledger
 from made import (
     ABSENT,
     HELD,

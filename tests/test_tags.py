@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compatmatrix.model import Release
-from compatmatrix.tags import admits, admits_python, fits, pythons_of
+from compatmatrix.core.model import Release
+from compatmatrix.index.wheel_tags import admits, admits_python, fits, pythons_of
 
 LINUX, MAC, WINDOWS = "x86_64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.model import CellState, OutcomeState
+from compatmatrix.core.model import CellState, OutcomeState
 from ground import Ready, ask, question
 
 Make = Callable[[str], Ready]
@@ -95,7 +95,7 @@ REPLACED = {
         "import pytest_jsonreport.serialize as it\nit.make_teststage = lambda *found: {'outcome': 'passed'}"
     ),
     "__main__.Describer.__call__": "import __main__\n__main__.Describer.__call__ = lambda self, error: None",
-    "tampercheck.TamperCheck.at_the_end": "import tampercheck\ntampercheck.TamperCheck.at_the_end = lambda self: None",
+    "tamper_check.TamperCheck.at_the_end": "import tamper_check\ntamper_check.TamperCheck.at_the_end = lambda self: None",
 }
 """What is replaced -> how; what follows the name only tells one way from another."""
 

@@ -7,13 +7,13 @@ import re
 import msgspec
 import pytest
 
-from compatmatrix.automation.alarm import Kind, Move, Standing
-from compatmatrix.automation.announce import LIMIT
-from compatmatrix.automation.bulletin import Bulletin
-from compatmatrix.automation.guard import Refusal
-from compatmatrix.config import Config
-from compatmatrix.model import Outcome, OutcomeState
-from compatmatrix.publish import tell
+from compatmatrix.analysis.changes import Kind, Move, Standing
+from compatmatrix.ci import issue_texts
+from compatmatrix.ci.gate import Refusal
+from compatmatrix.ci.issues import LIMIT
+from compatmatrix.ci.run_result import Bulletin
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import Outcome, OutcomeState
 from made import SUPPORTED, config
 
 HOSTILE = "@everyone ``` </details> --> <script>x</script> [a](http://b) ::error::x %0A::stop-commands::y #1 \x1b[31m"
@@ -46,7 +46,7 @@ def outside_code(markdown: str) -> str:
     return re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", markdown)
 
 
-@pytest.mark.parametrize("write", [tell.summary, tell.headline, tell.job])
+@pytest.mark.parametrize("write", [issue_texts.summary, issue_texts.headline, issue_texts.job])
 def test_what_a_package_says_stands_in_code_or_is_escaped(configured: Config, write: object) -> None:
     found = told(refusals=(Refusal(kind="control", why=HOSTILE),))
     text = outside_code(write(configured, found))  # type: ignore[operator]
@@ -58,8 +58,8 @@ def test_what_a_package_says_stands_in_code_or_is_escaped(configured: Config, wr
 
 
 def test_an_issue_is_never_longer_than_github_takes_and_its_parts_are_whole(configured: Config) -> None:
-    body = tell.headline(configured, told("long " * 100, count=200))
+    body = issue_texts.headline(configured, told("long " * 100, count=200))
     assert LIMIT - 8_000 < len(body) < LIMIT - 1_000
     assert "more are left out here" in body
     assert body.count("<details>") == body.count("</details>")
-    assert tell.HANDLING in body
+    assert issue_texts.HANDLING in body

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import confine, traces
-from compatmatrix.bytecode import ByteCode
-from compatmatrix.environment import Workspace
-from compatmatrix.interpreters import Interpreters
-from compatmatrix.model import OutcomeState
+from compatmatrix.core.model import OutcomeState
+from compatmatrix.environment import file_changes
+from compatmatrix.environment.bytecode import ByteCode
+from compatmatrix.environment.interpreters import Interpreters
+from compatmatrix.environment.workspace import Workspace
+from compatmatrix.execution import sandbox
 from ground import Project, Ready, ask
 from packages import world
 from packages.hostile import LITTER
@@ -35,52 +36,52 @@ def module(folder: Path, name: str, text: str = "x = 1\n") -> Path:
 
 def test_what_is_new_changed_or_gone_is_a_difference(tmp_path: Path) -> None:
     _, changed, gone = (module(tmp_path / "package", name) for name in ("same", "changed", "gone"))
-    before = traces.snapshot(tmp_path)
-    assert traces.differences(before, tmp_path) == ()
+    before = file_changes.snapshot(tmp_path)
+    assert file_changes.differences(before, tmp_path) == ()
     changed.write_text("x = 2\n")
     gone.unlink()
     module(tmp_path / "package", "new")
-    assert traces.differences(before, tmp_path) == ("package/changed.py", "package/gone.py", "package/new.py")
+    assert file_changes.differences(before, tmp_path) == ("package/changed.py", "package/gone.py", "package/new.py")
 
 
 def test_a_change_that_is_hidden_from_the_clock_is_one_all_the_same(tmp_path: Path) -> None:
     hidden = module(tmp_path / "package", "hidden")
-    status, before = hidden.stat(), traces.snapshot(tmp_path)
+    status, before = hidden.stat(), file_changes.snapshot(tmp_path)
     hidden.write_text("x = 3\n")
     os.utime(hidden, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert traces.differences(before, tmp_path) == ("package/hidden.py",)
+    assert file_changes.differences(before, tmp_path) == ("package/hidden.py",)
 
 
 def test_defect_a_link_in_the_place_of_the_layer_had_the_hosts_files_named(tmp_path: Path) -> None:
     (tmp_path / "changes").symlink_to("/usr")
-    assert traces.changes(tmp_path / "changes") == (".",)
-    assert traces.changes(tmp_path / "not there") == (".",)
+    assert file_changes.changes(tmp_path / "changes") == (".",)
+    assert file_changes.changes(tmp_path / "not there") == (".",)
 
 
 def test_a_link_in_the_place_of_the_environment_is_a_change_of_all(tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     module(environment / "package", "x")
-    before = traces.snapshot(environment)
+    before = file_changes.snapshot(environment)
     environment.rename(tmp_path / "elsewhere")
     environment.symlink_to("/usr")
-    assert traces.differences(before, environment) == ("package/x.py",)
+    assert file_changes.differences(before, environment) == ("package/x.py",)
 
 
 def test_defect_all_that_a_cell_changed_was_named_however_much_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traces, "MOST", 5)
-    monkeypatch.setattr(traces, "WALKED", 10)
+    monkeypatch.setattr(file_changes, "MOST", 5)
+    monkeypatch.setattr(file_changes, "WALKED", 10)
     environment = tmp_path / "environment"
     module(environment, "x")
-    before = traces.snapshot(environment)
+    before = file_changes.snapshot(environment)
     for number in range(20):
         module(environment, f"new{number}")
-    assert len(traces.changes(environment)) == 5
-    assert len(traces.differences(before, environment)) == 5
+    assert len(file_changes.changes(environment)) == 5
+    assert len(file_changes.differences(before, environment)) == 5
     for number in range(20):
         (tmp_path / "folders" / f"{number}").mkdir(parents=True)
-    assert traces.changes(tmp_path / "folders") == (".",), "nor is more looked at than that"
+    assert file_changes.changes(tmp_path / "folders") == (".",), "nor is more looked at than that"
 
 
 def test_a_list_of_files_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
@@ -89,34 +90,34 @@ def test_a_list_of_files_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
     record = source.parent / "x-1.dist-info" / "RECORD"
     record.parent.mkdir()
     record.write_text("")
-    before = traces.snapshot(tmp_path)
+    before = file_changes.snapshot(tmp_path)
     os.link(source, tmp_path / "elsewhere")
     record.unlink()
     os.mkfifo(record)
-    found = soon(lambda: traces.differences(before, tmp_path))
+    found = soon(lambda: file_changes.differences(before, tmp_path))
     place = "lib/python3.11/site-packages"
     assert found == ("elsewhere", f"{place}/x-1.dist-info/RECORD", f"{place}/x.py")
 
 
 @pytest.fixture
 def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confine, "_abilities", lambda root: frozenset())
+    monkeypatch.setattr(sandbox, "_abilities", lambda root: frozenset())
 
 
 def test_a_file_that_another_environment_was_given_meanwhile_is_as_it_was(
     ready: Callable[[str], Ready], tmp_path: Path
 ) -> None:
     environment = ready("works").python.parents[1]
-    before = traces.snapshot(environment)
+    before = file_changes.snapshot(environment)
     (source,) = environment.rglob("subject/core.py")
     os.link(source, tmp_path / "elsewhere")
-    assert traces.differences(before, environment) == ()
+    assert file_changes.differences(before, environment) == ()
     (tmp_path / "elsewhere").unlink()
-    assert traces.differences(before, environment) == (), "nor is one that it has lost again"
-    before = traces.snapshot(environment)
+    assert file_changes.differences(before, environment) == (), "nor is one that it has lost again"
+    before = file_changes.snapshot(environment)
     mode = source.stat().st_mode
     source.chmod(0)
-    assert traces.differences(before, environment) == (source.relative_to(environment).as_posix(),)
+    assert file_changes.differences(before, environment) == (source.relative_to(environment).as_posix(),)
     source.chmod(mode)
 
 
@@ -130,8 +131,8 @@ def test_what_a_cell_leaves_misleads_nobody(
 ) -> None:
     """It writes into its environment, a companion, HOME, the working and the temporary folder."""
     if not kept_apart:
-        monkeypatch.setattr(confine, "_abilities", lambda root: frozenset())
-    elif "environment" not in confine.abilities(tmp_path):
+        monkeypatch.setattr(sandbox, "_abilities", lambda root: frozenset())
+    elif "environment" not in sandbox.abilities(tmp_path):
         pytest.skip("this system has no layers to offer")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     world.fill(index, world.COMPANIONS, world.HELPERS)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix import untrusted
-from compatmatrix.model import Trouble
+from compatmatrix.core import untrusted_files
+from compatmatrix.core.model import InfrastructureError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no such thing elsewhere")
 
@@ -64,33 +64,33 @@ def short() -> Iterator[Path]:
     """A folder with a short path, as sockets need it."""
     folder = Path(tempfile.mkdtemp())
     yield folder
-    untrusted.remove(folder)
+    untrusted_files.remove(folder)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_defect_what_is_no_file_was_opened_as_one(short: Path, kind: str) -> None:
     """A FIFO in the place of a report was waited for, and for ever."""
     OTHERS[kind](short / "report")
-    assert soon(lambda: untrusted.read(short / "report", 100)) == b""
+    assert soon(lambda: untrusted_files.read(short / "report", 100)) == b""
 
 
 def test_what_is_read_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "report"
-    assert untrusted.read(path, 4) == b""
+    assert untrusted_files.read(path, 4) == b""
     path.write_bytes(b"1234")
-    assert untrusted.read(path, 4) == b"1234"
+    assert untrusted_files.read(path, 4) == b"1234"
     path.write_bytes(b"12345")
-    assert untrusted.read(path, 4) == b""
+    assert untrusted_files.read(path, 4) == b""
     os.truncate(path, 1 << 40)
-    assert untrusted.read(path, 4) == b""
+    assert untrusted_files.read(path, 4) == b""
 
 
 def test_a_device_without_an_end_is_no_file() -> None:
-    assert untrusted.read(Path("/dev/zero"), 100) == b""
+    assert untrusted_files.read(Path("/dev/zero"), 100) == b""
 
 
 def listed(folder: Path, most: int = 1000) -> list[str]:
-    return sorted(path for path, _ in untrusted.files(folder, most))
+    return sorted(path for path, _ in untrusted_files.files(folder, most))
 
 
 def test_all_that_is_no_folder_is_listed_and_no_link_is_followed(short: Path) -> None:
@@ -135,7 +135,7 @@ def ordinary() -> Iterator[Path]:
         os.seteuid(65534)
     yield folder
     os.seteuid(user)
-    untrusted.remove(folder)
+    untrusted_files.remove(folder)
 
 
 def test_a_folder_that_cannot_be_looked_into_is_listed_itself(ordinary: Path) -> None:
@@ -149,7 +149,7 @@ def test_what_is_shut_is_removed(ordinary: Path, mode: int) -> None:
     (ordinary / "tree" / "shut" / "inner" / "file").write_text("")
     for folder in ("tree/shut/inner", "tree/shut", "tree"):
         (ordinary / folder).chmod(mode)
-    untrusted.remove(ordinary / "tree")
+    untrusted_files.remove(ordinary / "tree")
     assert list(ordinary.iterdir()) == []
 
 
@@ -158,7 +158,7 @@ def test_defect_a_tree_deeper_than_the_stack_was_not_removed(tmp_path: Path, nam
     """It raised RecursionError, and what was left ended the worker of every later run."""
     (tmp_path / "tree").mkdir()
     nested(tmp_path / "tree", 3000, name)
-    untrusted.remove(tmp_path / "tree")
+    untrusted_files.remove(tmp_path / "tree")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,13 +168,13 @@ def test_anything_that_has_the_name_is_removed_and_no_link_is_followed(short: Pa
     (kept / "file").write_text("")
     for kind, make in OTHERS.items():
         make(short / kind)
-        untrusted.remove(short / kind)
+        untrusted_files.remove(short / kind)
     (short / "tree").mkdir()
     (short / "tree" / "link").symlink_to(kept)
     (short / "link").symlink_to(kept)
-    untrusted.remove(short / "tree")
-    untrusted.remove(short / "link")
-    untrusted.remove(short / "not there")
+    untrusted_files.remove(short / "tree")
+    untrusted_files.remove(short / "link")
+    untrusted_files.remove(short / "not there")
     assert [path.name for path in short.iterdir()] == ["kept"]
     assert (kept / "file").exists()
 
@@ -193,18 +193,24 @@ def test_what_cannot_be_removed_is_trouble_and_the_rest_is_gone(
             raise PermissionError(1, "Operation not permitted")
         unlink(name, dir_fd=dir_fd)
 
-    with monkeypatch.context() as patch, pytest.raises(Trouble, match=r"tree cannot be removed \(Operation not perm"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(InfrastructureError, match=r"tree cannot be removed \(Operation not perm"),
+    ):
         patch.setattr(os, "unlink", unlinked)
-        untrusted.remove(tree)
+        untrusted_files.remove(tree)
     assert [path.relative_to(tree).as_posix() for path in tree.rglob("*")] == ["5", "5/file-5"]
 
 
 def test_a_temporary_folder_is_gone_whatever_is_in_it(tmp_path: Path) -> None:
-    with suppress(KeyError), untrusted.temporary(tmp_path) as folder:
+    with suppress(KeyError), untrusted_files.temporary(tmp_path) as folder:
         nested(folder, 3000)
         raise KeyError
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(Trouble, match="no temporary folder"), untrusted.temporary(tmp_path / "not there"):
+    with (
+        pytest.raises(InfrastructureError, match="no temporary folder"),
+        untrusted_files.temporary(tmp_path / "not there"),
+    ):
         pass
 
 
@@ -232,5 +238,5 @@ def planted(path: Path, tree: object) -> None:
 def test_any_tree_is_removed(tree: object) -> None:
     with tempfile.TemporaryDirectory() as folder:
         planted(Path(folder) / "tree", tree)
-        untrusted.remove(Path(folder) / "tree")
+        untrusted_files.remove(Path(folder) / "tree")
         assert list(Path(folder).iterdir()) == []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import ledger, support
-from compatmatrix.model import COMMIT_DAY, CellState, OutcomeState, Record
+from compatmatrix.analysis import support
+from compatmatrix.core.model import COMMIT_DAY, CellState, OutcomeState, Record
+from compatmatrix.results import ledger
 from ground import Project, Said
 from packages import world
 from packages.index import LocalIndex

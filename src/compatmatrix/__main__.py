@@ -6,7 +6,7 @@ import sys
 # A runner that cancels a job says so before it kills: time enough to end what runs and to say how to go on.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
-    from compatmatrix.cli import main
+    from compatmatrix.cli.main import main
 
     sys.exit(main())
 except KeyboardInterrupt:  # before there was anything to break off

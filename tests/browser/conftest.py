@@ -16,8 +16,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
 
 import sample
-from compatmatrix import config, ledger, probes, support
+from compatmatrix.analysis import support
+from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.publish import site, write
+from compatmatrix.results import ledger
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = (
@@ -51,7 +53,7 @@ def _made(folder: Path, kind: str) -> Path:
         known = ledger.read(ROOT / "reports" / "records")
         if not known.records:
             pytest.skip("no records are there yet")
-        view = support.view(known, config.load(ROOT / "matrix.toml"), probes.read(ROOT / "probes"))
+        view = support.view(known, matrix_file.load(ROOT / "matrix.toml"), probe_files.read(ROOT / "probes"))
     write.write(folder, {f"site/{name}": content for name, content in site.contents(view).items()})
     return folder / "site"
 

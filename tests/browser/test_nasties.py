@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from playwright.sync_api import Browser
 
-from compatmatrix import support
-from compatmatrix.config import Config
+from compatmatrix.analysis import support
+from compatmatrix.config.matrix_file import Config
 from compatmatrix.publish import site, write
 from made import HELD, STANDALONE, config
 from nasties import MARK, NASTIES, PIECES, told

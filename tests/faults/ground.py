@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from compatmatrix import ledger
+from compatmatrix.results import ledger
 from ground import Project
 
 FIGURES = "COMPATMATRIX_FAULT_FIGURES"

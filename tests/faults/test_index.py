@@ -1,4 +1,4 @@
-"""Trouble with the index in the middle of a run: bounded in time, listed, exit 1, and never a record."""
+"""InfrastructureError with the index in the middle of a run: bounded in time, listed, exit 1, and never a record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import ledger
+from compatmatrix.results import ledger
 from faults.ground import Figures, Site
 from ground import Project
 from packages import world

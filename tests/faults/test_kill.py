@@ -12,7 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from compatmatrix import ledger
+from compatmatrix.results import ledger
 from faults.ground import Figures, Site
 
 KILLS = int(os.environ.get("COMPATMATRIX_KILLS", "100"))
@@ -23,7 +23,7 @@ def _victims(engine: psutil.Process, target: str) -> list[psutil.Process]:
     """Processes of that kind below the engine; its workers are threads, each with the minder of its cell."""
     if target == "engine":
         return [engine]
-    signs = {"worker": "minder.py", "uv": "/uv", "pytest": "incell.py"}
+    signs = {"worker": "launcher.py", "uv": "/uv", "pytest": "run_probes.py"}
     found = []
     for process in engine.children(recursive=True):
         try:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from compatmatrix import execute, ledger
-from compatmatrix.model import Record
+from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.model import Record
+from compatmatrix.results import ledger
 from faults.ground import Figures, Site
 from ground import Project
 from packages import world
@@ -146,7 +147,7 @@ def test_nothing_is_left_and_the_next_run_has_nothing_to_do(
     site: Site, found: dict[str, Record], figures: Figures
 ) -> None:
     assert site.quiet() == []
-    assert not list(site.cache.glob(f"environments/*/{execute.SCRATCH}*"))
+    assert not list(site.cache.glob(f"environments/*/{SCRATCH_PREFIX}*"))
     began = time.monotonic()
     again = site.run("run", "--jobs", "2")
     assert again.returncode == 0, again.stdout
@@ -156,7 +157,7 @@ def test_nothing_is_left_and_the_next_run_has_nothing_to_do(
 
 def test_what_a_killed_run_left_is_cleared_away(site: Site, found: dict[str, Record], figures: Figures) -> None:
     """The deepest of trees, in the folder that the next worker takes."""
-    left = site.cache / "environments" / "0" / f"{execute.SCRATCH}left"
+    left = site.cache / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)
     nested(left, 3000)
     said = site.run("run", "--fresh", "--jobs", "1", "--only", f"subject==1.{len(TRAPS) - 1}.0")

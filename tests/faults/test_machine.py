@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix import disk, ledger, recordfile
+from compatmatrix.environment import disk
+from compatmatrix.results import ledger, record_files
 from faults.ground import Figures, Site
 
 RUNS = int(os.environ.get("COMPATMATRIX_RUNS", "200"))
@@ -77,11 +78,11 @@ def test_a_clock_that_was_set_back(settled: Site, figures: Figures) -> None:
     """What is on disk comes from the future, lists of releases and locks included."""
     records = settled.project.records
     for path in records.glob("?.*.jsonl"):
-        lines = recordfile.read(path, recordfile.pins_of(records))
+        lines = record_files.read(path, record_files.pins_of(records))
         later = [
             msgspec.structs.replace(record, recorded=record.recorded.replace("20", "21", 1)) for record in lines.records
         ]
-        path.write_bytes(recordfile.content(later, (), ()))
+        path.write_bytes(record_files.content(later, (), ()))
     assert min(record.recorded for record in ledger.read(records).records.values()) > "2100"
     for path in [*settled.cache.glob("index/*.json"), *settled.cache.glob("locks/*.json")]:
         tree = json.loads(path.read_text())

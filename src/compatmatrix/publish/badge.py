@@ -7,8 +7,8 @@ import json
 import msgspec
 from jinja2 import Environment
 
-from compatmatrix.model import OutcomeState, Probe
-from compatmatrix.support import UNKNOWN, View
+from compatmatrix.analysis.support import UNKNOWN, View
+from compatmatrix.core.model import OutcomeState, Probe
 
 COLOURS = {
     OutcomeState.SUPPORTED: ("brightgreen", "#1a7a4b"),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 
-from compatmatrix.model import CellState, Outcome
-from compatmatrix.publish import words
+from compatmatrix.analysis.comparison import Comparison
+from compatmatrix.analysis.support import View
+from compatmatrix.core.model import CellState, Outcome
+from compatmatrix.publish import labels
 from compatmatrix.publish.markdown import environment
-from compatmatrix.support import View
-from compatmatrix.upstream.compare import Comparison
 
 
 def markdown(view: View, comparison: Comparison) -> str:
     """The difference in answers; whatever a package said in them is text there."""
     template = environment().get_template("comparison.md.j2")
     return template.render(
-        view=view, words=words, comparison=comparison, sentence=sentence(comparison), told=_told, CellState=CellState
+        view=view, words=labels, comparison=comparison, sentence=sentence(comparison), told=_told, CellState=CellState
     )
 
 
@@ -23,7 +23,7 @@ def sentence(comparison: Comparison) -> str:
     """``2 of 24 answers differ: 1 lifted, 1 regressed``."""
     if comparison.after.state is not CellState.RAN:
         state = comparison.after.state
-        return f"No answers: {state.value}, {words.CELL_MEANINGS[state]}. {comparison.after.detail}"
+        return f"No answers: {state.value}, {labels.CELL_MEANINGS[state]}. {comparison.after.detail}"
     if comparison.before.state is not CellState.RAN:
         state = comparison.before.state
         return f"Nothing to be held against: {comparison.before.subject} is {state.value}. {comparison.before.detail}"
@@ -39,4 +39,4 @@ def sentence(comparison: Comparison) -> str:
 def _told(outcome: Outcome) -> str:
     """``✗ raises ValueError: …``."""
     what = outcome.signature or outcome.exception or outcome.note or ""
-    return f"{words.SIGNS[outcome.state]} {outcome.state.value} {what}".strip()
+    return f"{labels.SIGNS[outcome.state]} {outcome.state.value} {what}".strip()

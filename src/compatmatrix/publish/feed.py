@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment
 
-from compatmatrix.publish.news import News, latest
-from compatmatrix.spelling import format_instant, parse_instant
-from compatmatrix.support import View
+from compatmatrix.analysis.support import View
+from compatmatrix.core.encoding import format_instant, parse_instant
+from compatmatrix.publish.latest_changes import News, latest
 
 
 def feeds(templates: Environment, view: View, entries: Sequence[News]) -> Mapping[str, bytes]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from compatmatrix.model import CellState, OutcomeState, Probe
-from compatmatrix.publish.words import CELL_SIGNS
-from compatmatrix.spelling import by_version
-from compatmatrix.support import CellView, View
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core.encoding import by_version
+from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.publish.labels import CELL_SIGNS
 
 WORKS, PARTLY, IMPORTS, NO_CONTROL = "●", "◐", "◌", "–"
 

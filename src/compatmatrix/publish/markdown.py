@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from compatmatrix import advice
-from compatmatrix.model import CellState, OutcomeState, Probe, Release
-from compatmatrix.publish import words
+from compatmatrix.analysis import recommend
+from compatmatrix.analysis.support import Change, View, changes
+from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.publish import labels
 from compatmatrix.publish.gridmap import MEANINGS, gridmap
-from compatmatrix.support import Change, View, changes
 
 
 def escaped(text: object) -> Markup:
@@ -31,7 +31,7 @@ def render(view: View, earlier: View | None) -> str:
         .get_template("compatibility.md.j2")
         .render(
             view=view,
-            words=words,
+            words=labels,
             groups=grouped(view),
             changes=list(reversed(changes(view))),
             news=since(earlier, view),
@@ -64,19 +64,19 @@ def grouped(view: View) -> list[tuple[str, list[Probe]]]:
     return [(view.config.groups.get(group, group), probes) for group, probes in found.items()]
 
 
-def to_do(view: View) -> list[tuple[Release, advice.Recipe | None, tuple[Probe, ...]]]:
+def to_do(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Probe, ...]]]:
     """For each examined release, newest first: the recipe that works, and the probes that silently do nothing there."""
     rows = []
     for release in reversed(view.releases):
         cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, release.version)) is not None]
         if cells:
-            recipe = advice.recipe(view, release.version, view.config.publish.recipes)
-            rows.append((release, recipe, advice.silent(view, cells)))
+            recipe = recommend.recipe(view, release.version, view.config.publish.recipes)
+            rows.append((release, recipe, recommend.silent(view, cells)))
     return rows
 
 
 def since(earlier: View | None, view: View) -> Iterable[Change]:
     """What the newest records say otherwise than those before."""
-    from compatmatrix.support import difference
+    from compatmatrix.analysis.support import difference
 
     return difference(earlier, view) if earlier and earlier.cells else ()

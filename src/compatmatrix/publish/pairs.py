@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from compatmatrix import plain
-from compatmatrix.model import CellState, Outcome, OutcomeState, Probe
-from compatmatrix.publish import gridmap, words
-from compatmatrix.spelling import by_version
-from compatmatrix.support import CellView, View
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core import sanitize
+from compatmatrix.core.encoding import by_version
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.publish import gridmap, labels
 
 KINDS: Mapping[str, tuple[str, str, str]] = {
     "headline": ("★", "yes", "the question itself is answered with yes"),
@@ -20,7 +20,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
     "broken": (gridmap.IMPORTS, "broken", gridmap.MEANINGS[gridmap.IMPORTS]),
     **{
         state.value: (sign, state.value, gridmap.MEANINGS[sign])
-        for state, sign in words.CELL_SIGNS.items()
+        for state, sign in labels.CELL_SIGNS.items()
         if state is not CellState.RAN
     },
 }
@@ -118,7 +118,7 @@ def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -
 
 def _judge(view: View, controls: Sequence[Probe], cell: CellView) -> tuple[str, str]:
     if cell.state is not CellState.RAN:
-        return cell.state.value, plain.line(cell.detail)
+        return cell.state.value, sanitize.line(cell.detail)
     main = cell.outcome(view.config.subject.control)
     if cell.outcome(view.config.subject.headline).state is OutcomeState.SUPPORTED:
         return "headline", ""
@@ -133,5 +133,5 @@ def _judge(view: View, controls: Sequence[Probe], cell: CellView) -> tuple[str, 
 
 
 def _told(probe: Probe, outcome: Outcome) -> str:
-    what = plain.line(outcome.signature or outcome.note or outcome.message or "")
+    what = sanitize.line(outcome.signature or outcome.note or outcome.message or "")
     return f"{probe.title.replace('`', '')}: {outcome.state.value}" + (f", {what}" if what else "")

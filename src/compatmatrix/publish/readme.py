@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from compatmatrix.publish import words
+from compatmatrix.analysis.support import View
+from compatmatrix.publish import labels
 from compatmatrix.publish.markdown import escaped, to_do
-from compatmatrix.support import View
 
 BEGIN, END = "<!-- answer: made by `nox -s report` -->", "<!-- /answer -->"
 
@@ -21,7 +21,7 @@ def refreshed(text: str, view: View) -> str:
 
 def answer(view: View) -> str:
     """The verdict, and what to do on the latest release."""
-    lines = [f"**{escaped(words.verdict(view))}**", ""]
+    lines = [f"**{escaped(labels.verdict(view))}**", ""]
     for release, recipe, silent in to_do(view):
         if view.latest and release.version == view.latest.version:
             title = escaped(f"{view.config.subject.title or view.config.subject.name} {release.version}")

@@ -11,24 +11,24 @@ from typing import Any
 
 from markupsafe import Markup
 
-from compatmatrix.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
 from compatmatrix.publish import (
-    answers,
     badge,
+    csv_files,
     feed,
-    machine,
-    pages,
+    json_data,
+    labels,
     pairs,
-    sheet,
+    render,
     statement,
     terminal,
     timeline,
-    words,
+    version_picker,
 )
-from compatmatrix.publish.bands import bands, shades
-from compatmatrix.publish.news import News, news
+from compatmatrix.publish.latest_changes import News, news
 from compatmatrix.publish.pairs import FULLY, IMPORTS, KINDS, TRAINS
-from compatmatrix.support import CellView, View
+from compatmatrix.publish.runs import bands, shades
 
 STATIC = Path(__file__).parent / "static"
 NAVIGATION = (
@@ -62,22 +62,24 @@ class Site:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.templates = pages.environment()
-        self.templates.filters["short"] = pages.short
+        self.templates = render.environment()
+        self.templates.filters["short"] = render.short
         self.pairs = pairs.pairs(view)
         self.columns = pairs.columns(self.pairs)
         self.answers = {
-            release.version: answers.for_release(view, release.version, self.pairs[release.version], self.columns)
+            release.version: version_picker.for_release(
+                view, release.version, self.pairs[release.version], self.columns
+            )
             for release in view.releases
         }
         self.news = news(view)
         self.groups = _groups(view)
-        sentence = words.verdict(view)
+        sentence = labels.verdict(view)
         lead = next((lead for lead in VERDICTS if sentence.startswith(lead)), "")
         rest = sentence.removeprefix(lead).lstrip(": ")
         self.lead, self.rest = lead or "Not known", rest[:1].upper() + rest[1:]
         state = VERDICTS.get(lead, OutcomeState.NOT_RUN)
-        self.verdict = {"kind": state.value, "sign": words.SIGNS[state], "lead": lead, "rest": self.rest}
+        self.verdict = {"kind": state.value, "sign": labels.SIGNS[state], "lead": lead, "rest": self.rest}
 
     def pages(self) -> Iterator[tuple[str, str]]:
         """Every HTML page."""
@@ -89,7 +91,9 @@ class Site:
                 "index.html",
                 answer=self.answers[shown.version] if shown else None,
                 shown=shown,
-                choices=Markup(answers.document(view, self.pairs, self.answers)),  # escaped there, for a script element
+                choices=Markup(
+                    version_picker.document(view, self.pairs, self.answers)
+                ),  # escaped there, for a script element
                 timelines={pairing: Markup(self._timeline(pairing)) for pairing in view.pairings[:1]},
                 news=self.news[:8],
             ),
@@ -128,9 +132,9 @@ class Site:
         """Feeds, badges, statements, tables, locks and pictures."""
         view = self.view
         files = {
-            "compatibility.json": machine.compatibility_json(view),
-            "compatibility.schema.json": machine.schema_json(),
-            "compatibility.csv": sheet.table(view),
+            "compatibility.json": json_data.compatibility_json(view),
+            "compatibility.schema.json": json_data.schema_json(),
+            "compatibility.csv": csv_files.table(view),
             **feed.feeds(self.templates, view, self.news),
         }
         style = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("palette.css", "timeline.css"))
@@ -159,7 +163,7 @@ class Site:
             path=path,
             root="../" * path.count("/"),
             verdict=self.verdict,
-            recipe_text=lambda file: answers.recipe_text(view.probes, file),
+            recipe_text=lambda file: version_picker.recipe_text(view.probes, file),
             probe_of={probe.id: probe for probe in view.probes},
             kinds=KINDS,
             **more,

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from compatmatrix import plain
-from compatmatrix.model import OutcomeState, Probe
-from compatmatrix.support import UNKNOWN, Range, View
+from compatmatrix.analysis.support import UNKNOWN, Range, View
+from compatmatrix.core import sanitize
+from compatmatrix.core.model import OutcomeState, Probe
 
 SILENT = "accepted without an exception, but nothing, or the wrong thing, is learned"
 
@@ -67,7 +67,7 @@ def of_ranges(ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
     if not known:
         return [{"version_added": None}]
     last = known[-1][0]
-    note = f"raises {plain.line(last.signature)}" if last.signature else last.state.value
+    note = f"raises {sanitize.line(last.signature)}" if last.signature else last.state.value
     return [{"version_added": False, "notes": [f"{last.last}: {note}"]}]
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compatmatrix.model import CellState, OutcomeState
-from compatmatrix.publish import words
-from compatmatrix.support import CellView, View
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.publish import labels
 
 STYLES = {
     OutcomeState.SUPPORTED: "green",
@@ -50,10 +50,10 @@ def print_table(console: Console, view: View, groups: Sequence[str] = ("headline
             cells += [Text(cell.versions.get(companion.name, "")) for companion in view.config.companions]
             for probe in probes:
                 outcome = view.outcome(probe.id, pairing, release.version)
-                cells.append(Text(words.outcome_words(outcome, cell), style=STYLES[outcome.state]))
+                cells.append(Text(labels.outcome_words(outcome, cell), style=STYLES[outcome.state]))
             table.add_row(*cells)
         console.print(table)
-    console.print(Text(words.verdict(view), style="bold"))
+    console.print(Text(labels.verdict(view), style="bold"))
 
 
 def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> None:
@@ -61,13 +61,13 @@ def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> Non
     headline = view.config.subject.headline
     for cell in rows:
         outcome = cell.outcome(headline)
-        what = f"{view.config.subject.name} {words.source_words(cell)}, not released ({words.companions_words(view, cell)})"
+        what = f"{view.config.subject.name} {labels.source_words(cell)}, not released ({labels.companions_words(view, cell)})"
         line(
             console,
-            f"{what}: {headline}: {words.outcome_words(outcome, cell)}{f'. {cell.detail}' if cell.detail else ''}",
+            f"{what}: {headline}: {labels.outcome_words(outcome, cell)}{f'. {cell.detail}' if cell.detail else ''}",
         )
         for pairing in cell.pairings:
-            ahead = words.preview_words(view.support[headline][pairing]) if pairing in view.pairings else ""
+            ahead = labels.preview_words(view.support[headline][pairing]) if pairing in view.pairings else ""
             if ahead:
                 line(console, f"{headline}: {ahead}")
 
@@ -77,8 +77,8 @@ def print_days(console: Console, view: View) -> None:
     headline = view.config.subject.headline
     for span in view.days:
         days = span.first if span.first == span.last else f"{span.first} to {span.last}"
-        what = f"{view.config.subject.name} {span.cell.subject}, {words.companions_words(view, span.cell)}"
-        line(console, f"{days}: {what}: {headline}: {words.outcome_words(span.cell.outcome(headline), span.cell)}")
+        what = f"{view.config.subject.name} {span.cell.subject}, {labels.companions_words(view, span.cell)}"
+        line(console, f"{days}: {what}: {headline}: {labels.outcome_words(span.cell.outcome(headline), span.cell)}")
 
 
 def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
@@ -87,11 +87,11 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
         console.rule(Text(f"{view.config.subject.name} {cell.subject}, {', '.join(cell.pairings)}"), align="left")
         line(
             console,
-            f"{words.companions_words(view, cell)}; Python {cell.python}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
+            f"{labels.companions_words(view, cell)}; Python {cell.python}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
         )
         line(
             console,
-            f"{cell.state.value}: {words.CELL_MEANINGS[cell.state]}" + (f". {cell.detail}" if cell.detail else ""),
+            f"{cell.state.value}: {labels.CELL_MEANINGS[cell.state]}" + (f". {cell.detail}" if cell.detail else ""),
         )
         if cell.network is not None:
             line(console, "run with the network in reach" if cell.network else "run without network")
@@ -125,7 +125,7 @@ def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> 
     outcome = cell.outcome(probe)
     value = f" (found {outcome.value})" if outcome.value is not None else ""
     console.print(
-        Text(f"\n{words.outcome_words(outcome, cell)}  {probe}{value}", style=STYLES[outcome.state]), soft_wrap=True
+        Text(f"\n{labels.outcome_words(outcome, cell)}  {probe}{value}", style=STYLES[outcome.state]), soft_wrap=True
     )
     for part in (
         outcome.note,

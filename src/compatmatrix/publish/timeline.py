@@ -12,10 +12,10 @@ from typing import Any
 
 from jinja2 import Environment
 
-from compatmatrix import plain
-from compatmatrix.model import Probe
-from compatmatrix.publish.bands import Band, bands, shades
-from compatmatrix.support import View
+from compatmatrix.analysis.support import View
+from compatmatrix.core import sanitize
+from compatmatrix.core.model import Probe
+from compatmatrix.publish.runs import Band, bands, shades
 
 WIDTH = 830
 """The width of a README on GitHub: type sizes below are true there."""
@@ -56,7 +56,7 @@ def render(
         for probe in probes:
             bars = [_bar(band, step) for band in bands(view, probe.id, pairing, colours)]
             rows.append(
-                {"top": top, "title": plain.cut(probe.title.replace("`", ""), 41), "id": probe.id, "bars": bars}
+                {"top": top, "title": sanitize.cut(probe.title.replace("`", ""), 41), "id": probe.id, "bars": bars}
             )
             top += ROW
         lanes.append({"key": key, "title": title, "top": start, "rows": rows})

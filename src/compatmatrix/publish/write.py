@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compatmatrix import support
-from compatmatrix.config import Config
-from compatmatrix.ledger import Ledger
-from compatmatrix.model import Probe, Trouble
+from compatmatrix.analysis import support
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.model import InfrastructureError, Probe
 from compatmatrix.publish import markdown, site
+from compatmatrix.results.ledger import Ledger
 
 SITE = "site"
 """The folder below `reports/` that holds made files only: what is not made any more is taken away."""
@@ -33,7 +33,7 @@ def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping
 
 
 def write(reports: Path, files: Mapping[str, bytes]) -> None:
-    """Raises Trouble where the disk does not take a file."""
+    """Raises InfrastructureError where the disk does not take a file."""
     try:
         for name, content in files.items():
             path = reports / name
@@ -54,4 +54,4 @@ def write(reports: Path, files: Mapping[str, bytes]) -> None:
             if path.is_file() and path.relative_to(reports).as_posix() not in files:
                 path.unlink()
     except OSError as error:
-        raise Trouble(f"the reports cannot be written to {reports}: {error}") from None
+        raise InfrastructureError(f"the reports cannot be written to {reports}: {error}") from None

@@ -1,0 +1,1 @@
+"""What the ledger says. Pure; every output takes its answers from here."""

@@ -1,0 +1,113 @@
+"""Records -> cells: what all records of one cell together show, weighed by the controls, for today's questions. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from packaging.version import Version
+
+from compatmatrix.config.matrix_file import Config
+from compatmatrix.core import sanitize
+from compatmatrix.core.model import BISECTED, CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.results.interpretation import weigh
+from compatmatrix.results.ledger import Ledger, holders
+
+UNKNOWN = (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE)
+"""States that say neither yes nor no."""
+
+NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
+
+
+class CellView(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell as all its records together show it; outcomes are weighed by the controls and answer today's questions only."""
+
+    id: str
+    subject: str
+    python: str
+    platform: str
+    pairings: tuple[str, ...]
+    versions: Mapping[str, str]
+    state: CellState
+    detail: str
+    lock: tuple[str, ...]
+    outcomes: Mapping[str, Outcome]
+    recorded: str
+    source: Source | None = None
+    network: bool | None = None
+    oddities: tuple[str, ...] = ()
+
+    def outcome(self, probe: str) -> Outcome:
+        return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
+
+
+def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
+    """The cells that stand for something today, in version order; those of one bisection's pairs do not."""
+    grid = config.pairings.grid.companion if config.pairings.grid else None
+    held: dict[str, set[str]] = defaultdict(set)
+    for slot, record in holders(ledger.records.values(), grid).items():
+        if slot[2] != BISECTED:
+            held[record.cell].add(slot[2])
+    grouped: dict[str, list[Record]] = defaultdict(list)
+    for record in ledger.records.values():
+        grouped[record.cell].append(record)
+    cells = [united(records, held[cell], config, probes) for cell, records in grouped.items() if cell in held]
+    return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
+
+
+def united(records: Iterable[Record], pairings: Iterable[str], config: Config, probes: Sequence[Probe]) -> CellView:
+    """One cell as all its records together show it."""
+    current = {probe.id: probe.digest for probe in probes}
+    ordered = sorted(records, key=lambda record: (record.recorded, record.key))
+    # How far a question of yesterday got, one that nobody asks any more, says nothing of the cell today.
+    asked_today = [
+        record
+        for record in ordered
+        if not record.probes or any(current.get(name) == source for name, source in record.probes.items())
+    ]
+    last = (asked_today or ordered)[-1]
+    outcomes: dict[str, Outcome] = {}
+    for record in ordered:
+        outcomes |= {
+            name: _signed(outcome)
+            for name, outcome in record.outcomes.items()
+            if record.probes.get(name) == current.get(name)
+        }
+    return CellView(
+        id=last.cell,
+        subject=last.subject,
+        python=last.python,
+        platform=last.platform,
+        pairings=tuple(sorted(pairings)),
+        versions=last.versions,
+        state=last.state,
+        detail=_decisive(last),
+        lock=last.lock,
+        outcomes=weigh(outcomes, probes, config.subject.control),
+        recorded=last.recorded[:10],
+        source=last.source,
+        network=last.network,
+        oddities=last.oddities,
+    )
+
+
+def _decisive(record: Record) -> str:
+    """The record's detail; of the resolver's chain of reasons, the one requirement that it begins with and that decides."""
+    if record.state is not CellState.UNRESOLVABLE:
+        return record.detail
+    first = re.match(r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", record.detail)
+    return first[1].rstrip(",") if first else record.detail
+
+
+def _signed(outcome: Outcome) -> Outcome:
+    """With the signature as it is made today: the record keeps what was seen, how like is told from unlike may improve."""
+    if outcome.exception is None:
+        return outcome
+    return msgspec.structs.replace(outcome, signature=sanitize.signature(outcome.exception, outcome.message or ""))
+
+
+def kind(outcome: Outcome) -> tuple[OutcomeState, str | None]:
+    """What makes two outcomes the same answer: the state and, where it raises, the signature."""
+    return outcome.state, outcome.signature if outcome.state is OutcomeState.RAISES else None

@@ -1,0 +1,1 @@
+"""What a scheduled job does with a run: merge, gate, issues, publishing."""

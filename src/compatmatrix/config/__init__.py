@@ -1,0 +1,1 @@
+"""matrix.toml and the probes, read from their files."""

@@ -1,0 +1,137 @@
+"""probes/ -> the questions: read as text with `ast`, never imported.
+
+A probe is a test function in a file `test_*.py`; its id is the function's name, its question the docstring's
+first paragraph, and what else there is to say stands in one mark with literal arguments:
+`@pytest.mark.probe(title=..., group=..., links=(...), control=True, needs=(...))`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from compatmatrix.config.syntax_tree import tree_digest
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.model import Probe, UserError
+
+MARK = ("title", "group", "links", "control", "needs")
+"""What the mark may say."""
+
+
+def read(folder: Path) -> tuple[Probe, ...]:
+    """Every probe of the folder, in the order of files and of functions in them.
+
+    The digest covers the syntax trees of the function, of the rest of its file that is no probe, of every helper
+    module of the folder and of the recipes whose name begins with the probe's id: all code that decides what a run
+    observes, and no other probe's. The mark is no part of it: it says how answers are shown and weighed.
+
+    Raises:
+        UserError: a file is no Python, a probe has no docstring, or two have one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder of probes")
+    modules = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("test_"))
+    helpers = {path.name: tree_digest(_parsed(path)) for path in modules}
+    probes: dict[str, Probe] = {}
+    for path in sorted(folder.glob("test_*.py")):
+        for probe in _of_file(path, folder, helpers):
+            if probe.id in probes:
+                raise UserError(f"{path}: the probe {probe.id!r} stands in {probes[probe.id].file} too; rename one")
+            probes[probe.id] = probe
+    if not probes:
+        raise UserError(f"{folder}: holds no probe; a probe is a function test_… in a file test_….py")
+    for probe in probes.values():
+        for other in probe.needs:
+            if other not in probes:
+                raise UserError(f"{folder / probe.file}: {probe.id!r} needs {other!r}, which is no probe")
+    return tuple(probes.values())
+
+
+def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[Probe]:
+    tree = _parsed(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    functions = list(_functions(tree, path))
+    beside = tree_digest(ast.Module([node for node in tree.body if node not in functions], type_ignores=[]))
+    for node in functions:
+        question, _, advice = (ast.get_docstring(node) or "").partition("\n\n")
+        if not question:
+            raise UserError(
+                f"{path}:{node.lineno}: {node.name} has no docstring; its first paragraph is the question that readers see"
+            )
+        own = "".join(lines[_first_line(node) - 1 : node.end_lineno])
+        scripts = sorted((folder / "recipes").glob(f"{_id(node)}.*"))
+        recipes = {script.name: tree_digest(_parsed(script)) for script in scripts}
+        mark = _mark(node, path)
+        yield Probe(
+            id=_id(node),
+            title=str(mark.get("title") or _id(node)),
+            question=" ".join(question.split()),
+            advice=" ".join(advice.split()),
+            group=str(mark.get("group", "others")),
+            file=path.name,
+            digest=digest([helpers, beside, tree_digest(_without_mark(node)), recipes]),
+            control=bool(mark.get("control", False)),
+            links=tuple(mark.get("links", ())),
+            needs=tuple(mark.get("needs", ())),
+            source=own,
+            recipes={recipe.name: recipe.read_text(encoding="utf-8") for recipe in scripts},
+        )
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
+
+
+def _is_mark(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(called) == "pytest.mark.probe"
+
+
+def _without_mark(node: ast.FunctionDef) -> ast.FunctionDef:
+    bare = copy.copy(node)
+    bare.decorator_list = [decorator for decorator in node.decorator_list if not _is_mark(decorator)]
+    return bare
+
+
+def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and _is_mark(decorator):
+            try:
+                mark = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
+            except ValueError:
+                raise UserError(
+                    f"{path}:{decorator.lineno}: the arguments of pytest.mark.probe must be literals"
+                ) from None
+            for name in mark.keys() - set(MARK):
+                raise UserError(f"{path}:{decorator.lineno}: pytest.mark.probe knows {', '.join(MARK)}; not {name!r}")
+            return mark
+    return {}
+
+
+def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
+    """The test functions of a file; what pytest would run but this reader cannot name is an error, never passed over."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not an async one")
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            if any("mark.parametrize" in ast.unparse(decorator) for decorator in node.decorator_list):
+                raise UserError(
+                    f"{path}:{node.lineno}: {node.name}: a probe asks one question; write a function for each case"
+                )
+            yield node
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _id(node: ast.FunctionDef) -> str:
+    return node.name.removeprefix("test_").replace("_", "-")

@@ -1,0 +1,35 @@
+"""Digests of Python source by its syntax tree: formatting, comments and docstrings do not change them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from compatmatrix.core.encoding import digest
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def tree_digest(*trees: ast.AST | Sequence[ast.AST]) -> str:
+    """Digest (16 hexadecimal digits) of syntax trees, the same under every Python that can parse them.
+
+    Docstrings, comments, line numbers and layout are no part of it.
+    """
+    return digest([_plain(tree) for tree in trees])
+
+
+def _plain(node: object) -> object:
+    """A node as JSON-like data.
+
+    Empty fields are left out: `ast` gains optional fields with new versions of Python (`type_params` in 3.12).
+    """
+    if isinstance(node, ast.AST):
+        fields = {name: _plain(value) for name, value in ast.iter_fields(node) if name not in ("kind", "type_comment")}
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            fields["body"] = _plain(node.body[1:])
+        if isinstance(node, ast.Constant):
+            fields["value"] = f"{type(node.value).__name__} {node.value!r}"
+        return [type(node).__name__, {name: value for name, value in fields.items() if value not in (None, [])}]
+    if isinstance(node, Sequence) and not isinstance(node, str | bytes):
+        return [_plain(item) for item in node]
+    return node if isinstance(node, str | int | None) else repr(node)

@@ -1,0 +1,1 @@
+"""Types, states, errors, encoding and files: what every other package speaks in."""

@@ -1,0 +1,1 @@
+"""One cell, run in a sandbox and under limits."""

@@ -1,0 +1,1 @@
+"""The package index: which releases there are, and which wheels fit where."""

@@ -1,0 +1,1 @@
+"""From a raw report to outcomes, records and the ledger."""

@@ -1,0 +1,1 @@
+"""Subjects that are not on the index: repositories, checkouts and wheels."""

@@ -1,0 +1,135 @@
+"""A folder of sources -> a wheel: the one place where anything is built, apart from the user and from other builds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from compatmatrix.config.matrix_file import Index
+from compatmatrix.core import sanitize, untrusted_files
+from compatmatrix.core.model import InfrastructureError
+from compatmatrix.resolve import uv
+
+# What a build inherits of the environment: enough to run and to reach the index, nothing that could be a secret.
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
+_NETWORK = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "UV_HTTP_RETRIES",
+    "UV_NATIVE_TLS",
+)
+
+# How uv says that it is the source which cannot be built, and what says that it is something of ours all the same.
+_UNBUILDABLE = (
+    "The build backend returned an error",
+    "does not appear to be a Python project",
+    "No solution found when resolving",
+    "Invalid `pyproject.toml`",
+    "Failed to parse",
+    "does not match",
+    "requires a different Python",
+    "is incompatible with",
+)
+_OURS = (
+    "error sending request",
+    "Failed to fetch",
+    "Connection refused",
+    "Connection reset",
+    "name resolution",
+    "timed out",
+    "No space left",
+    "Permission denied",
+)
+
+
+class Failed(Exception):
+    """The source cannot be built: its own fault, and the text says why."""
+
+
+class Yard(msgspec.Struct, frozen=True, kw_only=True):
+    """What builds: the index for build tools, and the Pythons to build with in order of preference."""
+
+    index: Index
+    pythons: Sequence[str]
+    find: Callable[[str], Path | None]
+
+    def build(self, folder: Path, kept: Path, until: str | None) -> None:
+        """Build the folder's wheel and put it into ``kept``.
+
+        Args:
+            until: the build tools are those that the index held then, so that a commit builds tomorrow as it does
+                today; None for today's.
+
+        Raises:
+            Failed: the source cannot be built.
+            InfrastructureError: something of ours failed: index, network, disk, time.
+        """
+        with untrusted_files.temporary() as home:
+            out = home / "out"
+            arguments: list[str | Path] = ["build", "--wheel", "--out-dir", out, "--python", self._python(folder)]
+            arguments += uv.index_arguments(self.index)
+            if until:
+                arguments += ["--exclude-newer", until]
+            environ = {name: os.environ[name] for name in (*_INHERITED, *_NETWORK) if name in os.environ}
+            environ |= {"HOME": str(home), "USERPROFILE": str(home)}
+            try:
+                uv.run([*arguments, folder], environ=environ)
+            except (uv.Refused, InfrastructureError) as failure:
+                text = str(failure)
+                own = any(sign in text for sign in _UNBUILDABLE) and not any(sign in text for sign in _OURS)
+                if own and "missing an upload date" not in text:
+                    raise Failed(_reason(text, str(folder))) from None
+                raise InfrastructureError(f"the wheel could not be built: {text[-1000:]}") from None
+            keep(out, kept)
+
+    def _python(self, folder: Path) -> Path:
+        """What `requires-python` of the checkout's pyproject.toml says is believed, where it says anything."""
+        admitted = SpecifierSet()
+        with suppress(OSError, ValueError, KeyError, AttributeError, InvalidSpecifier):
+            project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            admitted = SpecifierSet(project["requires-python"])
+        fitting = [version for version in self.pythons if admitted.contains(f"{version}.99")] or self.pythons
+        for version in fitting:
+            if python := self.find(version):
+                return python
+        raise InfrastructureError(f"building from source needs one of Python {', '.join(fitting)}, and none is here")
+
+
+def keep(out: Path, kept: Path) -> None:
+    """Put a finished wheel into the cache at once, so that no other run meets half of one."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=kept.parent))
+        for wheel in out.glob("*.whl"):
+            shutil.copyfile(wheel, partial / wheel.name)
+        shutil.rmtree(kept, ignore_errors=True)
+        partial.replace(kept)
+    except OSError as error:
+        raise InfrastructureError(f"the wheel cannot be kept in {kept.parent.name}/: {error.strerror}") from None
+
+
+def _reason(text: str, folder: str) -> str:
+    """What the build said last of its own, without this machine's folders."""
+    lines = [line.strip() for line in text.split("\nhint:")[0].splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("error: Failed to build", "Traceback", "File ", "Building"))]
+    first = next((number for number, line in enumerate(said) if line.startswith("cause:")), len(said))
+    own = said[first - 1] if first else ""
+    causes = [line.removeprefix("cause: ") for line in said[first:]]
+    whole = ": ".join(part for part in (*causes[:1], own) if part).replace(folder, "the checkout")
+    return sanitize.line(whole or text, 300)

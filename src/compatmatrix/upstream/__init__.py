@@ -1,1 +1,0 @@
-"""What is not released: sources besides the index, their commits, and the search for the one that changed an answer."""
