@@ -14,6 +14,7 @@ import pytest
 from compatmatrix import execute
 from compatmatrix.model import CellState, OutcomeState, Trouble
 from ground import Ready, ask
+from platforms import NEEDS_SIGNALS
 
 Make = Callable[[str], Ready]
 
@@ -128,8 +129,8 @@ def test_a_flood_of_output_neither_blocks_the_cell_nor_is_kept(tmp_path: Path, w
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ("import ctypes\nctypes.string_at(0)", "ended by SIGSEGV (in it)"),
-        ("import os\nos.abort()", "ended by SIGABRT (in it)"),
+        pytest.param("import ctypes\nctypes.string_at(0)", "ended by SIGSEGV (in it)", marks=NEEDS_SIGNALS),
+        pytest.param("import os\nos.abort()", "ended by SIGABRT (in it)", marks=NEEDS_SIGNALS),
         ("import os\nos._exit(0)", "ended without a complete report, exit code 0 (in it)"),
         ("import os\nos._exit(7)", "ended without a complete report, exit code 7 (in it)"),
     ],
@@ -140,6 +141,7 @@ def test_a_crash_is_a_crash_and_leaving_early_is_no_pass(tmp_path: Path, works: 
     assert reading.outcomes == {}
 
 
+@NEEDS_SIGNALS
 def test_a_process_that_is_killed_from_outside_is_our_trouble(tmp_path: Path, works: Ready) -> None:
     with pytest.raises(Trouble, match=r"killed from outside \(in it\)"):
         works.read(ask(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"))
