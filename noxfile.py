@@ -135,6 +135,15 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def style(session: nox.Session) -> None:
+    """Format Python files and fix what ruff can fix by itself: those named after `--`, else all. pre-commit runs this."""
+    install(session, "lint")
+    files = session.posargs or ["."]
+    session.run("ruff", "check", "--fix", "--force-exclude", *files)
+    session.run("ruff", "format", "--force-exclude", *files)
+
+
+@nox.session
 def watch(session: nox.Session) -> None:
     """Examine what is not released: the sources and nightly builds of [watch] in matrix.toml."""
     engine(session, "watch", *session.posargs)
