@@ -20,6 +20,7 @@ from compatmatrix.model import Trouble
 from ground import MATRIX, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
+from platforms import NEEDS_SIGNALS
 
 COMMANDS = ("run", "plan", "report", "show")
 
@@ -261,6 +262,7 @@ def test_repair_sets_damaged_lines_aside_and_what_they_held_is_run_again(project
     assert len(ledger.read(project.records).records) == 1
 
 
+@NEEDS_SIGNALS
 def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path: Path, index: LocalIndex) -> None:
     releases = {
         "works": world.subject("works", "1.1.0", "2025-05-20"),

@@ -18,11 +18,12 @@ from compatmatrix import confine, minder
 from compatmatrix.confine import Ability
 from compatmatrix.model import OutcomeState
 from ground import Ready, ask
+from platforms import NEEDS_SANDBOX, skip_module_without
 
 Make = Callable[[str], Ready]
 NOTHING: frozenset[Ability] = frozenset()
 
-pytestmark = pytest.mark.skipif(not confine.MINDED, reason="only Linux has the means")
+skip_module_without(NEEDS_SANDBOX)
 
 
 @pytest.fixture(scope="session")

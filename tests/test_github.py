@@ -11,6 +11,9 @@ import pytest
 
 from compatmatrix.automation.github import LABEL, GitHub, NoIssuesError
 from compatmatrix.model import Trouble
+from platforms import NEEDS_SHELL
+
+pytestmark = NEEDS_SHELL  # the stand-in for `gh` is a script
 
 
 @pytest.fixture
