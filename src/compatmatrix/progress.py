@@ -14,7 +14,6 @@ from rich.text import Text
 from compatmatrix import plain
 from compatmatrix.agenda import Job
 from compatmatrix.model import OutcomeState
-from compatmatrix.publish.words import SIGNS
 from compatmatrix.schedule import Result
 
 
@@ -87,7 +86,7 @@ def result_words(result: Result) -> str:
         return f"{plain.line(result.job.title)}: NOT EXAMINED: {plain.line(result.trouble, 200)}"
     record = result.record
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
-    told = " ".join(f"{SIGNS[state]}{count}" for state, count in counts.items() if count)
+    told = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
     return f"{plain.line(result.job.title)}: {record.state.value} {told or plain.line(record.detail, 120)} {result.seconds:.1f} s"
 
 

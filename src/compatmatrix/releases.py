@@ -27,6 +27,7 @@ from packaging.version import InvalidVersion, Version
 
 from compatmatrix import plain
 from compatmatrix.config import Index
+from compatmatrix.core.text import address as join
 from compatmatrix.model import Release, Trouble
 from compatmatrix.spelling import format_instant, parse_instant
 
@@ -102,7 +103,7 @@ def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Rele
     made = [
         Release(
             version=version,
-            released=min((file.uploaded for file in group if file.uploaded), default="1970-01-01T00:00:00Z"),
+            released=min((file.uploaded for file in group if file.uploaded), default=None),
             requires_python=next((file.requires_python for file in group if file.requires_python), None),
             yanked=all(file.yanked for file in group),
             prerelease=Version(version).is_prerelease,
@@ -160,7 +161,7 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
         with requests.Session() as session:
             session.mount("http://", HTTPAdapter(max_retries=retry))
             session.mount("https://", HTTPAdapter(max_retries=retry))
-            answer = session.get(f"{address.rstrip('/')}/{name}/", headers=headers, timeout=TIMEOUT_SECONDS)
+            answer = session.get(join(address, name, ""), headers=headers, timeout=TIMEOUT_SECONDS)
         if answer.status_code == 304 and known:
             return msgspec.structs.replace(known, read=now)
         if answer.status_code == 404:  # an extra index need not hold every project

@@ -62,12 +62,17 @@ def changes(setting: Setting) -> int:
     old, new = (support.view(one, setting.config, setting.probes) for one in (support.before(known, since), known))
     found = alarm.compare(old, new)
     if setting.asked.format == "json":
-        tree = {"since": since, "subject": setting.config.subject.name, "verdict": words.verdict(new), "moves": found}
+        tree = {
+            "since": since,
+            "subject": setting.config.subject.name,
+            "verdict": str(words.sentence(new)),
+            "moves": found,
+        }
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
     elif setting.asked.format == "markdown":
-        print(f"**{tell.prose(words.verdict(new))}**\n\nSince {since}:\n\n{tell.moves(setting.config, found)}")
+        print(f"**{tell.prose(words.sentence(new))}**\n\nSince {since}:\n\n{tell.moves(setting.config, found)}")
     else:
-        setting.say(words.verdict(new))
+        setting.say(str(words.sentence(new)))
         if not old.cells:
             setting.say(f"nothing is on record from before {since} that today's could be held against")
         for line in _lines(setting.config, found):

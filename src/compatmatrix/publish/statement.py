@@ -13,14 +13,18 @@ from typing import Any
 
 from compatmatrix import plain
 from compatmatrix.model import OutcomeState, Probe
-from compatmatrix.support import UNKNOWN, Range, View
+from compatmatrix.support import Range, View, ranges
 
 SILENT = "accepted without an exception, but nothing, or the wrong thing, is learned"
 
 
 def statements(view: View, probe: Probe) -> Mapping[str, list[dict[str, Any]]]:
     """Pairing -> statements of one probe, newest first; a pairing with one says it in a list too."""
-    return {pairing: of_ranges(support.ranges) for pairing, support in view.support[probe.id].items()}
+    stable = [release.version for release in view.releases if release.stable]
+    return {
+        pairing: of_ranges(ranges(stable, [view.counted(probe.id, pairing, version) for version in stable]))
+        for pairing in view.pairings
+    }
 
 
 def document(view: View, probe: Probe) -> bytes:
@@ -34,13 +38,13 @@ def document(view: View, probe: Probe) -> bytes:
     return (json.dumps(tree, indent=1, ensure_ascii=True) + "\n").encode()
 
 
-def of_ranges(ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
+def of_ranges(entries: tuple[Range, ...]) -> list[dict[str, Any]]:
     """Statements from ranges in version order, newest first."""
     found: list[dict[str, Any]] = []
     known: list[tuple[Range, list[Range]]] = []  # what is known, each with the unknown that stands before it
     gap: list[Range] = []
-    for entry in ranges:
-        if entry.state in UNKNOWN:
+    for entry in entries:
+        if not entry.state.known:
             gap.append(entry)
         else:
             known.append((entry, gap))

@@ -15,7 +15,6 @@ from compatmatrix.model import NIGHTLY, CellState, Probe, Record, Release, Sourc
 from compatmatrix.releases import Projects
 from compatmatrix.setting import Setting
 from compatmatrix.spelling import digest, format_instant
-from compatmatrix.upstream import days
 from compatmatrix.upstream.addresses import published
 from compatmatrix.upstream.building import Yard
 from compatmatrix.upstream.sources import Builder, Built, Unbuildable
@@ -43,7 +42,7 @@ class Desk:
     @cached_property
     def newest(self) -> Release:
         """The release that a plain install gives."""
-        found = days.newest_of(self.rows, self.setting.selection.as_of or self.setting.now)
+        found = next((release for release in reversed(self.rows) if release.stable), None)
         if found is None:
             raise Trouble(f"the index lists no stable release of {self.config.subject.name}")
         return found

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 
 from compatmatrix import ledger, plain
-from compatmatrix.cells import UNKNOWN, CellView, kind, united
+from compatmatrix.cells import CellView, kind, united
 from compatmatrix.model import BISECTED, COMMIT_DAY, CellState, OutcomeState, Probe, Record, Release, Trouble
 from compatmatrix.upstream.bisect import Verdict
 from compatmatrix.upstream.desk import Desk
@@ -129,8 +129,8 @@ def verdict(cell: CellView, probe: str) -> Verdict:
         return Verdict(kind=(cell.state.value, plain.signature(name, message)), broken=True, why=cell.detail)
     if cell.state is not CellState.RAN:
         return Verdict(why=f"{cell.state.value}: {cell.detail}")
-    outcome = cell.outcome(probe)
-    if outcome.state in UNKNOWN:
+    outcome = cell.counted(probe)
+    if not outcome.state.known:
         return Verdict(why=outcome.note or outcome.state.value)
     state, signature = kind(outcome)
     return Verdict(kind=(OutcomeState(state).value, signature))

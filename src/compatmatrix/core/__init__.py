@@ -1,0 +1,1 @@
+"""Types, the table of states, and small helpers that every other package uses."""
