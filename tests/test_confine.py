@@ -14,16 +14,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compatmatrix.core import launcher, processes
+from compatmatrix.core import launcher
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.execution import sandbox
 from compatmatrix.execution.sandbox import Ability
 from ground import Ready, ask
+from platforms import NEEDS_SANDBOX, skip_module_without
 
 Make = Callable[[str], Ready]
 NOTHING: frozenset[Ability] = frozenset()
 
-pytestmark = pytest.mark.skipif(not processes.LINUX, reason="only Linux has the means")
+skip_module_without(NEEDS_SANDBOX)
 
 
 @pytest.fixture(scope="session")

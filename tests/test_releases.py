@@ -142,7 +142,7 @@ def test_an_index_without_upload_times_has_no_past(read: Fetcher) -> None:
     with LocalIndex(html_only=True) as index:
         index.add(world.SUBJECT["raises"])
         files = read(index)["subject"]
-    assert [release.version for release in releases(files)] == ["0.2.0"]
+    assert [(release.version, release.released) for release in releases(files)] == [("0.2.0", None)]
     assert releases(files, datetime(2025, 1, 1, tzinfo=UTC)) == ()
 
 

@@ -62,7 +62,7 @@ def make(
     old, new = (support.view(ledger, config, probes) for ledger in (before, after))
     lost = missing(plan, after) if plan else ()
     return Bulletin(
-        verdict=labels.verdict(new),
+        verdict=str(labels.sentence(new)),
         examined=len(plan.jobs) - len(lost) if plan else len(delivered.records),
         fresh=fresh,
         missing=tuple(job.title for job in lost),

@@ -1,1 +1,1 @@
-"""Types, states, errors, encoding and files: what every other package speaks in."""
+"""Types, the table of states, and small helpers that every other package uses."""

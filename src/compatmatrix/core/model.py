@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
 from typing import Annotated
 
 import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
+from compatmatrix.core.states import CellState as CellState
+from compatmatrix.core.states import OutcomeState as OutcomeState
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
 
+
+RELEASE_DAY = "release-day"
+"""Label of a release with what was the newest on the day it came out."""
 
 COMMIT_DAY = "commit-day"
 """Label of a commit with the companions of its day: what `release-day` is to a release."""
@@ -28,34 +32,6 @@ NIGHTLY = "nightly"
 
 BISECTED = "bisect"
 """Label of a pair that a bisection over a companion made, where that is not the grid's."""
-
-
-class OutcomeState(str, Enum):
-    """What a probe found in a cell."""
-
-    SUPPORTED = "supported"
-    RAISES = "raises"
-    NO_EFFECT = "no-effect"
-    ABSENT = "absent"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not-run"
-
-    @property
-    def negative(self) -> bool:
-        """Whether it speaks against the capability, and so needs a control that works to mean anything."""
-        return self in (OutcomeState.RAISES, OutcomeState.NO_EFFECT)
-
-
-class CellState(str, Enum):
-    """How far a cell got. Any state but ``ran`` says nothing about a capability."""
-
-    RAN = "ran"
-    UNRESOLVABLE = "unresolvable"
-    NO_PYTHON = "no-python"
-    INSTALL_FAILED = "install-failed"
-    IMPORT_FAILS = "import-fails"
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"
 
 
 class InfrastructureError(Exception):
@@ -73,20 +49,30 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 class Release(_Frozen, frozen=True, kw_only=True):
     """One published version of a package.
 
-    ``released`` is the upload time (UTC, ISO 8601) of its first file; ``wheels`` are the file names from which
-    wheel tags are read (empty where only the fact of the release is kept).
+    ``released`` is the upload time (UTC, ISO 8601) of its first file, None where the index says none; ``wheels`` are
+    the file names from which wheel tags are read (empty where only the fact of the release is kept).
     """
 
     version: str
-    released: str
+    released: str | None = None
     requires_python: str | None = None
     yanked: bool = False
     prerelease: bool = False
     wheels: tuple[str, ...] = ()
 
     @property
-    def uploaded(self) -> datetime:
-        return parse_instant(self.released)
+    def uploaded(self) -> datetime | None:
+        return parse_instant(self.released) if self.released else None
+
+    @property
+    def day(self) -> str:
+        """The day (UTC) of its upload, empty where the index says none."""
+        return (self.released or "")[:10]
+
+    @property
+    def stable(self) -> bool:
+        """Whether a plain install may choose it: neither a pre-release nor yanked."""
+        return not self.prerelease and not self.yanked
 
 
 class Pin(_Frozen, frozen=True, kw_only=True):

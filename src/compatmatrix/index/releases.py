@@ -29,6 +29,7 @@ from compatmatrix.config.matrix_file import Index
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.model import InfrastructureError, Release
+from compatmatrix.core.text import address as join
 
 FRESH_SECONDS = 3600
 """How long a list that was read is taken as current without asking the index again."""
@@ -102,7 +103,7 @@ def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Rele
     made = [
         Release(
             version=version,
-            released=min((file.uploaded for file in group if file.uploaded), default="1970-01-01T00:00:00Z"),
+            released=min((file.uploaded for file in group if file.uploaded), default=None),
             requires_python=next((file.requires_python for file in group if file.requires_python), None),
             yanked=all(file.yanked for file in group),
             prerelease=Version(version).is_prerelease,
@@ -160,7 +161,7 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
         with requests.Session() as session:
             session.mount("http://", HTTPAdapter(max_retries=retry))
             session.mount("https://", HTTPAdapter(max_retries=retry))
-            answer = session.get(f"{address.rstrip('/')}/{name}/", headers=headers, timeout=TIMEOUT_SECONDS)
+            answer = session.get(join(address, name, ""), headers=headers, timeout=TIMEOUT_SECONDS)
         if answer.status_code == 304 and known:
             return msgspec.structs.replace(known, read=now)
         if answer.status_code == 404:  # an extra index need not hold every project
