@@ -19,14 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.files import SCRATCH_PREFIX, claimed_folder
 from compatmatrix.core.model import Cell, CellState, InfrastructureError
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job, group
 from compatmatrix.planning.requests import Selection
-from compatmatrix.planning.scheduler import Queue, Result, Run, claimed_folder
+from compatmatrix.planning.scheduler import Queue, Result, Run
 from compatmatrix.results import ledger
 from ground import Project, Ready
 from test_agenda import cell, jobs

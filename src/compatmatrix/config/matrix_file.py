@@ -21,7 +21,8 @@ from packaging.version import InvalidVersion, Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.toml_errors import explain, place
-from compatmatrix.core.model import Probe, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 

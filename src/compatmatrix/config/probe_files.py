@@ -15,7 +15,8 @@ from typing import Any
 
 from compatmatrix.config.syntax_tree import tree_digest
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import Probe, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe
 
 MARK = ("title", "group", "links", "control", "needs")
 """What the mark may say."""

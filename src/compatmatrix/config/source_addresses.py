@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix.core.model import UserError
+from compatmatrix.core.errors import UserError
 
 SCHEMES = ("https", "http", "ssh", "git", "file")
 """Transports that git may use; all others, `ext::` above all, run commands."""

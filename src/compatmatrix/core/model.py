@@ -15,6 +15,8 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
+from compatmatrix.core.errors import InfrastructureError as InfrastructureError
+from compatmatrix.core.errors import UserError as UserError
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
@@ -56,14 +58,6 @@ class CellState(str, Enum):
     IMPORT_FAILS = "import-fails"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
-
-
-class InfrastructureError(Exception):
-    """Something of ours failed (network, disk, time): never a statement about the subject, never a record."""
-
-
-class UserError(Exception):
-    """The arguments or matrix.toml are wrong; the message names the thing, what is wrong and what to do."""
 
 
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

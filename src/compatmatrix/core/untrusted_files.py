@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 
 DEPTH = 64
 """Folders in folders that are looked into: no package nests deeper, and a path has an end."""

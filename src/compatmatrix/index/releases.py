@@ -28,7 +28,8 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.config.matrix_file import Index
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.model import InfrastructureError, Release
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Release
 
 FRESH_SECONDS = 3600
 """How long a list that was read is taken as current without asking the index again."""

@@ -21,7 +21,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import digest, parse_instant
-from compatmatrix.core.model import Cell, CellRequest, InfrastructureError, Lock, Pin, Source
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest, Lock, Pin, Source
 from compatmatrix.index.releases import FRESH_SECONDS
 from compatmatrix.resolve import uv
 

@@ -12,8 +12,8 @@ from threading import Lock as Mutex
 
 from compatmatrix.config.matrix_file import Index
 from compatmatrix.core import processes
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import cache_folder
-from compatmatrix.core.model import InfrastructureError
 
 SECONDS = 600
 
