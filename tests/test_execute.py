@@ -22,7 +22,7 @@ from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask
-from test_untrusted import soon
+from hostile import soon
 
 Make = Callable[[str], Ready]
 

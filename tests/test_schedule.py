@@ -29,8 +29,8 @@ from compatmatrix.planning.requests import Selection
 from compatmatrix.planning.scheduler import Queue, Result, Run
 from compatmatrix.results import ledger
 from ground import Project, Ready
+from hostile import nested
 from test_agenda import cell, jobs
-from test_untrusted import nested
 
 
 def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:
