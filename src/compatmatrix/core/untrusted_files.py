@@ -1,8 +1,7 @@
-"""Reads, lists and removes what a cell could have written.
+"""Reads, lists and removes files that a cell could have written.
 
-That can be anything: links, FIFOs, sockets and devices in the place of files, files without an end, folders nested
-deeper than a path can name, names that are no text. Nothing here follows a link, waits for what it opens, or takes in
-more than it is told to.
+They can be links, FIFOs, sockets, devices, files without an end, folders nested deeper than a path can name, names that
+are not text. The functions follow no link, do not block on opening, and read no more than their limits.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pathlib import Path
 from compatmatrix.core.errors import InfrastructureError
 
 DEPTH = 64
-"""Folders in folders that are looked into: no package nests deeper, and a path has an end."""
+"""How deep nested folders are listed: packages nest less deep, and the length of a path is limited."""
 
 _UNKNOWN = os.stat_result((0,) * 10)
 
@@ -32,7 +31,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
     """A regular file, open for reading.
 
     Raises:
-        OSError: there is none, or it is something else.
+        OSError: there is none, or it is not a regular file.
     """
     with open(path, "rb", opener=_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -41,12 +40,12 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 
 def _opener(path: str, flags: int) -> int:
-    # Opened without O_NONBLOCK, a FIFO waits until somebody writes to it. Windows has neither flag nor FIFO.
+    # Without O_NONBLOCK, opening a FIFO blocks until it has a writer. Windows has neither flag nor FIFO.
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def read(path: Path, most: int) -> bytes:
-    """The content of a regular file; nothing where there is none, or where it is longer than ``most`` bytes."""
+    """The content of a regular file; empty where there is none, or where it is longer than ``most`` bytes."""
     try:
         with opened(path) as file:
             content = file.read(most + 1)
@@ -56,13 +55,16 @@ def read(path: Path, most: int) -> bytes:
 
 
 def files(folder: Path, most: int = sys.maxsize) -> Iterator[tuple[str, os.stat_result]]:
-    """What is below a folder and is no folder: its path from there, and its status.
+    """List everything below a folder that is not a folder: its path from there, and its status.
 
-    A folder that lies deeper than `DEPTH`, that cannot be listed, or that is not listed to its end because ``most``
-    entries have been looked at, is an entry itself. What vanishes meanwhile is none.
+    A folder that lies deeper than `DEPTH`, that cannot be listed, or that is not listed completely because of ``most``,
+    is itself in the list. Entries that vanish meanwhile are left out.
+
+    Args:
+        most: how many entries are looked at.
 
     Raises:
-        OSError: there is no such folder, or something else in its place, be it a link to one.
+        OSError: there is no such folder, or it is something else, such as a link to a folder.
     """
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise NotADirectoryError(f"{folder} is no folder")
@@ -92,7 +94,10 @@ def _below(root: str, folder: str, depth: int, left: Iterator[int]) -> Iterator[
 
 @contextmanager
 def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterator[Path]:
-    """A new folder, below ``root`` or where the system has such folders; removed afterwards whatever is in it by then.
+    """A new folder, removed at the end with everything in it.
+
+    Args:
+        root: the folder that it is made in; by default the system's for temporary files.
 
     Raises:
         InfrastructureError: it cannot be made, or cannot be removed.
@@ -108,10 +113,10 @@ def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterat
 
 
 def remove(path: Path) -> None:
-    """Remove what has this path, if anything has: a folder with all that is below it.
+    """Remove a file, a link, or a folder with everything below it; does nothing where there is none.
 
     Raises:
-        InfrastructureError: something of it cannot be removed; what can be is gone.
+        InfrastructureError: a part cannot be removed; the others are removed.
     """
     try:
         _remove(path)
@@ -132,7 +137,7 @@ def _remove(path: Path) -> None:
     _unlock(os.fspath(path), None)
     top = os.open(path, _FOLDER)
     try:
-        _Removal(top).all()
+        _empty(top)
     finally:
         os.close(top)
     path.rmdir()
@@ -141,64 +146,54 @@ def _remove(path: Path) -> None:
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class _Removal:
-    """Empties one folder, which is open as ``top``.
+def _empty(top: int) -> None:
+    """Remove everything below an open folder.
 
-    Each folder's own folders are moved to the top before it is removed itself, so that no depth is too much: not for
-    the stack, nor for the number of open files, nor for the length of a path.
+    The folders in a folder are moved to the top before it is removed, so that neither the stack, nor the number of open
+    files, nor the length of a path limits the depth. Repeated until nothing changes: removed files make room for moves.
     """
-
-    def __init__(self, top: int) -> None:
-        self._top = top
-        mark = secrets.token_hex(8)
-        self._names = (f"{mark}-{number}" for number in itertools.count())
-
-    def all(self) -> None:
-        """Pass by pass, as long as one gets anywhere: with every file that goes there is room for a folder that comes."""
-        while True:
-            gone, failure = False, None
-            with os.scandir(self._top) as entries:
-                for entry in entries:
-                    try:
-                        self._one(entry)
-                        gone = True
-                    except OSError as error:
-                        failure = error
-            if gone:
-                continue
-            if failure:
-                raise failure
-            return
-
-    def _one(self, entry: os.DirEntry[str]) -> None:
-        if not entry.is_dir(follow_symlinks=False):
-            os.unlink(entry.name, dir_fd=self._top)
-            return
-        _unlock(entry.name, self._top)
-        folder = os.open(entry.name, _FOLDER, dir_fd=self._top)
-        try:
-            while self._emptied(folder):
-                pass
-        finally:
-            os.close(folder)
-        os.rmdir(entry.name, dir_fd=self._top)
-
-    def _emptied(self, folder: int) -> bool:
-        """Whether there was anything in it."""
-        found = False
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                found = True
-                if entry.is_dir(follow_symlinks=False):
-                    _unlock(entry.name, folder)
-                    os.rename(entry.name, next(self._names), src_dir_fd=folder, dst_dir_fd=self._top)
+    mark = secrets.token_hex(8)
+    names = (f"{mark}-{number}" for number in itertools.count())
+    entries: list[tuple[bool, str]] | None = None
+    failure: OSError | None = None
+    while (remaining := _entries(top)) != entries:
+        entries, failure = remaining, None
+        for is_folder, name in entries:
+            try:
+                if is_folder:
+                    _flatten(name, top, names)
+                    os.rmdir(name, dir_fd=top)
                 else:
-                    os.unlink(entry.name, dir_fd=folder)
-        return found
+                    os.unlink(name, dir_fd=top)
+            except OSError as error:
+                failure = error
+    if failure:
+        raise failure
+
+
+def _flatten(name: str, top: int, names: Iterator[str]) -> None:
+    """Remove the files of a folder in ``top``, and move its folders to ``top``."""
+    _unlock(name, top)
+    folder = os.open(name, _FOLDER, dir_fd=top)
+    try:
+        for is_folder, inner in _entries(folder):
+            if is_folder:
+                _unlock(inner, folder)
+                os.rename(inner, next(names), src_dir_fd=folder, dst_dir_fd=top)
+            else:
+                os.unlink(inner, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _entries(folder: int) -> list[tuple[bool, str]]:
+    """For each entry of an open folder: whether it is a folder, and its name. Files come first."""
+    with os.scandir(folder) as entries:
+        return sorted((entry.is_dir(follow_symlinks=False), entry.name) for entry in entries)
 
 
 def _unlock(name: str, parent: int | None) -> None:
-    """A folder of ours whose mode keeps us out of it lets us in again."""
+    """Give the owner all rights to a folder."""
     mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     if mode & stat.S_IRWXU != stat.S_IRWXU:
         os.chmod(name, stat.S_IMODE(mode) | stat.S_IRWXU, dir_fd=parent)
