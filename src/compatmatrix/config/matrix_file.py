@@ -1,7 +1,4 @@
-"""matrix.toml -> Config.
-
-Every error names the file, the line, the key, what is wrong there and what is accepted instead.
-"""
+"""Reads matrix.toml and checks it. Errors name the file, the line, the key, what is wrong there and what is accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 from packaging.requirements import Requirement
@@ -21,155 +17,24 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config import source_addresses
+from compatmatrix.config.tables import Companion as Companion
+from compatmatrix.config.tables import Config as Config
+from compatmatrix.config.tables import Index as Index
 from compatmatrix.config.toml_errors import explain, place
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class Subject(_Table, frozen=True, kw_only=True):
-    """The package whose releases are the rows."""
-
-    name: str
-    releases: str
-    import_: str = msgspec.field(name="import")
-    headline: str
-    control: str
-    title: str = ""
-    question: str = ""
-    yes: str = ""
-    no: str = ""
-    issue: str = ""
-
-
-class Companion(_Table, frozen=True, kw_only=True):
-    """A package installed beside the subject whose version matters."""
-
-    name: str
-    requirement: str = ""
-    follows: tuple[str, ...] = ()
-    oldest: bool = False
-
-    def pinned(self, version: str | None = None) -> str:
-        """The requirement, with its extras, on one version or on any."""
-        base = self.requirement or self.name
-        return f"{base}=={version}" if version else base
-
-
-class Grid(_Table, frozen=True, kw_only=True):
-    """The explicit pairing: every release of one companion that the specifier admits."""
-
-    companion: str
-    releases: str = ""
-    probes: tuple[str, ...] = ()
-
-
-class Pairings(_Table, frozen=True, kw_only=True):
-    """Which pairings a run takes if none is asked for, and what the grid is made of."""
-
-    default: tuple[str, ...] = ("release-day", "newest")
-    grid: Grid | None = None
-
-
-class Python(_Table, frozen=True, kw_only=True):
-    """The Pythons that a cell may have, in order of preference."""
-
-    versions: tuple[str, ...]
-
-
-class Limits(_Table, frozen=True, kw_only=True):
-    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output.
-
-    ``disk_gb`` bounds all that the engine keeps on disk: package cache, environments, lists, locks.
-    """
-
-    seconds: Positive = 180
-    memory_mb: Positive = 4096
-    output_kb: Positive = 256
-    disk_gb: float = 20
-
-
-class Index(_Table, frozen=True, kw_only=True):
-    """Where packages come from; with extra indexes the best version over all wins.
-
-    ``only`` binds a package to one index, whatever others offer under its name (dependency confusion).
-    """
-
-    url: str = "https://pypi.org/simple/"
-    extra: tuple[str, ...] = ()
-    only: dict[str, str] = {}
-
-    def of(self, package: str) -> tuple[str, ...]:
-        """Where the package may come from."""
-        bound = {canonicalize_name(name): address for name, address in self.only.items()}
-        name = canonicalize_name(package)
-        return (bound[name],) if name in bound else (self.url, *self.extra)
-
-
-class Watch(_Table, frozen=True, kw_only=True):
-    """What is not released yet: ``sources`` of the subject and, for a companion, the index of its ``nightly`` builds.
-
-    ``version_file`` is the file in the subject's repository that says its version.
-    """
-
-    sources: tuple[str, ...] = ()
-    nightly: dict[str, str] = {}
-    version_file: str = msgspec.field(name="version-file", default="")
-
-
-class Publish(_Table, frozen=True, kw_only=True):
-    """What the reports show: ``recipes`` is the order of preference, nearest to the headline first.
-
-    ``url`` is where the pages are read and ``repository`` where the project's files are, both once they are
-    known; ``schedule`` says in a sentence how often the matrix runs. ``control_failures`` is the share of a run's
-    cells in which the control may fail before nothing of that run is published.
-    """
-
-    recipes: tuple[str, ...] = ()
-    url: str = ""
-    repository: str = ""
-    schedule: str = ""
-    control_failures: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-
-
-class Config(_Table, frozen=True, kw_only=True):
-    """All of matrix.toml; the order of tables and of what they list is kept."""
-
-    subject: Subject
-    companions: tuple[Companion, ...] = msgspec.field(default=(), name="companion")
-    pairings: Pairings = Pairings()
-    python: Python
-    platform: dict[str, str]
-    tools: dict[str, str]
-    limits: Limits = Limits()
-    environment: dict[str, str] = {}
-    index: Index = Index()
-    groups: dict[str, str] = {}
-    publish: Publish = Publish()
-    watch: Watch = Watch()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The packages whose versions a reader is told: the subject, then companions and what follows them."""
-        names = [self.subject.name]
-        for companion in self.companions:
-            names += [companion.name, *companion.follows]
-        return tuple(names)
-
 
 PAIRINGS = ("release-day", "newest", "oldest", "grid")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read and check matrix.toml; index addresses may come from uv's and pip's variables.
+    """Read and check matrix.toml.
+
+    Args:
+        environ: environment variables; those of uv and pip replace the index addresses.
 
     Raises:
-        UserError: the file is missing, is no TOML, or says something that is not accepted.
+        UserError: the file is missing, is not TOML, or holds something that is not accepted.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -199,18 +64,13 @@ def host_platform(config: Config) -> str:
 
 
 def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Path) -> None:
-    """Check the names in matrix.toml that refer to the probes' folder.
-
-    Args:
-        path: matrix.toml.
-        folder: the folder that the probes were read from.
+    """Check the names in matrix.toml (``path``) that refer to the probes of a folder.
 
     Raises:
-        UserError: matrix.toml names a probe, or a module of the folder, that is not there.
+        UserError: a probe, or a module of the folder, is not there.
     """
-    _raise_first(
-        path, path.read_text(encoding="utf-8"), _probe_problems(config, [probe.id for probe in probes], folder)
-    )
+    problems = _probe_problems(config, [probe.id for probe in probes], folder)
+    _raise_first(path, path.read_text(encoding="utf-8"), problems)
 
 
 def _index(index: Index, environ: Mapping[str, str]) -> Index:
@@ -224,23 +84,19 @@ def _index(index: Index, environ: Mapping[str, str]) -> Index:
     return Index(url=url[0], extra=tuple(extra), only=index.only)
 
 
-Problem = tuple[str, str]
-"""A dotted key of matrix.toml, and what is wrong there."""
-
-
-def _raise_first(path: Path, text: str, problems: Iterable[Problem]) -> None:
+def _raise_first(path: Path, text: str, problems: Iterable[tuple[str, str]]) -> None:
+    """Raise the first problem (dotted key, what is wrong there) as a UserError."""
     for key, problem in problems:
         raise UserError(f"{place(path, text, key)}: `{key}`: {problem}")
 
 
-def _package_problems(config: Config) -> Iterator[Problem]:
-    """Specifiers, requirements and names of companions that mean nothing."""
+def _package_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Invalid specifiers and requirements, unknown companions."""
     names = [companion.name for companion in config.companions]
     grid = config.pairings.grid
-    specifiers = {"subject.releases": config.subject.releases} | (
-        {"pairings.grid.releases": grid.releases} if grid else {}
-    )
-    for key, specifier in specifiers.items():
+    specifiers = [("subject.releases", config.subject.releases)]
+    specifiers += [("pairings.grid.releases", grid.releases)] if grid else []
+    for key, specifier in specifiers:
         if not _parses(SpecifierSet, specifier):
             yield key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'"
     for number, companion in enumerate(config.companions):
@@ -256,8 +112,8 @@ def _package_problems(config: Config) -> Iterator[Problem]:
             yield f"watch.nightly.{name}", f"is no companion; there are {', '.join(names)}"
 
 
-def _run_problems(config: Config) -> Iterator[Problem]:
-    """Pairings, Pythons, sources and tools that cannot be run."""
+def _run_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Invalid pairings, Pythons, sources and tools."""
     for pairing in config.pairings.default:
         if pairing not in PAIRINGS:
             yield "pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}"
@@ -278,7 +134,7 @@ def _run_problems(config: Config) -> Iterator[Problem]:
             yield f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'"
 
 
-def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Iterator[Problem]:
+def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Iterator[tuple[str, str]]:
     subject, grid = config.subject, config.pairings.grid
     if not (folder / f"{subject.import_}.py").is_file():
         problem = f"{subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"

@@ -25,7 +25,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.config.matrix_file import Index
+from compatmatrix.config.tables import Index
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.errors import InfrastructureError

@@ -18,7 +18,7 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, parse_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace

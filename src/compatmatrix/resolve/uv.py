@@ -12,7 +12,7 @@ from threading import Lock as Mutex
 
 from uv import find_uv_bin
 
-from compatmatrix.config.matrix_file import Index
+from compatmatrix.config.tables import Index
 from compatmatrix.core import processes
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import cache_folder
