@@ -462,10 +462,3 @@ def test_a_second_try_that_is_not_made_says_what_the_first_was(
     assert other.record is not None
     assert result.trouble == ("ended early (in one), and was not tried again: the run was stopped before it was done")
     assert sorted(endings.tried) == ["1.0", "1.1"]
-
-
-def test_a_folder_is_claimed_by_one_worker_at_a_time(tmp_path: Path) -> None:
-    with claimed_folder(tmp_path) as one, claimed_folder(tmp_path) as other:
-        assert one != other
-    with claimed_folder(tmp_path) as again:
-        assert again == one
