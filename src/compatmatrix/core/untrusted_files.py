@@ -1,7 +1,8 @@
 """Reads, lists and removes files that a cell could have written.
 
-They can be links, FIFOs, sockets, devices, files without an end, folders nested deeper than a path can name, names that
-are not text. The functions follow no link, do not block on opening, and read no more than their limits.
+They can be anything: links, FIFOs, sockets and devices in the place of files, files without an end, folders nested
+deeper than a path can name, names that are not text. Nothing here follows a link, blocks when it opens a file, or reads
+more than its caller allows.
 """
 
 from __future__ import annotations
@@ -18,34 +19,34 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import InfrastructureError
 
 DEPTH = 64
-"""How deep nested folders are listed: packages nest less deep, and the length of a path is limited."""
+"""How deep folders are listed: no package nests deeper, and the length of a path is limited."""
 
 _UNKNOWN = os.stat_result((0,) * 10)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """A regular file, open for reading.
+    """Open a regular file for reading.
 
     Raises:
-        OSError: there is none, or it is not a regular file.
+        OSError: The file does not exist, or is not a regular file.
     """
     with open(path, "rb", opener=_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is no regular file")
+            raise OSError(f"{path} is not a regular file")
         yield file
 
 
 def _opener(path: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a FIFO blocks until it has a writer. Windows has neither flag nor FIFO.
+    # Without O_NONBLOCK, opening a FIFO blocks until another process writes to it. Windows has neither flag nor FIFO.
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def read(path: Path, most: int) -> bytes:
-    """The content of a regular file; empty where there is none, or where it is longer than ``most`` bytes."""
+    """The content of a regular file; empty if there is none, or if it is longer than ``most`` bytes."""
     try:
         with opened(path) as file:
             content = file.read(most + 1)
@@ -55,19 +56,16 @@ def read(path: Path, most: int) -> bytes:
 
 
 def files(folder: Path, most: int = sys.maxsize) -> Iterator[tuple[str, os.stat_result]]:
-    """List everything below a folder that is not a folder: its path from there, and its status.
+    """List everything below a folder that is not a folder: the relative path and the status.
 
-    A folder that lies deeper than `DEPTH`, that cannot be listed, or that is not listed completely because of ``most``,
-    is itself in the list. Entries that vanish meanwhile are left out.
-
-    Args:
-        most: how many entries are looked at.
+    A folder that is deeper than `DEPTH`, that cannot be listed, or whose listing was cut off after ``most`` entries in
+    all, is listed itself. Entries that vanish meanwhile are left out.
 
     Raises:
-        OSError: there is no such folder, or it is something else, such as a link to a folder.
+        OSError: ``folder`` does not exist, or is not a folder; a link to one is not.
     """
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
-        raise NotADirectoryError(f"{folder} is no folder")
+        raise NotADirectoryError(f"{folder} is not a folder")
     return _below(os.fspath(folder), "", DEPTH, iter(range(most)))
 
 
@@ -94,13 +92,10 @@ def _below(root: str, folder: str, depth: int, left: Iterator[int]) -> Iterator[
 
 @contextmanager
 def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterator[Path]:
-    """A new folder, removed at the end with everything in it.
-
-    Args:
-        root: the folder that it is made in; by default the system's for temporary files.
+    """Make a temporary folder, below ``root`` or in the system's place, and remove it with all its content afterwards.
 
     Raises:
-        InfrastructureError: it cannot be made, or cannot be removed.
+        InfrastructureError: The folder cannot be made or removed.
     """
     try:
         folder = Path(tempfile.mkdtemp(dir=root, prefix=prefix))
@@ -113,10 +108,10 @@ def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterat
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with everything below it; does nothing where there is none.
+    """Remove a file, or a folder with all its content; nothing happens if the path does not exist.
 
     Raises:
-        InfrastructureError: a part cannot be removed; the others are removed.
+        InfrastructureError: A part cannot be removed; the rest is removed all the same.
     """
     try:
         _remove(path)
@@ -144,56 +139,59 @@ def _remove(path: Path) -> None:
 
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_BATCH = 1000
 
 
 def _empty(top: int) -> None:
-    """Remove everything below an open folder.
+    """Empty an open folder; what cannot be removed does not stop the rest.
 
-    The folders in a folder are moved to the top before it is removed, so that neither the stack, nor the number of open
-    files, nor the length of a path limits the depth. Repeated until nothing changes: removed files make room for moves.
+    The folders in a folder are moved to ``top`` before it is removed itself. So no depth is too much for the stack, for
+    the number of open files, or for the length of a path.
     """
     mark = secrets.token_hex(8)
     names = (f"{mark}-{number}" for number in itertools.count())
-    entries: list[tuple[bool, str]] | None = None
     failure: OSError | None = None
-    while (remaining := _entries(top)) != entries:
-        entries, failure = remaining, None
-        for is_folder, name in entries:
-            try:
-                if is_folder:
-                    _flatten(name, top, names)
-                    os.rmdir(name, dir_fd=top)
-                else:
-                    os.unlink(name, dir_fd=top)
-            except OSError as error:
-                failure = error
+    progress = True
+    while progress:  # every file that is removed makes room for a folder that is moved
+        progress, failure = False, None
+        with os.scandir(top) as entries:
+            for entry in entries:
+                try:
+                    _remove_entry(entry, top, names)
+                    progress = True
+                except OSError as error:
+                    failure = error
     if failure:
         raise failure
 
 
-def _flatten(name: str, top: int, names: Iterator[str]) -> None:
-    """Remove the files of a folder in ``top``, and move its folders to ``top``."""
-    _unlock(name, top)
-    folder = os.open(name, _FOLDER, dir_fd=top)
+def _remove_entry(entry: os.DirEntry[str], top: int, names: Iterator[str]) -> None:
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.name, dir_fd=top)
+        return
+    _unlock(entry.name, top)
+    folder = os.open(entry.name, _FOLDER, dir_fd=top)
     try:
-        for is_folder, inner in _entries(folder):
-            if is_folder:
-                _unlock(inner, folder)
-                os.rename(inner, next(names), src_dir_fd=folder, dst_dir_fd=top)
-            else:
-                os.unlink(inner, dir_fd=folder)
+        while batch := _batch(folder):
+            for inner in batch:
+                if inner.is_dir(follow_symlinks=False):
+                    _unlock(inner.name, folder)
+                    os.rename(inner.name, next(names), src_dir_fd=folder, dst_dir_fd=top)
+                else:
+                    os.unlink(inner.name, dir_fd=folder)
     finally:
         os.close(folder)
+    os.rmdir(entry.name, dir_fd=top)
 
 
-def _entries(folder: int) -> list[tuple[bool, str]]:
-    """For each entry of an open folder: whether it is a folder, and its name. Files come first."""
+def _batch(folder: int) -> list[os.DirEntry[str]]:
+    """Some entries of an open folder; an empty list where it is empty."""
     with os.scandir(folder) as entries:
-        return sorted((entry.is_dir(follow_symlinks=False), entry.name) for entry in entries)
+        return list(itertools.islice(entries, _BATCH))
 
 
 def _unlock(name: str, parent: int | None) -> None:
-    """Give the owner all rights to a folder."""
+    """Give the owner of a folder all rights to it."""
     mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     if mode & stat.S_IRWXU != stat.S_IRWXU:
         os.chmod(name, stat.S_IMODE(mode) | stat.S_IRWXU, dir_fd=parent)

@@ -8,6 +8,7 @@ can so neither leave wrong byte code to another, nor does every cell pay for com
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +16,6 @@ from pathlib import Path
 from threading import Lock as Mutex
 
 from compatmatrix.core import processes, untrusted_files
-from compatmatrix.core.files import replace
 from compatmatrix.environment import precompile
 
 FOLDER = "bytecode"
@@ -58,8 +58,11 @@ class ByteCode:
             if not told or len(known | told) > MOST_NAMES:
                 return
             target = self._names(python)
+            partial = target.with_suffix(f".{os.getpid()}.partial")
             with suppress(OSError):
-                replace(target, json.dumps(sorted(known | told)).encode(), durable=False)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_text(json.dumps(sorted(known | told)), encoding="utf-8")
+                os.replace(partial, target)
 
     def _known(self, python: str) -> set[str]:
         try:
