@@ -22,8 +22,8 @@ from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask
+from hostile import soon
 from platforms import NEEDS_SIGNALS
-from test_untrusted import soon
 
 Make = Callable[[str], Ready]
 

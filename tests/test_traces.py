@@ -15,11 +15,11 @@ from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.execution import sandbox
 from ground import Project, Ready, ask
+from hostile import soon
 from packages import world
 from packages.hostile import LITTER
 from packages.index import LocalIndex
 from platforms import NEEDS_POSIX_FILES
-from test_untrusted import soon
 
 
 def site_packages(python: Path) -> Path:

@@ -6,7 +6,6 @@ cell whose records name no tampering: everything that is concluded from cells go
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,6 +15,7 @@ from packaging.version import Version
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import BISECTED, CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders
 
@@ -113,7 +113,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         pairings=tuple(sorted(pairings)),
         versions=last.versions,
         state=last.state,
-        detail=_decisive(last),
+        detail=deciding_requirement(last.detail) if last.state is CellState.UNRESOLVABLE else last.detail,
         lock=last.lock,
         outcomes=weigh(outcomes, probes, config.subject.control),
         recorded=last.recorded[:10],
@@ -122,14 +122,6 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         oddities=tampering,
         control=config.subject.control,
     )
-
-
-def _decisive(record: Record) -> str:
-    """The record's detail; of the resolver's chain of reasons, the one requirement that it begins with and that decides."""
-    if record.state is not CellState.UNRESOLVABLE:
-        return record.detail
-    first = re.match(r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", record.detail)
-    return first[1].rstrip(",") if first else record.detail
 
 
 def _signed(outcome: Outcome) -> Outcome:

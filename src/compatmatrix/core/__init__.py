@@ -1,1 +1,1 @@
-"""Types, the table of states, and small helpers that every other package uses."""
+"""Types, states, errors, encoding and files that every other package uses."""

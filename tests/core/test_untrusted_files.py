@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,31 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.core import untrusted_files
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
+from hostile import nested, soon
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no such thing elsewhere")
-
-
-def soon(call: Callable[[], object], seconds: float = 20) -> object:
-    """What a call gives, unless it waits for ever."""
-    found: list[object] = []
-    thread = threading.Thread(target=lambda: found.append(call()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    assert found, "it does not come back"
-    return found[0]
-
-
-def nested(top: Path, depth: int, name: str = "d") -> None:
-    """Folders in folders, with a file in the innermost; no path could name it."""
-    folder = os.open(top, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir(name, dir_fd=folder)
-        inner = os.open(name, os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = inner
-    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
-    os.close(folder)
 
 
 def fifo(path: Path) -> None:
@@ -114,7 +92,7 @@ def test_what_is_looked_at_is_bounded_and_where_it_ends_is_said(tmp_path: Path) 
 
 def test_defect_a_link_in_the_place_of_a_folder_had_the_hosts_files_listed(tmp_path: Path) -> None:
     (tmp_path / "changes").symlink_to("/usr")
-    with pytest.raises(OSError, match="no folder"):
+    with pytest.raises(OSError, match="not a folder"):
         listed(tmp_path / "changes")
 
 

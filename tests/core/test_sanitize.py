@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.core import sanitize
-
-HOSTILE = st.builds(
-    lambda text, times: text * times,
-    st.text(
-        st.one_of(
-            st.characters(),
-            st.sampled_from("\x1b\x9b\x07\x00\n\r\x0b\x85\u2028\u202e\u2066\u200d\ufeff\ud800\t[]0;m\\"),
-        )
-    ),
-    st.sampled_from([1, 1, 30]),
-)
-"""Any text, thick with what moves a terminal's cursor or turns a line around."""
-
-
-def invisible(text: str) -> set[str]:
-    return {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")}
+from hostile import HOSTILE, invisible
 
 
 @given(HOSTILE, st.integers(10, 300))

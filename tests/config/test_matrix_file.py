@@ -44,7 +44,7 @@ def test_a_right_file_is_read_whole_and_in_order(file: Path) -> None:
 
 
 def test_the_projects_own_file_is_right() -> None:
-    own = Path(__file__).parent.parent / "matrix.toml"
+    own = Path(__file__).parents[2] / "matrix.toml"
     assert matrix_file.load(own, environ={}).subject.headline
 
 
