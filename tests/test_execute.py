@@ -317,7 +317,7 @@ def test_defect_a_link_in_a_cells_scratch_folder_had_the_hosts_files_named(tmp_p
         open(os.path.join(os.path.dirname(subject.__file__), "left"), "w").close()
     """
     raw = works.run(ask(tmp_path, body))
-    if "environment" not in raw.apart:
+    if "environment" not in raw.isolation:
         pytest.skip("this system has no layers to offer")
     (changed,) = raw.changed
     assert changed.endswith("site-packages/subject/left"), "nor can it hide what it changes"
@@ -353,7 +353,7 @@ def test_what_the_kernel_ends_for_want_of_memory_meanwhile_is_noted(
     tmp_path: Path, works: Ready, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = iter([7, 8, 8, 8])
-    monkeypatch.setattr(cell_runner.watch, "oom_kills", lambda: next(counts))  # type: ignore[attr-defined]
+    monkeypatch.setattr(cell_runner.limits, "oom_kills", lambda: next(counts))  # type: ignore[attr-defined]
     assert works.run(ask(tmp_path / "one", "pass")).starved
     assert not works.run(ask(tmp_path / "other", "pass")).starved
 

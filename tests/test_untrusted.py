@@ -114,7 +114,7 @@ def test_what_is_looked_at_is_bounded_and_where_it_ends_is_said(tmp_path: Path) 
 
 def test_defect_a_link_in_the_place_of_a_folder_had_the_hosts_files_listed(tmp_path: Path) -> None:
     (tmp_path / "changes").symlink_to("/usr")
-    with pytest.raises(OSError, match="no folder"):
+    with pytest.raises(OSError, match="not a folder"):
         listed(tmp_path / "changes")
 
 

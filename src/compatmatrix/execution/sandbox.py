@@ -1,13 +1,11 @@
-"""How far a cell is kept apart from the machine: what the system allows, and the command line that brings it about.
+"""The sandbox of a cell: which isolation this system allows, and the command line that applies it.
 
-On Linux everything is started by way of the `minder`. Where user namespaces are to be had, a cell has no network, sees
-no process but its own and changes no file but in its scratch folder; where they are not, it runs without that and its
-record says so. On other systems it is a process like any other.
+On Linux, `core.launcher` starts every cell. Without user namespaces it cannot isolate the cell, and the record says so.
+On other systems a cell is an ordinary process.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,69 +17,65 @@ from typing import Literal
 
 from compatmatrix.core import processes
 
-Ability = Literal["network", "files", "environment"]
-EVERYTHING: tuple[Ability, ...] = ("network", "files", "environment")
-PROBE_SECONDS = 20
+Isolation = Literal["network", "files", "environment"]
+ALL: tuple[Isolation, ...] = ("network", "files", "environment")
+TRIAL_SECONDS = 20
+
+_TRIAL = threading.Lock()
 
 
-def abilities(root: Path) -> frozenset[Ability]:
-    """What can be had for cells whose environments and scratch folders lie below ``root``; tried out once."""
-    with _TRYING:
-        return _abilities(root.absolute())
-
-
-_TRYING = threading.Lock()
+def available(root: Path) -> frozenset[Isolation]:
+    """The isolation that works for environments and scratch folders below ``root``; tried once per process."""
+    with _TRIAL:
+        return _available(root.absolute())
 
 
 @cache
-def _abilities(root: Path) -> frozenset[Ability]:
-    if not processes.LINUX:
-        return frozenset()
-    had: frozenset[Ability] = frozenset()
-    # Each by itself on top of what works: an old kernel, or a file system that cannot be the upper of two layers,
-    # takes one of them away and leaves the others.
-    for wanted in EVERYTHING:
-        if wanted == "network" or "network" in had:
-            had |= {wanted} if _works(root, had | {wanted}) else set()
-    return had
+def _available(root: Path) -> frozenset[Isolation]:
+    works: frozenset[Isolation] = frozenset()
+    # One at a time, on top of what works: an old kernel, or a file system that cannot hold the upper layer of an
+    # overlay, lacks one kind and allows the others.
+    for kind in ALL:
+        if processes.LINUX and (kind == "network" or "network" in works) and _works(root, works | {kind}):
+            works |= {kind}
+    return works
 
 
-def _works(root: Path, apart: frozenset[Ability]) -> bool:
+def _works(root: Path, isolation: frozenset[Isolation]) -> bool:
     try:
         with tempfile.TemporaryDirectory(dir=root, prefix="trial-", ignore_cleanup_errors=True) as folder:
+            if "environment" in isolation and any(separator in folder for separator in ":,\\"):
+                return False  # the mount options of an overlay cannot hold such a path
             environment, scratch, layer = (Path(folder) / name for name in ("environment", "scratch", "layer"))
-            for made in (environment, scratch, layer):
-                made.mkdir()
-            if "environment" in apart and any(sign in folder for sign in ":,\\"):
-                return False  # what separates layers of an overlay stands in the path
+            for place in (environment, scratch, layer):
+                place.mkdir()
             script = f"open({str(environment / 'written')!r}, 'w').close()"
-            command = minded([sys.executable, "-I", "-S", "-c", script], apart, environment, scratch, layer)
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, cwd=scratch
+            python = [sys.executable, "-I", "-S", "-c", script]
+            trial = subprocess.run(
+                command_line(python, isolation, environment, scratch, layer),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=TRIAL_SECONDS,
+                cwd=scratch,
             )
-            kept_out = "environment" not in apart or not (environment / "written").exists()
-            return done.returncode == 0 and kept_out
+            overlaid = not (environment / "written").exists()
+            return trial.returncode == 0 and overlaid == ("environment" in isolation)
     except (OSError, subprocess.SubprocessError):
         return False
 
 
-def minded(
-    command: Sequence[str | Path], apart: frozenset[Ability], environment: Path, scratch: Path, layer: Path
+def command_line(
+    command: Sequence[str | Path], isolation: frozenset[Isolation], environment: Path, scratch: Path, layer: Path
 ) -> list[str | Path]:
-    """The command, run so far apart and ended with the thread that starts it.
+    """The command line that runs a command in the sandbox, and kills it when the thread that starts it ends.
 
     Args:
-        scratch: the folder that it may write to.
-        layer: an empty folder; what it changes of its environment is in ``changes`` there.
+        command: Absolute path of a program, and its arguments.
+        isolation: What `available` returned.
+        environment: The command's environment.
+        scratch: The folder that the command may write to.
+        layer: An empty folder. What the command changes in the environment is stored in ``changes`` there.
     """
     if not processes.LINUX:
         return list(command)
-    task = {
-        "parent": os.getpid(),
-        "apart": sorted(apart),
-        "command": list(map(str, command)),
-        "environment": str(environment),
-        "scratch": str(scratch),
-        "layer": str(layer),
-    }
-    return processes.launched(task)
+    return processes.launched(command, ",".join(sorted(isolation)), environment, scratch, layer)

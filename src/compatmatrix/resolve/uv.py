@@ -65,7 +65,8 @@ def run(
         Refused: uv ended with 1, its code for "done, and the answer is no".
         InfrastructureError: it could not be run, did not end in time, or failed in any other way.
     """
-    command = processes.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
+    options = ("--no-config", "--no-progress", "--color", "never")
+    command = processes.die_with_parent([binary(), *map(str, arguments), *options])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     clean.setdefault("UV_CONCURRENT_DOWNLOADS", str(connections))
