@@ -249,7 +249,6 @@ def ended(code: int, at: str) -> Raw:
         killed_for=None,
         events=tuple(events),
         report={"exitcode": 0, "tests": []},
-        output="",
         began=0.0,
         seconds=1.0,
         isolation=frozenset({"network", "environment"}),

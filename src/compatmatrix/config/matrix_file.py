@@ -81,14 +81,13 @@ class Python(_Table, frozen=True, kw_only=True):
 
 
 class Limits(_Table, frozen=True, kw_only=True):
-    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output.
+    """Bounds of one cell: wall time, resident memory of all its processes.
 
     ``disk_gb`` bounds all that the engine keeps on disk: package cache, environments, lists, locks.
     """
 
     seconds: Positive = 180
     memory_mb: Positive = 4096
-    output_kb: Positive = 256
     disk_gb: float = 20
 
 

@@ -49,7 +49,6 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         exit_code: Negative for a signal.
         killed_for: The limit that it exceeded, `time` or `memory`.
-        output: The end of its standard output and error.
         began: When it was started, in seconds since the epoch.
         seconds: How long it ran.
         isolation: What it was isolated from.
@@ -61,7 +60,6 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     killed_for: str | None
     events: tuple[dict[str, Any], ...]
     report: dict[str, Any] | None
-    output: str
     began: float
     seconds: float
     isolation: frozenset[sandbox.Isolation] = frozenset()
@@ -154,24 +152,20 @@ def _run(config: Config, python: Path, place: _Sandbox, stop: Callable[[], bool]
             cwd=home,
             env=_environ(config, home),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert process.stdout is not None
-        tail = limits.OutputTail(process.stdout, config.limits.output_kb * 1024)
         try:
             killed_for = limits.wait(process, config.limits, started, stop)
         finally:
             limits.kill_tree(process)
-            tail.close()
         seconds = time.monotonic() - started
         return Raw(
             exit_code=process.returncode,
             killed_for=killed_for,
             events=_read_events(events),
             report=_read_report(report),
-            output=tail.text(),
             began=began,
             seconds=seconds,
             isolation=place.isolation,
@@ -184,7 +178,7 @@ def _run(config: Config, python: Path, place: _Sandbox, stop: Callable[[], bool]
         )
 
 
-# Output goes directly to the engine, which keeps the end of it: pytest would hold all of it in memory.
+# Output is not captured: pytest would hold all of it in memory.
 _PYTEST_OPTIONS = (
     *("-c", os.devnull, "-q", "--tb=no", "--capture=no", "--no-summary", "-p", "no:cacheprovider"),
     *("-p", "pytest_metadata.plugin", "-p", "pytest_jsonreport.plugin", "--json-report"),

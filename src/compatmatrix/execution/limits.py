@@ -1,16 +1,14 @@
-"""Watches the process of a cell: limits of time and memory, the end of its output, and the kill of its process tree."""
+"""Watches the process of a cell: its limits of time and memory, and the kill of its process tree."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -87,26 +85,3 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
         with suppress(psutil.Error):
             member.kill()
     process.wait()
-
-
-class OutputTail:
-    """Drains a pipe in a thread and keeps the last bytes, so that a flood neither takes memory nor blocks the cell."""
-
-    def __init__(self, pipe: IO[bytes], limit: int) -> None:
-        self._pipe, self._limit, self._content = pipe, limit, bytearray()
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def _drain(self) -> None:
-        with suppress(OSError, ValueError):
-            while block := os.read(self._pipe.fileno(), 65536):
-                self._content += block
-                del self._content[: -self._limit]
-
-    def close(self) -> None:
-        # A process that left the group may hold the pipe open forever; its output does not matter.
-        self._thread.join(GRACE_SECONDS)
-        self._pipe.close()
-
-    def text(self) -> str:
-        return bytes(self._content).decode("utf-8", "replace")
