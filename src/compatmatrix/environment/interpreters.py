@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock as Mutex
 
@@ -43,8 +44,11 @@ class Interpreters:
 def _likely(python: str) -> Iterator[Path]:
     """Where version managers and distributions install X.Y; the newest patch release first."""
     for root in (Path(os.environ.get("PYENV_ROOT") or "~/.pyenv") / "versions", Path("~/.asdf/installs/python")):
-        paths = root.expanduser().glob(f"{python}.*")
-        patches = {int(patch): path for path in paths if (patch := path.name.removeprefix(f"{python}.")).isdigit()}
+        patches: dict[int, Path] = {}
+        with suppress(OSError):  # the folder may be another user's
+            for path in root.expanduser().glob(f"{python}.*"):
+                if (patch := path.name.removeprefix(f"{python}.")).isdigit():
+                    patches[int(patch)] = path
         for number in sorted(patches, reverse=True):
             yield patches[number] / "bin" / f"python{python}"
     for folder in ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"):
