@@ -50,14 +50,12 @@ class Tried:
     """Runs a script as a cell would be run."""
 
     def __init__(self, folder: Path, apart: frozenset[Isolation]) -> None:
-        self.environment, self.scratch, self.layer = (folder / name for name in ("environment", "scratch", "layer"))
-        self._apart = apart
-        for made in (self.environment, self.scratch, self.layer):
-            made.mkdir(exist_ok=True)
+        self._sandbox = sandbox.create(folder, folder / "environment", apart)
+        self.environment, self.scratch, self.layer = folder / "environment", self._sandbox.scratch, self._sandbox.layer
+        self.environment.mkdir()
 
     def command(self, script: str) -> list[str | Path]:
-        command = [sys.executable, "-I", "-S", "-c", script]
-        return sandbox.command_line(command, self._apart, self.environment, self.scratch, self.layer)
+        return self._sandbox.command_line(sys.executable, "-I", "-S", "-c", script)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

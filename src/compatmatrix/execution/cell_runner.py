@@ -24,6 +24,7 @@ from compatmatrix.core.model import Cell, InfrastructureError, Probe
 from compatmatrix.environment import file_changes
 from compatmatrix.execution import limits, sandbox
 from compatmatrix.execution.in_cell import run_probes, tamper_check
+from compatmatrix.execution.sandbox import Sandbox
 
 REPORT_BYTES = 8_000_000
 
@@ -83,26 +84,6 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
         return sources if isinstance(sources, list) else []
 
 
-class _Sandbox(msgspec.Struct, frozen=True):
-    """Where a command runs, and what it is isolated from."""
-
-    isolation: frozenset[sandbox.Isolation]
-    environment: Path
-    scratch: Path
-    layer: Path
-
-    def command_line(self, *command: str | Path) -> list[str | Path]:
-        return sandbox.command_line(command, self.isolation, self.environment, self.scratch, self.layer)
-
-
-def _sandbox(python: Path, parent: Path) -> _Sandbox:
-    """A sandbox for an environment's interpreter, with new folders below ``parent``."""
-    scratch, layer = parent / "scratch", parent / "layer"
-    for folder in (scratch, layer, scratch / "home"):
-        folder.mkdir(parents=True)
-    return _Sandbox(sandbox.available(python.parents[2]), python.parents[1], scratch, layer)
-
-
 def run(
     config: Config,
     cell: Cell,
@@ -125,7 +106,9 @@ def run(
         # Beside the environment: on the same file system, and below a folder that the next run clears.
         root = python.parents[2]
         with untrusted_files.temporary(root, SCRATCH_PREFIX) as parent:
-            place = _sandbox(python, parent)
+            isolation = sandbox.available(root)
+            place = sandbox.create(parent, python.parents[1], isolation)
+            (place.scratch / "home").mkdir()
             shutil.copytree(folder, place.scratch / "probes", ignore=shutil.ignore_patterns("__pycache__"))
             for file in (run_probes.__file__, tamper_check.__file__):
                 shutil.copy(file, place.scratch)
@@ -134,13 +117,13 @@ def run(
             raw = _run(config, python, place, stop)
             _check_disk(root)
             if not raw.events:
-                _check_start(python, _sandbox(python, parent / "bare"))
+                _check_start(python, sandbox.create(parent / "bare", place.environment, isolation))
             return raw
     except OSError as error:
         raise InfrastructureError(f"the cell could not be run: {error}") from None
 
 
-def _run(config: Config, python: Path, place: _Sandbox, stop: Callable[[], bool]) -> Raw:
+def _run(config: Config, python: Path, place: Sandbox, stop: Callable[[], bool]) -> Raw:
     scratch, home = place.scratch, place.scratch / "home"
     before = None if "environment" in place.isolation else file_changes.snapshot(place.environment)
     script = ("-I", "-B", "-X", "utf8", scratch / "run_probes.py", scratch / "task.json")
@@ -223,7 +206,7 @@ def _check_disk(folder: Path) -> None:
         ) from None
 
 
-def _check_start(python: Path, place: _Sandbox) -> None:
+def _check_start(python: Path, place: Sandbox) -> None:
     """Raises InfrastructureError if Python does not start, even without anything that is installed."""
     # What the script in the cell imports of the standard library; no `site`, which runs code of installed packages.
     script = "import importlib.metadata, json, linecache, re, traceback"

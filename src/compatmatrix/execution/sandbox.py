@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from compatmatrix.core import processes
 
@@ -46,36 +47,51 @@ def _works(root: Path, isolation: frozenset[Isolation]) -> bool:
         with tempfile.TemporaryDirectory(dir=root, prefix="trial-", ignore_cleanup_errors=True) as folder:
             if "environment" in isolation and any(separator in folder for separator in ":,\\"):
                 return False  # the mount options of an overlay cannot hold such a path
-            environment, scratch, layer = (Path(folder) / name for name in ("environment", "scratch", "layer"))
-            for place in (environment, scratch, layer):
-                place.mkdir()
-            script = f"open({str(environment / 'written')!r}, 'w').close()"
-            python = [sys.executable, "-I", "-S", "-c", script]
-            trial = subprocess.run(
-                command_line(python, isolation, environment, scratch, layer),
+            trial = create(Path(folder), Path(folder) / "environment", isolation)
+            trial.environment.mkdir()
+            written = trial.environment / "written"
+            process = subprocess.run(
+                trial.command_line(sys.executable, "-I", "-S", "-c", f"open({str(written)!r}, 'w').close()"),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=TRIAL_SECONDS,
-                cwd=scratch,
+                cwd=trial.scratch,
             )
-            overlaid = not (environment / "written").exists()
-            return trial.returncode == 0 and overlaid == ("environment" in isolation)
+            return process.returncode == 0 and written.exists() == ("environment" not in isolation)
     except (OSError, subprocess.SubprocessError):
         return False
 
 
-def command_line(
-    command: Sequence[str | Path], isolation: frozenset[Isolation], environment: Path, scratch: Path, layer: Path
-) -> list[str | Path]:
-    """The command line that runs a command in the sandbox, and kills it when the thread that starts it ends.
+class Sandbox(msgspec.Struct, frozen=True):
+    """Where a command runs, and what it is isolated from.
 
-    Args:
-        command: Absolute path of a program, and its arguments.
+    Attributes:
         isolation: What `available` returned.
-        environment: The command's environment.
-        scratch: The folder that the command may write to.
-        layer: An empty folder. What the command changes in the environment is stored in ``changes`` there.
+        environment: The environment that the command uses.
+        scratch: The folder that it may write to.
+        layer: A folder that it cannot reach; what it changes in the environment is stored in ``changes`` there.
     """
-    if not processes.LINUX:
-        return list(command)
-    return processes.launched(command, ",".join(sorted(isolation)), environment, scratch, layer)
+
+    isolation: frozenset[Isolation]
+    environment: Path
+    scratch: Path
+    layer: Path
+
+    def command_line(self, *command: str | Path) -> list[str | Path]:
+        """The command line that runs a command here, and kills it when the thread that starts it ends.
+
+        Args:
+            command: The absolute path of a program, and its arguments.
+        """
+        if not processes.LINUX:
+            return list(command)
+        isolation = ",".join(sorted(self.isolation))
+        return processes.launched(command, isolation, self.environment, self.scratch, self.layer)
+
+
+def create(parent: Path, environment: Path, isolation: frozenset[Isolation]) -> Sandbox:
+    """A sandbox for an environment, with its scratch folder and layer below ``parent``. Raises OSError."""
+    scratch, layer = parent / "scratch", parent / "layer"
+    for folder in (scratch, layer):
+        folder.mkdir(parents=True)
+    return Sandbox(isolation, environment, scratch, layer)
