@@ -99,11 +99,6 @@ def test_a_list_of_files_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
     assert found == ("elsewhere", f"{place}/x-1.dist-info/RECORD", f"{place}/x.py")
 
 
-@pytest.fixture
-def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_available", lambda root: frozenset())
-
-
 def test_a_file_that_another_environment_was_given_meanwhile_is_as_it_was(
     ready: Callable[[str], Ready], tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from textwrap import dedent
@@ -23,13 +22,6 @@ from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask
 from test_untrusted import soon
-
-Make = Callable[[str], Ready]
-
-
-@pytest.fixture
-def works(ready: Make) -> Ready:
-    return ready("works")
 
 
 def told(folder: Path, works: Ready, body: str) -> object:

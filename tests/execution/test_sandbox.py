@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,7 +19,6 @@ from compatmatrix.execution import sandbox
 from compatmatrix.execution.sandbox import Isolation
 from ground import Ready, ask
 
-Make = Callable[[str], Ready]
 NOTHING: frozenset[Isolation] = frozenset()
 
 pytestmark = pytest.mark.skipif(not processes.LINUX, reason="only Linux has the means")
@@ -279,11 +277,6 @@ def test_a_path_that_cannot_be_a_layer_costs_that_ability_alone(tmp_path: Path, 
     odd = tmp_path / "with:colon"
     odd.mkdir()
     assert sandbox.available(odd) == apart - {"environment"}
-
-
-@pytest.fixture
-def works(ready: Make) -> Iterator[Ready]:
-    yield ready("works")
 
 
 def test_a_cell_runs_without_network_and_says_so(tmp_path: Path, works: Ready, apart: frozenset[Isolation]) -> None:

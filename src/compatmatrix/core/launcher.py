@@ -47,28 +47,29 @@ def main() -> int:
     if isolation == "exec":
         _execute(command)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the dump of a crash would be as large as its memory
-    if "network" not in isolation:
-        _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        child = os.fork()
-        if child == 0:
-            _be_cell(command)
-        signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
-        status = _wait(child)
-        _kill_descendants()
-        return _end_as(status)
+    namespaces = "network" in isolation
     try:
-        _unshare()
+        if namespaces:
+            _unshare()
+        else:
+            _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except OSError as error:
         return _refuse(error)
     reader, writer = os.pipe()
-    first = os.fork()
-    if first == 0:
+    child = os.fork()
+    if child == 0 and namespaces:
         _be_init(isolation, environment, scratch, layer, command, writer)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
+    elif child == 0:
+        _be_cell(command)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     os.close(writer)
-    _wait(first)  # returns when the last process of the namespace is gone
-    status_bytes = os.read(reader, 8)
-    return _end_as(int.from_bytes(status_bytes, "little") if status_bytes else signal.SIGKILL)
+    status = _wait(child)  # with a PID namespace: when its last process is gone
+    if namespaces:
+        content = os.read(reader, 8)
+        status = int.from_bytes(content, "little") if content else int(signal.SIGKILL)
+    else:
+        _kill_descendants()
+    return _end_as(status)
 
 
 def _be_init(isolation: str, environment: str, scratch: str, layer: str, command: list[str], writer: int) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compatmatrix.core.model import CellState, OutcomeState
 from ground import Ready, ask, question
-
-Make = Callable[[str], Ready]
 
 YARDSTICK = '''\
 import functools
@@ -56,11 +53,6 @@ def recipe():
 TEST = "from yardstick import Check, lands_at\n\n\n"
 CHECKS = "check.number(recipe(0.0), lands_at())"
 HELPERS = {"yardstick.py": YARDSTICK, "conftest.py": CONFTEST, "late.py": "def expected():\n    return 3.0\n"}
-
-
-@pytest.fixture
-def works(ready: Make) -> Ready:
-    return ready("works")
 
 
 def put(folder: Path, body: str, **more: str) -> Path:
