@@ -39,7 +39,7 @@ def told(text: str) -> Ledger:
         {**entry("failed", raised), "user_properties": properties},
         {**entry("passed"), "nodeid": "test_value.py::test_held", "user_properties": properties},
     ]
-    left = raw(*tests, events=(*started, {"event": "done", "oddities": [said]}), changed=(said,), output=said)
+    left = raw(*tests, events=(*started, {"event": "done", "tampering": [said]}), changed=(said,))
     ran = interpretation.interpret(left, [HELD, STANDALONE])
     failed = interpretation.interpret(
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]

@@ -79,14 +79,13 @@ class Python(_Table, frozen=True, kw_only=True):
 
 
 class Limits(_Table, frozen=True, kw_only=True):
-    """Limits of a cell: wall time, resident memory of all its processes, stored output.
+    """Limits of a cell: wall time in seconds, resident memory of all its processes in MB.
 
     ``disk_gb`` limits the engine's cache: packages, environments, lists, locks.
     """
 
     seconds: Positive = 180
     memory_mb: Positive = 4096
-    output_kb: Positive = 256
     disk_gb: float = 20
 
 

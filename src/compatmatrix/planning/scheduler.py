@@ -208,7 +208,7 @@ class Run:
         self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, put)
         early = ended_early(raw, reading)
-        if raw.changed and "environment" not in raw.apart:
+        if raw.changed and "environment" not in raw.isolation:
             # What the cell did to its environment it did to the one that the next cell would get.
             workspace.distrust(job.cell)
         elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
@@ -217,7 +217,7 @@ class Run:
         if early and not self._confirmed(job, early):
             return None
         record = self._made(job, reading)
-        return msgspec.structs.replace(record, network="network" not in raw.apart), reading.evidence
+        return msgspec.structs.replace(record, network="network" not in raw.isolation), reading.evidence
 
     def _confirmed(self, job: Job, early: str) -> bool:
         """Whether the job's cell has ended early before, at the same: twice, and the second time alone, is its own doing.

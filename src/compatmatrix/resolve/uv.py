@@ -68,7 +68,8 @@ def run(
         Refused: uv ended with exit code 1.
         InfrastructureError: it could not be run, did not end in time, or ended with another exit code.
     """
-    command = processes.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
+    options = ("--no-config", "--no-progress", "--color", "never")
+    command = processes.die_with_parent([binary(), *map(str, arguments), *options])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     clean.setdefault("UV_CONCURRENT_DOWNLOADS", str(connections))

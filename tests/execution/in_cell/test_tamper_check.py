@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compatmatrix.core.model import CellState, OutcomeState
 from ground import Ready, ask, question
-
-Make = Callable[[str], Ready]
 
 YARDSTICK = '''\
 import functools
@@ -58,11 +55,6 @@ CHECKS = "check.number(recipe(0.0), lands_at())"
 HELPERS = {"yardstick.py": YARDSTICK, "conftest.py": CONFTEST, "late.py": "def expected():\n    return 3.0\n"}
 
 
-@pytest.fixture
-def works(ready: Make) -> Ready:
-    return ready("works")
-
-
 def put(folder: Path, body: str, **more: str) -> Path:
     """A probe `it` with a yardstick of its own: the body, then a check that fails in an honest cell."""
     text = TEST + question("it", f"{body}\n{CHECKS}").replace("(check)", "(check, recipe)")
@@ -95,7 +87,7 @@ REPLACED = {
         "import pytest_jsonreport.serialize as it\nit.make_teststage = lambda *found: {'outcome': 'passed'}"
     ),
     "__main__.Describer.__call__": "import __main__\n__main__.Describer.__call__ = lambda self, error: None",
-    "tamper_check.TamperCheck.at_the_end": "import tamper_check\ntamper_check.TamperCheck.at_the_end = lambda self: None",
+    "tamper_check.TamperCheck.check_at_end": "import tamper_check\ntamper_check.TamperCheck.check_at_end = lambda self: None",
 }
 """What is replaced -> how; what follows the name only tells one way from another."""
 

@@ -101,11 +101,6 @@ def test_a_list_of_files_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
     assert found == ("elsewhere", f"{place}/x-1.dist-info/RECORD", f"{place}/x.py")
 
 
-@pytest.fixture
-def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_abilities", lambda root: frozenset())
-
-
 def test_a_file_that_another_environment_was_given_meanwhile_is_as_it_was(
     ready: Callable[[str], Ready], tmp_path: Path
 ) -> None:
@@ -133,8 +128,8 @@ def test_what_a_cell_leaves_misleads_nobody(
 ) -> None:
     """It writes into its environment, a companion, HOME, the working and the temporary folder."""
     if not kept_apart:
-        monkeypatch.setattr(sandbox, "_abilities", lambda root: frozenset())
-    elif "environment" not in sandbox.abilities(tmp_path):
+        monkeypatch.setattr(sandbox, "_available", lambda root: frozenset())
+    elif "environment" not in sandbox.available(tmp_path):
         pytest.skip("this system has no layers to offer")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     world.fill(index, world.COMPANIONS, world.HELPERS)

@@ -15,11 +15,6 @@ from ground import Ready, ask
 Make = Callable[[str], Ready]
 
 
-@pytest.fixture
-def works(ready: Make) -> Ready:
-    return ready("works")
-
-
 def with_lock(ready: Ready, lock: tuple[Pin, ...]) -> Ready:
     cell: Cell = msgspec.structs.replace(ready.cell, lock=lock)
     return Ready(ready.project, cell, ready.python)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,12 +16,11 @@ import pytest
 from compatmatrix.core import launcher
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.execution import sandbox
-from compatmatrix.execution.sandbox import Ability
+from compatmatrix.execution.sandbox import Isolation
 from ground import Ready, ask
 from platforms import NEEDS_SANDBOX, skip_module_without
 
-Make = Callable[[str], Ready]
-NOTHING: frozenset[Ability] = frozenset()
+NOTHING: frozenset[Isolation] = frozenset()
 
 skip_module_without(NEEDS_SANDBOX)
 
@@ -33,32 +31,30 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def apart(root: Path) -> frozenset[Ability]:
+def apart(root: Path) -> frozenset[Isolation]:
     """All that there is, or no test of it."""
-    found = sandbox.abilities(root)
-    if found != frozenset(sandbox.EVERYTHING):
-        pytest.skip(f"this system allows {sorted(found) or 'nothing'} of {sandbox.EVERYTHING}")
+    found = sandbox.available(root)
+    if found != frozenset(sandbox.ALL):
+        pytest.skip(f"this system allows {sorted(found) or 'nothing'} of {sandbox.ALL}")
     return found
 
 
 @pytest.fixture
 def open_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that allows nothing of it."""
-    monkeypatch.setattr(sandbox, "_abilities", lambda root: NOTHING)
+    monkeypatch.setattr(sandbox, "_available", lambda root: NOTHING)
 
 
 class Tried:
     """Runs a script as a cell would be run."""
 
-    def __init__(self, folder: Path, apart: frozenset[Ability]) -> None:
-        self.environment, self.scratch, self.layer = (folder / name for name in ("environment", "scratch", "layer"))
-        self._apart = apart
-        for made in (self.environment, self.scratch, self.layer):
-            made.mkdir(exist_ok=True)
+    def __init__(self, folder: Path, apart: frozenset[Isolation]) -> None:
+        self._sandbox = sandbox.create(folder, folder / "environment", apart)
+        self.environment, self.scratch, self.layer = folder / "environment", self._sandbox.scratch, self._sandbox.layer
+        self.environment.mkdir()
 
     def command(self, script: str) -> list[str | Path]:
-        command = [sys.executable, "-I", "-S", "-c", script]
-        return sandbox.minded(command, self._apart, self.environment, self.scratch, self.layer)
+        return self._sandbox.command_line(sys.executable, "-I", "-S", "-c", script)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -72,7 +68,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Tried:
 
 
 @pytest.fixture
-def tried(tmp_path: Path, apart: frozenset[Ability]) -> Tried:
+def tried(tmp_path: Path, apart: frozenset[Isolation]) -> Tried:
     return Tried(tmp_path, apart)
 
 
@@ -246,7 +242,7 @@ def test_all_ends_when_the_engine_is_killed(either: Tried, tmp_path: Path) -> No
     script = (
         "import subprocess, sys, os, json\n"
         f"command = json.loads({json.dumps(list(map(str, either.command(_DAEMON.format(mark=mark) + 'time.sleep(600)'))))!r})\n"
-        "task = json.loads(command[4]); task['parent'] = os.getpid(); command[4] = json.dumps(task)\n"
+        "command[4] = str(os.getpid())\n"
         "subprocess.Popen(command, start_new_session=True).wait()"
     )
     engine = subprocess.Popen([sys.executable, "-c", script], cwd=either.scratch)
@@ -260,7 +256,7 @@ def test_a_command_that_is_tied_dies_with_the_engine(tmp_path: Path) -> None:
     mark = f"tied-{tmp_path.name}-{os.getpid()}"
     script = (
         "import subprocess, sys\nfrom compatmatrix.core import processes\n"
-        f"subprocess.run(processes.tied([sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}]))"
+        f"subprocess.run(processes.die_with_parent([sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}]))"
     )
     engine = subprocess.Popen([sys.executable, "-c", script])
     there(mark)
@@ -269,29 +265,24 @@ def test_a_command_that_is_tied_dies_with_the_engine(tmp_path: Path) -> None:
     assert gone(mark)
 
 
-def test_what_is_not_to_be_had_is_refused_and_starts_nothing(tmp_path: Path, apart: frozenset[Ability]) -> None:
+def test_what_is_not_to_be_had_is_refused_and_starts_nothing(tmp_path: Path, apart: frozenset[Isolation]) -> None:
     tried = Tried(tmp_path, apart)
     tried.environment.rmdir()
     done = tried.run(f"open({str(tried.scratch / 'ran')!r}, 'w')")
     assert done.returncode == launcher.REFUSED
-    assert "could not be set apart" in done.stderr
+    assert "could not be isolated" in done.stderr
     assert not (tried.scratch / "ran").exists()
 
 
-def test_a_path_that_cannot_be_a_layer_costs_that_ability_alone(tmp_path: Path, apart: frozenset[Ability]) -> None:
+def test_a_path_that_cannot_be_a_layer_costs_that_ability_alone(tmp_path: Path, apart: frozenset[Isolation]) -> None:
     odd = tmp_path / "with:colon"
     odd.mkdir()
-    assert sandbox.abilities(odd) == apart - {"environment"}
+    assert sandbox.available(odd) == apart - {"environment"}
 
 
-@pytest.fixture
-def works(ready: Make) -> Iterator[Ready]:
-    yield ready("works")
-
-
-def test_a_cell_runs_without_network_and_says_so(tmp_path: Path, works: Ready, apart: frozenset[Ability]) -> None:
+def test_a_cell_runs_without_network_and_says_so(tmp_path: Path, works: Ready, apart: frozenset[Isolation]) -> None:
     raw = works.run(ask(tmp_path, "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=5)"))
-    assert raw.apart == apart
+    assert raw.isolation == apart
     assert raw.report is not None
     assert raw.report["tests"][0]["metadata"]["call"]["message"] == "[Errno 101] Network is unreachable"
 
@@ -300,4 +291,4 @@ def test_a_cell_runs_without_network_and_says_so(tmp_path: Path, works: Ready, a
 def test_where_the_system_allows_nothing_a_cell_runs_all_the_same_and_says_so(tmp_path: Path, works: Ready) -> None:
     folder = ask(tmp_path, "check(subject_api.expected(), subject_api.expected())")
     assert works.read(folder).outcomes["it"].state is OutcomeState.SUPPORTED
-    assert works.run(folder).apart == NOTHING
+    assert works.run(folder).isolation == NOTHING

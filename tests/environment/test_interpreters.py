@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,16 @@ def test_a_version_managers_folder_is_searched_newest_patch_first(
         (tmp_path / "versions" / version).mkdir(parents=True)
     found = [path.relative_to(tmp_path).parts[1] for path in room._likely("3.11") if tmp_path in path.parents]
     assert found == ["3.11.10", "3.11.9"]
+
+
+def test_defect_another_users_folder_of_interpreters_ended_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, pattern: str) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    assert Path("/usr/bin/python3.11") in room._likely("3.11")
 
 
 def test_a_cache_that_cannot_be_written_hinders_nothing(tmp_path: Path) -> None:
