@@ -9,9 +9,9 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState
 from compatmatrix.results import interpretation
 from compatmatrix.results.ledger import Ledger
+from hostile import HOSTILE
 from made import HELD, STANDALONE, record, release
 from test_interpret import entry, raw
-from test_plain import HOSTILE
 
 MARK = "zqx"
 """Stands at both ends of what a release says, to find it again."""

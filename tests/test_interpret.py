@@ -14,8 +14,8 @@ from compatmatrix.core.model import CellState, InfrastructureError, Outcome, Out
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST, Raw
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
+from hostile import HOSTILE, invisible
 from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
-from test_plain import HOSTILE, invisible
 
 STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
 DONE = {"event": "done"}

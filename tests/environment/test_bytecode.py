@@ -15,6 +15,7 @@ from compatmatrix.environment.bytecode import MOST_NAMES, ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from ground import THIS, Project, Ready, ask
+from platforms import NEEDS_POSIX_FILES
 
 BASE = Path(sys.executable)
 
@@ -96,6 +97,7 @@ def test_a_damaged_store_is_not_believed(byte_code: ByteCode, environment: Path,
     assert made.read_bytes() == whole
 
 
+@NEEDS_POSIX_FILES
 def test_names_lead_nowhere_else_and_bad_sources_cost_nothing(
     byte_code: ByteCode, environment: Path, tmp_path: Path
 ) -> None:

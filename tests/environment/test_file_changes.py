@@ -15,10 +15,11 @@ from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.execution import sandbox
 from ground import Project, Ready, ask
+from hostile import soon
 from packages import world
 from packages.hostile import LITTER
 from packages.index import LocalIndex
-from test_untrusted import soon
+from platforms import NEEDS_POSIX_FILES
 
 
 def site_packages(python: Path) -> Path:
@@ -44,6 +45,7 @@ def test_what_is_new_changed_or_gone_is_a_difference(tmp_path: Path) -> None:
     assert file_changes.differences(before, tmp_path) == ("package/changed.py", "package/gone.py", "package/new.py")
 
 
+@NEEDS_POSIX_FILES
 def test_a_change_that_is_hidden_from_the_clock_is_one_all_the_same(tmp_path: Path) -> None:
     hidden = module(tmp_path / "package", "hidden")
     status, before = hidden.stat(), file_changes.snapshot(tmp_path)

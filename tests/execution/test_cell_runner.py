@@ -21,7 +21,8 @@ from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask
-from test_untrusted import soon
+from hostile import soon
+from platforms import NEEDS_SIGNALS
 
 
 def told(folder: Path, works: Ready, body: str) -> object:
@@ -122,8 +123,8 @@ def test_memory_is_bounded(tmp_path: Path, works: Ready) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ("import ctypes\nctypes.string_at(0)", "ended by SIGSEGV (in it)"),
-        ("import os\nos.abort()", "ended by SIGABRT (in it)"),
+        pytest.param("import ctypes\nctypes.string_at(0)", "ended by SIGSEGV (in it)", marks=NEEDS_SIGNALS),
+        pytest.param("import os\nos.abort()", "ended by SIGABRT (in it)", marks=NEEDS_SIGNALS),
         ("import os\nos._exit(0)", "ended without a complete report, exit code 0 (in it)"),
         ("import os\nos._exit(7)", "ended without a complete report, exit code 7 (in it)"),
     ],
@@ -134,6 +135,7 @@ def test_a_crash_is_a_crash_and_leaving_early_is_no_pass(tmp_path: Path, works: 
     assert reading.outcomes == {}
 
 
+@NEEDS_SIGNALS
 def test_a_process_that_kills_itself_may_have_been_killed_from_outside(tmp_path: Path, works: Ready) -> None:
     folder = ask(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     raw = works.run(folder)
@@ -150,6 +152,7 @@ def started_by(folder: Path, works: Ready, line: str) -> Ready:
     return Ready(works.project, works.cell, environment / works.python.relative_to(works.python.parents[1]))
 
 
+@NEEDS_SIGNALS
 @pytest.mark.parametrize(
     ("line", "ended"),
     [
@@ -171,12 +174,14 @@ def test_defect_a_release_that_ends_python_at_its_start_was_our_trouble(
     assert ended_early(raw, reading) == "at its start"
 
 
+@NEEDS_SIGNALS
 def test_a_release_that_hangs_at_pythons_start_is_a_timeout(tmp_path: Path, works: Ready) -> None:
     ready = started_by(tmp_path, works, "import os; os.remove('../events.jsonl'); os.mkfifo('../events.jsonl')")
     reading = interpret(ready.run(ask(tmp_path / "probes", "pass"), seconds=3), ())
     assert (reading.state, reading.detail) == (CellState.TIMEOUT, "no end within the time limit (at its start)")
 
 
+@NEEDS_SIGNALS
 def test_a_python_that_does_not_start_is_our_trouble(tmp_path: Path, works: Ready) -> None:
     ready = started_by(tmp_path, works, "")
     ready.python.unlink()

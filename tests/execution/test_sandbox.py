@@ -13,15 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compatmatrix.core import launcher, processes
+from compatmatrix.core import launcher
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.execution import sandbox
 from compatmatrix.execution.sandbox import Isolation
 from ground import Ready, ask
+from platforms import NEEDS_SANDBOX, skip_module_without
 
 NOTHING: frozenset[Isolation] = frozenset()
 
-pytestmark = pytest.mark.skipif(not processes.LINUX, reason="only Linux has the means")
+skip_module_without(NEEDS_SANDBOX)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,8 @@ def make(setting: Setting) -> Plan:
             f"--as-of: the index gives no upload times of {config.subject.name}, so nothing is known of that day"
         )
     wanted = requests.plan(config, projects, setting.probes, host_platform(config), selection)
-    if not wanted:
+    undated = requests.undated(config, projects, selection)
+    if not wanted and not undated:
         setting.say("nothing on the index matches what was asked for")
     rows = requests.subject_releases(config, projects, selection.as_of)
     known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in rows}))
@@ -64,10 +65,10 @@ def make(setting: Setting) -> Plan:
     listed = releases.releases(subject)
     return msgspec.structs.replace(
         _empty(setting),
-        wanted=todo.wanted,
+        wanted=todo.wanted + len(undated),
         jobs=todo.jobs,
         ready=todo.ready,
-        failed=todo.failed,
+        failed=(*undated, *todo.failed),
         listed=tuple(release.version for release in listed),
         # What a row shows of a release; the names of its files are no part of it.
         releases=tuple(msgspec.structs.replace(release, wheels=()) for release in rows),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,7 +24,8 @@ from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index.releases import TIMEOUT_SECONDS
 from compatmatrix.index.wheel_tags import fits
-from compatmatrix.resolve import uv
+from compatmatrix.resolve import uv, uv_errors
+from compatmatrix.resolve.uv_errors import BrokenWheel
 
 
 class InstallFailed(Exception):
@@ -109,7 +109,7 @@ class Workspace:
             # Usually all wheels are in uv's cache: then no request to the index is needed.
             uv.run([*arguments, "--offline"])
         except (uv.Refused, InfrastructureError):
-            _checked(arguments, lambda text: _as_listed(self._config, cell, text))
+            _checked(arguments, lambda broken: _as_listed(self._config, cell, broken))
 
     def _write_lock(self, cell: Cell, place: str) -> list[str | Path]:
         """Write the lock to files, and return uv's arguments for them. Raises OSError."""
@@ -156,44 +156,19 @@ class Workspace:
             untrusted_files.remove(self._root / place)
 
 
-# How uv says that a wheel itself is broken (as opposed to: not there, not reached, not the one that was locked).
-_BROKEN_WHEEL = (
-    "The wheel is invalid",
-    "malformed wheel",
-    "`RECORD` file is invalid",
-    "Failed to extract archive",
-    ".dist-info/METADATA`: No such file",
-    ".dist-info/WHEEL`: No such file",
-    ".dist-info/RECORD`: No such file",
-)
-_NOT_ITS_FAULT = (
-    "Hash mismatch",
-    "error sending request",
-    "No space left",
-    "Permission denied",
-    "Read-only file system",
-    "timed out",
-)
-
-
-def _checked(arguments: list[str | Path], as_listed: Callable[[str], bool] = lambda text: False) -> None:
+def _checked(arguments: list[str | Path], as_listed: Callable[[BrokenWheel], bool] = lambda broken: False) -> None:
     try:
         uv.run(arguments)
     except (uv.Refused, InfrastructureError) as failure:
-        text = str(failure)
-        broken = any(sign in text for sign in _BROKEN_WHEEL) and not any(sign in text for sign in _NOT_ITS_FAULT)
-        if broken and as_listed(text):
-            raise InstallFailed(_REASON.sub("", " ".join(text.split()))[:500]) from None
+        broken = uv_errors.broken_wheel(str(failure))
+        if broken and as_listed(broken):
+            raise InstallFailed(broken.reason) from None
         if isinstance(failure, InfrastructureError):
             raise
-        raise InfrastructureError(f"uv {arguments[0]} {arguments[1]} failed: {text[-1000:]}") from None
+        raise InfrastructureError(f"uv {arguments[0]} {arguments[1]} failed: {str(failure)[-1000:]}") from None
 
 
-_REASON = re.compile(r"^uv pip sync failed \(\d+\): |(?<=`)/[^`]*/(?=[^/`]+\.dist-info/)|(?<=`)/[^`]*/(?=[^/`]+`)")
-"""What a reason is read without: who says it, and the folder of this machine that a wheel was unpacked in."""
-
-
-def _as_listed(config: Config, cell: Cell, text: str) -> bool:
+def _as_listed(config: Config, cell: Cell, broken: BrokenWheel) -> bool:
     """Whether the wheel that uv names is, byte for byte, one that was locked, and lacks what uv misses in it.
 
     A download that ends early without a sign, or a package cache that is cleared at the wrong moment, looks to uv
@@ -202,8 +177,7 @@ def _as_listed(config: Config, cell: Cell, text: str) -> bool:
     import requests
     from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple
 
-    named = re.search(r"[`(]([\w.-]+)==", text)
-    pin = next((pin for pin in cell.lock if named and pin.name == canonicalize_name(named[1])), None)
+    pin = next((pin for pin in cell.lock if pin.name == broken.package), None)
     if pin is None:
         return False
     target = config.platform[cell.platform]
@@ -214,17 +188,14 @@ def _as_listed(config: Config, cell: Cell, text: str) -> bool:
             for package in packages:
                 if package.digests.get("sha256") in pin.sha256 and fits(package.filename, cell.python, target):
                     content = requests.get(package.url, timeout=TIMEOUT_SECONDS).content
-                    return hashlib.sha256(content).hexdigest() in pin.sha256 and not _holds_all(content, text)
+                    return hashlib.sha256(content).hexdigest() in pin.sha256 and not _holds(content, broken.missing)
         except (requests.RequestException, ValueError, OSError):
             continue
     return False
 
 
-def _holds_all(content: bytes, text: str) -> bool:
+def _holds(content: bytes, missing: str | None) -> bool:
     """Whether a wheel holds the file that uv did not find in it."""
-    missed = re.search(r"/([^/`]+\.dist-info/\w+)`: No such file", text)
-    if missed is None:
-        return False
     with suppress(zipfile.BadZipFile):
-        return missed[1] in zipfile.ZipFile(io.BytesIO(content)).namelist()
+        return missing in zipfile.ZipFile(io.BytesIO(content)).namelist()
     return False

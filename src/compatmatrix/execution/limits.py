@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from compatmatrix.config.matrix_file import Limits
+from compatmatrix.config.tables import Limits
 from compatmatrix.core import processes
 from compatmatrix.core.model import InfrastructureError
 
