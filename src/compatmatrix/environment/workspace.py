@@ -18,8 +18,9 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import untrusted_files
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
-from compatmatrix.core.model import Cell, InfrastructureError, Lock
+from compatmatrix.core.model import Cell, Lock
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index.releases import TIMEOUT_SECONDS
