@@ -148,6 +148,7 @@ class Run:
     def _work(self, number: int, queue: Queue) -> None:
         with claimed_folder(self._cache / "environments") as root:
             workspace = Workspace(self._config, root, self._interpreters, self._byte_code)
+            workspace.remove_leftovers()
             last: Job | None = None
             while not self._stop.is_set() and (job := queue.take(last)):
                 if last is None or group(last) != group(job):
