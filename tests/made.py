@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release, record_key
+from compatmatrix.execution.cell_runner import Raw
+from compatmatrix.results.interpretation import PHASES
 from compatmatrix.results.ledger import Ledger
 from ground import Project
 
@@ -133,3 +136,30 @@ def ledgers(draw: st.DrawFn, states: Sequence[CellState] = (CellState.RAN, CellS
         releases={listed.version: listed for listed in draw(st.lists(releases, max_size=3))},
         evidence={digest(text): text for text in texts},
     )
+
+
+STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
+DONE = {"event": "done"}
+
+
+def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> Raw:
+    """A cell that ended as it should, but for what is said."""
+    fields: dict[str, Any] = {
+        "exit_code": 0,
+        "killed_for": None,
+        "events": tuple(events),
+        "output": "",
+        "began": 0.0,
+        "seconds": 1.0,
+        **more,
+    }
+    return Raw(**{"report": {"exitcode": fields["exit_code"], "tests": list(tests)}, **fields})
+
+
+def entry(outcome: str, exception: dict[str, Any] | None = None, when: str = "call", **more: Any) -> dict[str, Any]:
+    """What pytest-json-report says of the headline's probe."""
+    phases = {name: {"outcome": "passed"} for name in PHASES}
+    if exception:
+        phases[when] = {"outcome": "skipped" if outcome == "skipped" else "failed"}
+        more["metadata"] = {when: exception}
+    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **phases, **more}

@@ -12,7 +12,7 @@ from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.ledger import Ledger, merge
-from compatmatrix.results.record_files import Damage
+from compatmatrix.results.records import Damage
 from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, record, release
 from test_shards import job, plan
 

@@ -185,7 +185,7 @@ def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
         made.stop()
         raise InfrastructureError("stopped before it was done")
 
-    monkeypatch.setattr(scheduler.execute, "run", hang)  # type: ignore[attr-defined]
+    monkeypatch.setattr(scheduler.cell_runner, "run", hang)  # type: ignore[attr-defined]
     results = made.go([job(works), job(works, "held")], 1)
     assert [(result.record, result.trouble) for result in results] == [
         (None, "the run was stopped before it was done")
@@ -204,7 +204,7 @@ class Broken:
     def put(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have them in the place of those that there are."""
         monkeypatch.setattr(scheduler, "Workspace", lambda *arguments: self._or("clearing", self))
-        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.cell_runner, "run", self._run)  # type: ignore[attr-defined]
         monkeypatch.setattr(scheduler.ledgers, "append", lambda *arguments: self._or("recording"))  # type: ignore[attr-defined]
         monkeypatch.setattr(scheduler.disk, "keep_within", lambda *arguments: None)  # type: ignore[attr-defined]
 
@@ -348,7 +348,7 @@ class Endings:
         self._at_work = 0
         monkeypatch.setattr(Workspace, "bring_to", lambda workspace, cell: Path("environment/bin/python"))
         monkeypatch.setattr(Workspace, "discard", lambda workspace, python: self.discarded.append(python))
-        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.cell_runner, "run", self._run)  # type: ignore[attr-defined]
 
     def _run(self, config: Config, cell: Cell, *more: object) -> Raw:
         self._at_work += 1

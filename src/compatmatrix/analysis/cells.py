@@ -11,7 +11,8 @@ from packaging.version import Version
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import BISECTED, CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.core.pairings import BISECT
 from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders
 
@@ -37,7 +38,7 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     recorded: str
     source: Source | None = None
     network: bool | None = None
-    oddities: tuple[str, ...] = ()
+    tampering: tuple[str, ...] = ()
 
     def outcome(self, probe: str) -> Outcome:
         return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
@@ -48,7 +49,7 @@ def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellV
     grid = config.pairings.grid.companion if config.pairings.grid else None
     held: dict[str, set[str]] = defaultdict(set)
     for slot, record in holders(ledger.records.values(), grid).items():
-        if slot[2] != BISECTED:
+        if slot[2] != BISECT.name:
             held[record.cell].add(slot[2])
     grouped: dict[str, list[Record]] = defaultdict(list)
     for record in ledger.records.values():
@@ -89,7 +90,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         recorded=last.recorded[:10],
         source=last.source,
         network=last.network,
-        oddities=last.oddities,
+        tampering=last.tampering,
     )
 
 

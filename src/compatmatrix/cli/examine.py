@@ -14,7 +14,6 @@ from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.source_addresses import published
 from compatmatrix.core.encoding import digest, format_instant
 from compatmatrix.core.model import (
-    NIGHTLY,
     CellRequest,
     CellState,
     InfrastructureError,
@@ -24,6 +23,7 @@ from compatmatrix.core.model import (
     Source,
     record_key,
 )
+from compatmatrix.core.pairings import NIGHTLY
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
 from compatmatrix.index.releases import Projects
@@ -82,8 +82,8 @@ class Desk:
     def nightly(self, wish: CellRequest) -> CellRequest:
         """The same with the nightly builds of the companions that have some."""
         name, address = next(iter(self.config.watch.nightly.items()))
-        source = wish.source or Source(package=name, origin=published(address), reference=NIGHTLY)
-        return msgspec.structs.replace(wish, pairing=NIGHTLY, source=source, nightly=self.config.watch.nightly)
+        source = wish.source or Source(package=name, origin=published(address), reference=NIGHTLY.name)
+        return msgspec.structs.replace(wish, pairing=NIGHTLY.name, source=source, nightly=self.config.watch.nightly)
 
     def unbuildable(self, failure: Unbuildable, pairing: str) -> Record:
         """The record of a source of which no wheel can be made: a fact, so it is not tried again."""

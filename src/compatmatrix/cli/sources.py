@@ -19,6 +19,7 @@ from compatmatrix.cli.examine import Desk, Failure
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config.source_addresses import Address, parse
 from compatmatrix.core.model import CellRequest, InfrastructureError, OutcomeState, Release, UserError
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable
@@ -53,7 +54,7 @@ def watch(setting: Setting) -> int:
 
 
 def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, against: bool) -> int:
-    if set(setting.selection.pairings) - {"newest"}:
+    if set(setting.selection.pairings) - {NEWEST.name}:
         raise UserError("--pairing: what is not released is examined with the newest companions")
     desk = Desk(setting)
     earlier = support.view(ledger.read(setting.records), setting.config, setting.probes)
@@ -64,13 +65,13 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
         try:
             built = desk.builder.address(address)
         except Unbuildable as failure:
-            desk.record(desk.unbuildable(failure, "newest"))
+            desk.record(desk.unbuildable(failure, NEWEST.name))
             looked_at.add(failure.source.row)
         except InfrastructureError as trouble:
             failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(trouble)))
         else:
-            wishes.append(desk.source_wish(built, "newest", setting.probes))
-    release = desk.release_wish(desk.newest, "newest", setting.probes)
+            wishes.append(desk.source_wish(built, NEWEST.name, setting.probes))
+    release = desk.release_wish(desk.newest, NEWEST.name, setting.probes)
     if nightly:
         wishes += [desk.nightly(wish) for wish in (*wishes, release)]
     # The release too: it is to be held against what its users get today, not what they got when it was last run.
@@ -95,7 +96,7 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
 
 
 def _against(setting: Setting, view: View, release: Release, row: CellView) -> Comparison | None:
-    before = view.cell("newest", release.version)
+    before = view.cell(NEWEST.name, release.version)
     if before is None:
         setting.say(f"{setting.config.subject.name} {release.version} has no answers to be held against")
         return None
@@ -127,7 +128,7 @@ def _backfill(setting: Setting) -> int:
         setting.say("the days that are still to come are left out")
     narrowed = setting.selection
     for day in days.dates(asked.as_of, last, asked.every):
-        setting.selection = msgspec.structs.replace(narrowed, as_of=day, pairings=narrowed.pairings or ("newest",))
+        setting.selection = msgspec.structs.replace(narrowed, as_of=day, pairings=narrowed.pairings or (NEWEST.name,))
         if not narrowed.only:
             newest = days.newest_of(Desk(setting).rows, day)
             if newest is None:

@@ -22,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.config import source_addresses
 from compatmatrix.config.toml_errors import explain, place
 from compatmatrix.core.model import Probe, UserError
+from compatmatrix.core.pairings import NAMES, NEWEST, RELEASE_DAY
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -70,7 +71,7 @@ class Grid(_Table, frozen=True, kw_only=True):
 class Pairings(_Table, frozen=True, kw_only=True):
     """Which pairings a run takes if none is asked for, and what the grid is made of."""
 
-    default: tuple[str, ...] = ("release-day", "newest")
+    default: tuple[str, ...] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
 
 
@@ -158,9 +159,6 @@ class Config(_Table, frozen=True, kw_only=True):
         for companion in self.companions:
             names += [companion.name, *companion.follows]
         return tuple(names)
-
-
-PAIRINGS = ("release-day", "newest", "oldest", "grid")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -256,8 +254,8 @@ def _check(path: Path, text: str, config: Config) -> None:
         if canonicalize_name(named) != canonicalize_name(companion.name):
             raise wrong(key, f"{companion.requirement!r} is not about {companion.name!r}")
     for pairing in config.pairings.default:
-        if pairing not in PAIRINGS:
-            raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}")
+        if pairing not in NAMES:
+            raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(NAMES)}")
     names = [companion.name for companion in config.companions]
     if grid and grid.companion not in names:
         raise wrong("pairings.grid.companion", f"{grid.companion!r} is no companion; there are {', '.join(names)}")

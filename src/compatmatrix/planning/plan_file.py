@@ -134,7 +134,7 @@ def accepted(plan: Plan, delivered: Ledger) -> Ledger:
         found = delivered.records.get(key)
         if found and found.recorded >= plan.planned:
             record = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
-            records[key] = msgspec.structs.replace(record, network=found.network, oddities=found.oddities)
+            records[key] = msgspec.structs.replace(record, network=found.network, tampering=found.tampering)
     evidence = {name: text for name, text in delivered.evidence.items() if digest(text) == name}
     return Ledger(records=records, evidence=evidence, damage=delivered.damage)
 

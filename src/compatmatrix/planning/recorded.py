@@ -16,14 +16,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from compatmatrix.config.matrix_file import Config
+from compatmatrix.core import pairings
 from compatmatrix.core.encoding import parse_instant
-from compatmatrix.core.model import BISECTED, Cell, CellRequest, CellState, InfrastructureError, Pin, Record
+from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Pin, Record
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders
-
-DRIFT_DAYS = 30
-"""How long a `newest` cell answers while only packages have moved that are neither subject nor companion."""
 
 Slot = tuple[str, ...]
 """What one record stands for at a time: platform, subject and pairing, of a grid's pair the companion's version too."""
@@ -47,8 +45,7 @@ class OnRecord:
                 self._answered[record.cell] |= record.probes.items()
 
     def slot(self, wish: CellRequest) -> Slot:
-        slot = (wish.platform, wish.subject, wish.pairing)
-        return (*slot, wish.companions.get(self._grid, "")) if wish.pairing == "grid" and self._grid else slot
+        return pairings.slot(wish.platform, wish.subject, wish.pairing, wish.companions, self._grid)
 
     def current(self, wish: CellRequest) -> Record | None:
         """The record that stands for the wish."""
@@ -88,7 +85,7 @@ class OnRecord:
 
     def _explicit(self, wish: CellRequest) -> Record | None:
         """The record of explicit or lowest versions; one bisection's label says nothing of the companion's version."""
-        if self._fresh or not (wish.companions or wish.lowest) or wish.pairing == BISECTED:
+        if self._fresh or not (wish.companions or wish.lowest) or pairings.named(wish.pairing).asked_again:
             return None
         return self.current(wish)
 
@@ -102,10 +99,11 @@ class OnRecord:
         same = record.python == resolved.python and dict(record.versions) == dict(resolved.versions)
         if self._fresh or not same:
             return False
-        if wish.pairing == "newest":
-            age = parse_instant(instant) - parse_instant(max(record.pairings["newest"]))
-            return timedelta() <= age < timedelta(days=DRIFT_DAYS)
-        return wish.pairing == "release-day" and self._meeting(wish, record) is not None
+        expires = pairings.named(wish.pairing).expires
+        if expires is None:
+            return self._meeting(wish, record) is not None
+        age = parse_instant(instant) - parse_instant(max(record.pairings[wish.pairing]))
+        return timedelta() <= age < expires
 
     def _meeting(self, wish: CellRequest, record: Record) -> Cell | None:
         """The record's cell, if it was run, holds released packages alone, and meets what is required today."""

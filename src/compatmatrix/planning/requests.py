@@ -8,7 +8,7 @@ its metadata admits, `grid` every release of one companion in turn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from packaging.requirements import Requirement
@@ -16,9 +16,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from compatmatrix.config.matrix_file import PAIRINGS, Companion, Config
+from compatmatrix.config.matrix_file import Companion, Config
+from compatmatrix.core import pairings
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import COMMIT_DAY, CellRequest, Probe, Release, UserError
+from compatmatrix.core.model import CellRequest, Probe, Release, UserError
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
 
@@ -61,10 +62,10 @@ def check_selection(config: Config, selection: Selection) -> None:
                 f"--only {text}: {requirement.name!r} is neither the subject nor a companion; there are {', '.join(config.named)}"
             )
     for pairing in selection.pairings:
-        if pairing not in PAIRINGS:
-            raise UserError(f"--pairing {pairing}: there is no such pairing; there are {', '.join(PAIRINGS)}")
-        if pairing == "grid" and config.pairings.grid is None:
-            raise UserError("--pairing grid: matrix.toml has no [pairings.grid] that says over which companion")
+        if pairing not in pairings.NAMES:
+            raise UserError(f"--pairing {pairing}: there is no such pairing; there are {', '.join(pairings.NAMES)}")
+        if pairings.named(pairing).explicit and config.pairings.grid is None:
+            raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.grid] that says over which companion")
 
 
 def plan(
@@ -85,7 +86,7 @@ def plan(
 def _explicit(config: Config, projects: Projects, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
     """The explicit companion versions of a pairing: none, or one of the grid after the other, newest first."""
     grid = config.pairings.grid
-    if pairing != "grid" or grid is None:
+    if not pairings.named(pairing).explicit or grid is None:
         yield {}
         return
     specifier = SpecifierSet(grid.releases)
@@ -111,11 +112,9 @@ def wish(
     as_of: datetime | None,
 ) -> CellRequest:
     """The cell that a pairing wants of one release, or of what is to count as one."""
-    bound = as_of
-    if pairing in ("release-day", COMMIT_DAY):
-        day_after = release.uploaded.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        bound = min(day_after, as_of) if as_of else day_after
-    lowest = tuple(companion.name for companion in config.companions if companion.oldest) if pairing == "oldest" else ()
+    rule = pairings.named(pairing)
+    bound = rule.bound(release.uploaded, as_of)
+    lowest = tuple(companion.name for companion in config.companions if companion.oldest and rule.lowest)
     requirements = [f"{config.subject.name}=={release.version}"]
     for companion in config.companions:
         if not lowest or companion.name in lowest:
@@ -123,9 +122,7 @@ def wish(
     requirements += [f"{name}=={version}" for name, version in config.tools.items()]
     pythons, refused = _pythons(config, projects, platform, release, pairing, explicit, bound)
     chosen = (
-        config.pairings.grid.probes
-        if pairing == "grid" and config.pairings.grid and config.pairings.grid.probes
-        else None
+        config.pairings.grid.probes if rule.explicit and config.pairings.grid and config.pairings.grid.probes else None
     )
     return CellRequest(
         subject=release.version,
@@ -160,7 +157,7 @@ def _pythons(
     mine = [python for python in config.python.versions if admits(release, python, target)]
     if not mine:
         return (), f"{needed}; matrix.toml lists Python {', '.join(config.python.versions)}"
-    if pairing == "oldest":
+    if pairings.named(pairing).lowest:
         return tuple(mine), None
     aims = {
         companion.name: list(_aims(projects, companion, explicit.get(companion.name), bound))

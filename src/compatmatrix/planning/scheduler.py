@@ -235,7 +235,7 @@ class Run:
 
     def _made(self, job: Job, reading: Reading) -> Record:
         record = job.record(self._instant, self._recorded, reading.state, reading.detail, reading.outcomes)
-        return msgspec.structs.replace(record, oddities=reading.oddities)
+        return msgspec.structs.replace(record, tampering=reading.tampering)
 
 
 class Queue:

@@ -12,6 +12,7 @@ import msgspec
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.core.pairings import GRID
 from compatmatrix.publish.labels import CELL_SIGNS
 
 WORKS, PARTLY, IMPORTS, NO_CONTROL = "●", "◐", "◌", "–"
@@ -62,7 +63,7 @@ def gridmap(view: View) -> GridMap | None:
     controls = tuple(sorted((probe for probe in view.probes if probe.control), key=lambda probe: probe.id != main))
     pairs: dict[str, dict[str, CellView]] = {}
     for cell in view.cells:
-        if "grid" in cell.pairings and companion in cell.versions:
+        if GRID.name in cell.pairings and companion in cell.versions:
             pairs.setdefault(cell.subject, {})[cell.versions[companion]] = cell
     if not pairs:
         return None

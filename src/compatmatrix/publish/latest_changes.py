@@ -11,9 +11,7 @@ from packaging.version import Version
 
 from compatmatrix.analysis.support import UNKNOWN, Change, View, changes
 from compatmatrix.core.model import Outcome, Probe
-
-RELEASE_DAY = "release-day"
-"""The pairing whose answer cannot move once it is known, so that a change under it is of its release's day."""
+from compatmatrix.core.pairings import RELEASE_DAY
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +103,7 @@ def _unknown_before(view: View, change: Change) -> tuple[str, ...]:
 def _dated(view: View, together: list[Change]) -> str:
     """The release's upload where that settles it, else the day on which the answer was recorded."""
     released = view.releases[_place(view, together[0].release)].released
-    if any(change.pairing == RELEASE_DAY for change in together):
+    if any(change.pairing == RELEASE_DAY.name for change in together):
         return released
     cells = [view.cell(change.pairing, change.release) for change in together]
     return max(released, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell is not None), released)

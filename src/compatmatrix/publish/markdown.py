@@ -11,6 +11,7 @@ from markupsafe import Markup
 from compatmatrix.analysis import recommend
 from compatmatrix.analysis.support import Change, View, changes
 from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.publish import labels
 from compatmatrix.publish.gridmap import MEANINGS, gridmap
 
@@ -39,7 +40,7 @@ def render(view: View, earlier: View | None) -> str:
             todo=to_do(view),
             grid_meanings=MEANINGS,
             # What is not released is examined with the newest companions, so it stands above the releases with theirs.
-            shows_sources="newest" if "newest" in view.pairings else view.pairings[-1],
+            shows_sources=NEWEST.name if NEWEST.name in view.pairings else view.pairings[-1],
             OutcomeState=OutcomeState,
             CellState=CellState,
         )

@@ -10,6 +10,7 @@ from compatmatrix.analysis.support import CellView, View
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.core.pairings import GRID
 from compatmatrix.publish import gridmap, labels
 
 KINDS: Mapping[str, tuple[str, str, str]] = {
@@ -108,7 +109,7 @@ def spans(row: Mapping[str, Pair], kinds: Sequence[str], columns: Sequence[str])
 
 
 def _rank(cell: CellView) -> tuple[bool, bool, str, str]:
-    return cell.state is CellState.RAN, "grid" in cell.pairings, cell.recorded, cell.id
+    return cell.state is CellState.RAN, GRID.name in cell.pairings, cell.recorded, cell.id
 
 
 def _pair(view: View, controls: Sequence[Probe], version: str, cell: CellView) -> Pair:
