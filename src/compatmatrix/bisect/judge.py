@@ -104,7 +104,7 @@ class CommitJudge(Judge):
         except Unbuildable as failure:
             self._desk.record(self._desk.unbuildable(failure, COMMIT_DAY.name))
             return
-        self._have_examined(self._desk.examine([self._desk.source_wish(built, COMMIT_DAY.name, self._put)]))
+        self._have_examined(self._desk.examine([self._desk.source_request(built, COMMIT_DAY.name, self._put)]))
 
     def _labels(self) -> tuple[str, ...]:
         return (COMMIT_DAY.name,)
@@ -124,8 +124,8 @@ class CompanionJudge(Judge):
         return about and record.source is None and self._label in record.pairings
 
     def _examine(self, item: str) -> None:
-        wish = self._desk.release_wish(self._subject, self._label, self._put, {self._companion: item})
-        self._have_examined(self._desk.examine([wish]))
+        request = self._desk.release_request(self._subject, self._label, self._put, {self._companion: item})
+        self._have_examined(self._desk.examine([request]))
 
     def _labels(self) -> tuple[str, ...]:
         return (self._label,)

@@ -84,7 +84,7 @@ class Display:
 def result_words(result: Result) -> str:
     """One line: the cell, its state, how many of each outcome."""
     if result.record is None:
-        return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.trouble, 200)}"
+        return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
     record = result.record
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
     told = " ".join(f"{SIGNS[state]}{count}" for state, count in counts.items() if count)

@@ -59,7 +59,7 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
     desk = Desk(setting)
     earlier = support.view(ledger.read(setting.records), setting.config, setting.probes)
     failed: list[Failure] = []
-    wishes: list[CellRequest] = []
+    requests: list[CellRequest] = []
     looked_at: set[str] = set()
     for address in addresses:
         try:
@@ -70,15 +70,15 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
         except InfrastructureError as trouble:
             failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(trouble)))
         else:
-            wishes.append(desk.source_wish(built, NEWEST.name, setting.probes))
-    release = desk.release_wish(desk.newest, NEWEST.name, setting.probes)
+            requests.append(desk.source_request(built, NEWEST.name, setting.probes))
+    release = desk.release_request(desk.newest, NEWEST.name, setting.probes)
     if nightly:
-        wishes += [desk.nightly(wish) for wish in (*wishes, release)]
+        requests += [desk.nightly(request) for request in (*requests, release)]
     # The release too: it is to be held against what its users get today, not what they got when it was last run.
-    failed += desk.examine([*wishes, *([release] if against else [])])
+    failed += desk.examine([*requests, *([release] if against else [])])
     now, _ = commands.write_reports(setting)
     view = support.view(now, setting.config, setting.probes)
-    looked_at |= {wish.subject for wish in wishes}
+    looked_at |= {request.subject for request in requests}
     rows = tuple(row for row in view.sources if row.subject in looked_at)
     terminal.print_sources(setting.console, view, rows)
     held = [found for row in rows if against and (found := _against(setting, view, desk.newest, row))]
@@ -140,7 +140,7 @@ def _backfill(setting: Setting) -> int:
         todo = plan.make(setting)
         ledger.append(setting.records, todo.facts)
         results = commands.run_jobs(setting, todo.jobs) if todo.jobs else []
-        failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
+        failed = [*todo.failed, *((result.job.title, result.error) for result in results if result.record is None)]
         for title, why in failed:
             setting.say(f"not examined: {title}: {why}")
             worst = UNEXAMINED

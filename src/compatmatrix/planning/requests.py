@@ -1,8 +1,6 @@
-"""Configuration + releases -> the cells that are wanted. Pure: no I/O, the same answer on every machine.
+"""Configuration + releases -> the cells that are requested. Pure: no I/O, the same result on every machine.
 
-A pairing is a rule that picks the companions of a subject release:
-`release-day` as of the end of the day (UTC) on which it was uploaded, `newest` as of now, `oldest` the lowest
-its metadata admits, `grid` every release of one companion in turn.
+What each pairing means is in `core/pairings.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from compatmatrix.config.matrix_file import Companion, Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.model import CellRequest, Probe, Release, UserError
+from compatmatrix.core.pairings import Pairing
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
 
@@ -32,7 +31,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime | None = None
 
     def admits(self, versions: Mapping[str, str]) -> bool:
-        """Whether all ``--only`` specifiers hold for the versions known; a package not known does not object."""
+        """Whether all ``--only`` specifiers hold for these versions; one about a package that is not among them does."""
         named = {canonicalize_name(name): version for name, version in versions.items()}
         for requirement in map(Requirement, self.only):
             version = named.get(canonicalize_name(requirement.name))
@@ -68,119 +67,113 @@ def check_selection(config: Config, selection: Selection) -> None:
             raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.grid] that says over which companion")
 
 
-def plan(
-    config: Config, projects: Projects, probes: Sequence[Probe], platform: str, selection: Selection
-) -> tuple[CellRequest, ...]:
-    """Every cell that is wanted, newest subject release first. Nothing is dropped: what no Python can hold is said in ``refused``."""
-    check_selection(config, selection)
-    wanted: list[CellRequest] = []
-    for release in reversed(subject_releases(config, projects, selection.as_of)):
-        if not selection.admits({config.subject.name: release.version}):
-            continue
-        for pairing in selection.pairings or config.pairings.default:
-            for explicit in _explicit(config, projects, pairing, selection):
-                wanted.append(wish(config, projects, probes, platform, release, pairing, explicit, selection.as_of))
-    return tuple(wanted)
+class Planner(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes requests of releases, from what the index lists as of an instant."""
 
+    config: Config
+    projects: Projects
+    probes: Sequence[Probe]
+    platform: str
+    as_of: datetime | None = None
 
-def _explicit(config: Config, projects: Projects, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
-    """The explicit companion versions of a pairing: none, or one of the grid after the other, newest first."""
-    grid = config.pairings.grid
-    if not pairings.named(pairing).explicit or grid is None:
-        yield {}
-        return
-    specifier = SpecifierSet(grid.releases)
-    for release in reversed(releases(projects[canonicalize_name(grid.companion)], selection.as_of)):
-        explicit = {grid.companion: release.version}
-        if (
-            release.wheels
-            and not release.prerelease
-            and specifier.contains(release.version)
-            and selection.admits(explicit)
-        ):
-            yield explicit
+    def requests(self, selection: Selection) -> tuple[CellRequest, ...]:
+        """A request for each selected cell, newest subject release first; ``refused`` says why no Python can hold it.
 
+        Raises:
+            UserError: The selection names what is neither a package nor a pairing of matrix.toml.
+        """
+        check_selection(self.config, selection)
+        return tuple(
+            self.request(release, pairing, explicit)
+            for release in reversed(subject_releases(self.config, self.projects, self.as_of))
+            if selection.admits({self.config.subject.name: release.version})
+            for pairing in selection.pairings or self.config.pairings.default
+            for explicit in self._explicit(pairing, selection)
+        )
 
-def wish(
-    config: Config,
-    projects: Projects,
-    probes: Sequence[Probe],
-    platform: str,
-    release: Release,
-    pairing: str,
-    explicit: Mapping[str, str],
-    as_of: datetime | None,
-) -> CellRequest:
-    """The cell that a pairing wants of one release, or of what is to count as one."""
-    rule = pairings.named(pairing)
-    bound = rule.bound(release.uploaded, as_of)
-    lowest = tuple(companion.name for companion in config.companions if companion.oldest and rule.lowest)
-    requirements = [f"{config.subject.name}=={release.version}"]
-    for companion in config.companions:
-        if not lowest or companion.name in lowest:
-            requirements.append(companion.pinned(explicit.get(companion.name)))
-    requirements += [f"{name}=={version}" for name, version in config.tools.items()]
-    pythons, refused = _pythons(config, projects, platform, release, pairing, explicit, bound)
-    chosen = (
-        config.pairings.grid.probes if rule.explicit and config.pairings.grid and config.pairings.grid.probes else None
-    )
-    return CellRequest(
-        subject=release.version,
-        pairing=pairing,
-        platform=platform,
-        pythons=pythons,
-        requirements=tuple(requirements),
-        bound=format_instant(bound) if bound else None,
-        companions=dict(explicit),
-        lowest=lowest,
-        probes={probe.id: probe.digest for probe in probes if chosen is None or probe.id in chosen},
-        refused=refused,
-    )
+    def request(self, release: Release, pairing: str, explicit: Mapping[str, str] = {}) -> CellRequest:
+        """A request for one release, or for what is to count as one.
 
-
-def _pythons(
-    config: Config,
-    projects: Projects,
-    platform: str,
-    release: Release,
-    pairing: str,
-    explicit: Mapping[str, str],
-    bound: datetime | None,
-) -> tuple[tuple[str, ...], str | None]:
-    """The candidate Pythons in order: those that the subject and every companion admit, then those that may do.
-
-    The second kind admits the subject and the explicit companion version; the resolver goes back to an older
-    release of the others there, where no Python holds the newest of all.
-    """
-    target = config.platform[platform]
-    needed = f"{config.subject.name} {release.version} needs {_needs(release)}"
-    mine = [python for python in config.python.versions if admits(release, python, target)]
-    if not mine:
-        return (), f"{needed}; matrix.toml lists Python {', '.join(config.python.versions)}"
-    if pairings.named(pairing).lowest:
-        return tuple(mine), None
-    aims = {
-        companion.name: list(_aims(projects, companion, explicit.get(companion.name), bound))
-        for companion in config.companions
-    }
-    required = [pair for name in explicit for pair in aims[name]]
-    possible = [python for python in mine if all(admits(other, python, target) for _, other in required)]
-    if not possible:
-        blocking = [
-            f"{name} {other.version} needs {_needs(other)}"
-            for name, other in required
-            if not any(admits(other, python, target) for python in mine)
+        Args:
+            release: The subject's.
+            pairing: The name of the rule that picks its companions.
+            explicit: Versions of companions, by name, that are taken instead.
+        """
+        config, rule = self.config, pairings.named(pairing)
+        bound = rule.bound(release.uploaded, self.as_of)
+        lowest = tuple(companion.name for companion in config.companions if companion.oldest and rule.lowest)
+        requirements = [f"{config.subject.name}=={release.version}"]
+        requirements += [
+            companion.pinned(explicit.get(companion.name))
+            for companion in config.companions
+            if not lowest or companion.name in lowest
         ]
-        return (), "; ".join([needed, *blocking])
-    everything = [other for pairs in aims.values() for _, other in pairs]
-    best = [python for python in possible if all(admits(other, python, target) for other in everything)]
-    return (*best, *(python for python in possible if python not in best)), None
+        requirements += [f"{name}=={version}" for name, version in config.tools.items()]
+        pythons, refused = self._pythons(release, rule, explicit, bound)
+        chosen = config.pairings.grid.probes if rule.explicit and config.pairings.grid else ()
+        return CellRequest(
+            subject=release.version,
+            pairing=pairing,
+            platform=self.platform,
+            pythons=pythons,
+            requirements=tuple(requirements),
+            bound=format_instant(bound) if bound else None,
+            companions=dict(explicit),
+            lowest=lowest,
+            probes={probe.id: probe.digest for probe in self.probes if not chosen or probe.id in chosen},
+            refused=refused,
+        )
+
+    def _explicit(self, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
+        """The explicit companion versions of a pairing: none, or one release of the grid after the other, newest first."""
+        grid = self.config.pairings.grid
+        if not pairings.named(pairing).explicit or grid is None:
+            yield {}
+            return
+        specifier = SpecifierSet(grid.releases)
+        for release in reversed(releases(self.projects[canonicalize_name(grid.companion)], self.as_of)):
+            explicit = {grid.companion: release.version}
+            usable = release.wheels and not release.prerelease and specifier.contains(release.version)
+            if usable and selection.admits(explicit):
+                yield explicit
+
+    def _pythons(
+        self, release: Release, rule: Pairing, explicit: Mapping[str, str], bound: datetime | None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """The candidate Pythons in order, and why there is none.
+
+        First those that the subject and every companion admit, then those that the subject and the explicit companion
+        admit: there the resolver may pick an older release of the others.
+        """
+        target, listed = self.config.platform[self.platform], self.config.python.versions
+        needed = f"{self.config.subject.name} {release.version} needs {_needs(release)}"
+        mine = tuple(python for python in listed if admits(release, python, target))
+        if not mine:
+            return (), f"{needed}; matrix.toml lists Python {', '.join(listed)}"
+        if rule.lowest:
+            return mine, None
+        aims = {
+            companion.name: list(_aims(self.projects, companion, explicit.get(companion.name), bound))
+            for companion in self.config.companions
+        }
+        required = [pair for name in explicit for pair in aims[name]]
+        possible = [python for python in mine if all(admits(other, python, target) for _, other in required)]
+        if not possible:
+            blocking = [
+                f"{name} {other.version} needs {_needs(other)}"
+                for name, other in required
+                if not any(admits(other, python, target) for python in mine)
+            ]
+            return (), "; ".join([needed, *blocking])
+        everything = [other for pairs in aims.values() for _, other in pairs]
+        best = [python for python in possible if all(admits(other, python, target) for other in everything)]
+        return (*best, *(python for python in possible if python not in best)), None
 
 
 def _aims(
     projects: Projects, companion: Companion, version: str | None, bound: datetime | None
 ) -> Iterator[tuple[str, Release]]:
-    """The release of the companion that the pairing aims at, and the newest of what follows it that is no newer."""
+    """The release of the companion that the resolver should pick, and the newest of its followers that is not newer."""
     listed = releases(projects[canonicalize_name(companion.name)], bound)
     candidates = (
         [release for release in listed if release.version == version]
