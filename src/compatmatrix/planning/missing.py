@@ -165,22 +165,20 @@ def _resolve(
     pinned = {slot(request): cell for request in requests if (cell := on_record.pinned(request))}
     kept = installable(options.config, pinned, options.cache)
     left = [request for request in requests if slot(request) not in kept]
-    resolved: list[tuple[CellRequest, Resolved]] = [
-        (request, kept[slot(request)]) for request in requests if slot(request) in kept
-    ]
-    resolved += zip(left, _resolve_all(options, left, progress), strict=True)
+    resolved = dict(zip(map(slot, left), _resolve_all(options, left, progress), strict=True))
     behind = {
         slot(request): cell
-        for request, outcome in resolved
-        if isinstance(outcome, Cell) and (cell := on_record.behind(request, outcome, options.instant))
+        for request in left
+        if isinstance(outcome := resolved[slot(request)], Cell)
+        and (cell := on_record.behind(request, outcome, options.instant))
     }
     kept |= installable(options.config, behind, options.cache)
-    for request, outcome in resolved:
-        recorded, current = kept.get(slot(request)), on_record.current(request)
-        if recorded and current:
-            yield request, recorded, max(current.pairings[request.pairing])
+    for request in requests:
+        current = on_record.current(request)
+        if current and slot(request) in kept:
+            yield request, kept[slot(request)], max(current.pairings[request.pairing])
         else:
-            yield request, outcome, ""
+            yield request, resolved[slot(request)], ""
 
 
 def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Callable[[int], None]) -> list[Resolved]:

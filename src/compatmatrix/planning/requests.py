@@ -5,7 +5,7 @@ What each pairing means is in `core/pairings.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -145,9 +145,14 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         First those that the subject and every companion admit, then those that the subject and the explicit companion
         admit: there the resolver may pick an older release of the others.
         """
-        target, listed = self.config.platform[self.platform], self.config.python.versions
+        listed = self.config.python.versions
+
+        def holding(candidates: Iterable[str], packages: Sequence[Release]) -> tuple[str, ...]:
+            target = self.config.platform[self.platform]
+            return tuple(python for python in candidates if all(admits(one, python, target) for one in packages))
+
+        mine = holding(listed, [release])
         needed = f"{self.config.subject.name} {release.version} needs {_needs(release)}"
-        mine = tuple(python for python in listed if admits(release, python, target))
         if not mine:
             return (), f"{needed}; matrix.toml lists Python {', '.join(listed)}"
         if rule.lowest:
@@ -157,17 +162,16 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             for companion in self.config.companions
         }
         required = [pair for name in explicit for pair in aims[name]]
-        possible = [python for python in mine if all(admits(other, python, target) for _, other in required)]
+        possible = holding(mine, [other for _, other in required])
         if not possible:
             blocking = [
                 f"{name} {other.version} needs {_needs(other)}"
                 for name, other in required
-                if not any(admits(other, python, target) for python in mine)
+                if not holding(mine, [other])
             ]
             return (), "; ".join([needed, *blocking])
-        everything = [other for pairs in aims.values() for _, other in pairs]
-        best = [python for python in possible if all(admits(other, python, target) for other in everything)]
-        return (*best, *(python for python in possible if python not in best)), None
+        best = holding(possible, [other for pairs in aims.values() for _, other in pairs])
+        return tuple(dict.fromkeys((*best, *possible))), None
 
 
 def _aims(
@@ -175,23 +179,14 @@ def _aims(
 ) -> Iterator[tuple[str, Release]]:
     """The release of the companion that the resolver should pick, and the newest of its followers that is not newer."""
     listed = releases(projects[canonicalize_name(companion.name)], bound)
-    candidates = (
-        [release for release in listed if release.version == version]
-        if version
-        else [release for release in listed if _stable(release)]
-    )
+    candidates = [one for one in listed if (one.version == version if version else _stable(one))]
     if not candidates:
         return
-    aim = candidates[-1]
-    yield companion.name, aim
+    yield companion.name, candidates[-1]
+    newest = Version(candidates[-1].version)
     for follower in companion.follows:
-        known = [
-            release
-            for release in releases(projects[canonicalize_name(follower)], None if version else bound)
-            if Version(release.version) <= Version(aim.version)
-        ]
-        if known:
-            yield follower, known[-1]
+        followers = releases(projects[canonicalize_name(follower)], None if version else bound)
+        yield from [(follower, one) for one in followers if Version(one.version) <= newest][-1:]
 
 
 def _stable(release: Release) -> bool:
