@@ -44,7 +44,7 @@ class Notes:
     def finished(self, worker: int, result: Result) -> None:
         self.results.append(result)
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         raise AssertionError(text)
 
 
@@ -200,7 +200,7 @@ class Broken:
     def finished(self, worker: int, result: Result) -> None:
         self._or("saying that it finished")
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         raise AssertionError(text)
 
     def _run(self, *arguments: object) -> Raw:

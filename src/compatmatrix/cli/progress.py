@@ -68,7 +68,7 @@ class Display:
                 target = self._live.console if self._live is not None else self._console
                 target.print(Text(f"[{self._done}/{self._total}] {result_words(result)}"), soft_wrap=True)
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word from the engine between cells."""
         target = self._live.console if self._live is not None else self._console
         target.print(Text(sanitize.line(text)), soft_wrap=True)

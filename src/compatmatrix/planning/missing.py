@@ -106,8 +106,8 @@ def find_missing(
 
     Args:
         options: See there.
-        requests: What is asked for.
-        known: What is on record.
+        requests: Those of the run.
+        known: All records.
         progress: Called with the number of requests that are resolved so far, from several threads.
     """
     on_record = OnRecord(options.config, known, options.fresh)

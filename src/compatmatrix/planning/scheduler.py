@@ -48,11 +48,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(Protocol):
-    """Is told of what happens, by several threads."""
+    """Shows the progress of a run; several threads call it."""
 
     def started(self, worker: int, job: Job) -> None: ...
     def finished(self, worker: int, result: Result) -> None: ...
-    def said(self, text: str) -> None: ...
+    def message(self, text: str) -> None: ...
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +166,7 @@ class Scheduler:
             try:
                 config = self._options.config
                 limit = int(config.limits.disk_gb * 1e9)
-                disk.keep_within(self._options.cache, limit, config.named[1:], self._progress.said)
+                disk.keep_within(self._options.cache, limit, config.named[1:], self._progress.message)
             finally:
                 self._clearing.release()
 

@@ -65,7 +65,7 @@ class RaisedError(msgspec.Struct, frozen=True):
 
 
 def parse(description: object) -> RaisedError:
-    """The exception that a cell describes; one without frames, which is nobody's, where the description is malformed."""
+    """The exception that a cell describes; one without type and frames where the description is malformed."""
     try:
         return msgspec.convert(description, RaisedError)
     except msgspec.ValidationError:

@@ -167,7 +167,7 @@ def _interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     if raw.exit_code < 0:
         return Reading(state=CellState.CRASHED, detail=f"{how} ({stage})")
     tests = _tests(raw) if "imported" in events and "done" in events and raw.exit_code in (0, 1) else None
-    # A session can end early without an error: by `pytest.exit(returncode=0)`, or because it was asked to stop. Then some
+    # A session can end early without an error: by `pytest.exit(returncode=0)`, or by `session.shouldstop`. Then some
     # probe lacks a phase. A report beside a process that did not come to its end was not written by pytest at all.
     if tests is None or not all(probe.id in tests and tests[probe.id].is_complete for probe in probes):
         detail = f"ended without a complete report, exit code {raw.exit_code} ({stage})"

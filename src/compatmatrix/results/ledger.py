@@ -1,4 +1,4 @@
-"""All records on disk: read, merge, append, repair. Every report is made from what `read` returns.
+"""All records on disk: read, merge, append, repair. Every report is made from the result of `read`.
 
 `<subject version>.jsonl` has one record a line, sorted by key; `pins.txt` the requirement lines of their locks;
 `releases.jsonl` one release of the subject a line, as the index listed it; `evidence/<digest>.txt` each distinct traceback
@@ -121,8 +121,8 @@ def holders(records: Iterable[Record], grid_companion: str | None = None) -> dic
     return {slot: record for slot, (_, record) in ranked.items()}
 
 
-def append(folder: Path, news: Ledger) -> None:
-    """Merge ``news`` into the files of a folder, under its lock; each file is replaced atomically.
+def append(folder: Path, additions: Ledger) -> None:
+    """Merge ``additions`` into the files of a folder, under its lock; each file is replaced atomically.
 
     A record that only says again that a Python is missing is not written: the day on which that was seen is no fact.
 
@@ -133,22 +133,22 @@ def append(folder: Path, news: Ledger) -> None:
     try:
         with held(folder):
             # Evidence and pins first: a record never names a text that is not there.
-            for name, text in news.evidence.items():
+            for name, text in additions.evidence.items():
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     write_atomically(path, text.encode())
             known = read_pins(folder)
-            pins = known | pins_of(line for record in news.records.values() for line in record.lock)
+            pins = known | pins_of(line for record in additions.records.values() for line in record.lock)
             if pins != known:
                 write_atomically(folder / PINS, pins_content(pins))
             files: dict[str, list[Record]] = defaultdict(list)
-            for record in news.records.values():
+            for record in additions.records.values():
                 files[_file(record)].append(record)
             for name, records in files.items():
                 _rewrite(folder / name, Ledger.of(records), pins)
-            if news.releases:
-                _rewrite(folder / RELEASES, Ledger(releases=news.releases), pins)
+            if additions.releases:
+                _rewrite(folder / RELEASES, Ledger(releases=additions.releases), pins)
     except OSError as error:
         raise InfrastructureError(f"the records cannot be written to {folder}: {error}") from None
 
@@ -207,15 +207,17 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _rewrite(path: Path, news: Ledger, pins: Mapping[str, str]) -> None:
-    """Merge ``news`` into a file. Damaged lines stay in it, at its end, until they are repaired."""
+def _rewrite(path: Path, additions: Ledger, pins: Mapping[str, str]) -> None:
+    """Merge ``additions`` into a file. Damaged lines stay in it, at its end, until they are repaired."""
     lines = read_lines(path, pins) if path.exists() else Lines()
     known = Ledger.of(lines.records).records
-    new = (record for key, record in news.records.items() if not _still_missing(known.get(key), record))
+    new = (record for key, record in additions.records.items() if not _still_missing(known.get(key), record))
     records = Ledger.of([*known.values(), *new]).records
-    # What the index says now replaces what it said before (a release may be yanked later); what it no longer lists stays.
+    # What the index lists now replaces what is on record (a release may be yanked later); what it no longer lists stays.
     releases = {release.version: release for release in lines.releases}
-    releases |= {version: msgspec.structs.replace(release, wheels=()) for version, release in news.releases.items()}
+    releases |= {
+        version: msgspec.structs.replace(release, wheels=()) for version, release in additions.releases.items()
+    }
     content = file_content(records.values(), releases.values(), lines.damaged)
     if not path.exists() or content != path.read_bytes():
         write_atomically(path, content)

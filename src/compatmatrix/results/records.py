@@ -150,7 +150,7 @@ def _parse(line: bytes, kind: type[_Item]) -> _Item:
     if isinstance(item, Record) and item.schema != SCHEMA:
         _refuse_another_format(line)
     if check is not None and check[1] != _digest(body):
-        raise ValueError("no valid record (it is not what its check was made of)")
+        raise ValueError("no valid record (its digest is another)")
     try:
         _validate(item)
     except ValueError as error:
