@@ -150,7 +150,6 @@ def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> 
         "exit_code": 0,
         "killed_for": None,
         "events": tuple(events),
-        "output": "",
         "began": 0.0,
         "seconds": 1.0,
         **more,

@@ -54,9 +54,12 @@ def config(tmp_path: Path) -> Config:
     return load(tmp_path / "matrix.toml", environ={})
 
 
+def planner(config: Config, projects: Projects = WORLD, as_of: datetime | None = None) -> Planner:
+    return Planner(config=config, projects=projects, probes=PROBES, platform=PLATFORM, as_of=as_of)
+
+
 def requests(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[CellRequest, ...]:
-    planner = Planner(config=config, projects=projects, probes=PROBES, platform=PLATFORM, as_of=selection.as_of)
-    return planner.requests(selection)
+    return planner(config, projects, selection.as_of).requests(selection)
 
 
 def one(config: Config, version: str, pairing: str, projects: Projects = WORLD, **more: object) -> CellRequest:
@@ -223,3 +226,39 @@ def test_the_questions_identity_is_that_of_what_is_resolved(config: Config) -> N
     found = one(config, "0.5.0", "newest")
     assert msgspec.structs.replace(found, probes={}).request_id() == found.request_id()
     assert one(config, "0.5.0", "release-day").request_id() != found.request_id()
+
+
+def without_days(projects: Projects, *names: str) -> Projects:
+    return {
+        name: tuple(msgspec.structs.replace(file, uploaded=None) if name in names else file for file in files)
+        for name, files in projects.items()
+    }
+
+
+@pytest.mark.parametrize("dateless", ["subject", "companion"])
+def test_defect_a_release_whose_day_is_not_known_was_asked_about_its_day(config: Config, dateless: str) -> None:
+    """It was taken for one of 1970: nothing was there on that day, and the release had to answer for it."""
+    projects = without_days(WORLD, dateless)
+    found = requests(config, projects=projects)
+    assert {request.pairing for request in found} == {"newest"}
+    assert {request.subject for request in found} == {request.subject for request in requests(config)}
+    ((what, why),) = planner(config, projects).undated(EVERY)
+    count = len(subject_releases(config, projects))
+    assert what == f"subject release-day (0.1.0 to 0.7.0rc1, {count} releases)"
+    assert f"the index gives no upload times of {dateless}," in why
+    assert planner(config, projects).undated(Selection(pairings=("newest",))) == ()
+    assert planner(config, WORLD).undated(EVERY) == ()
+
+
+def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
+    files = tuple(
+        msgspec.structs.replace(file, uploaded=None) if file.version == "0.2.0" else file for file in WORLD["subject"]
+    )
+    projects = {**WORLD, "subject": files}
+    assert [what for what, _ in planner(config, projects).undated(EVERY)] == ["subject release-day (0.2.0)"]
+    asked = [request.subject for request in requests(config, projects=projects) if request.pairing == "release-day"]
+    assert asked == [
+        request.subject
+        for request in requests(config)
+        if request.pairing == "release-day" and request.subject != "0.2.0"
+    ]

@@ -18,17 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.files import SCRATCH_PREFIX, claimed_folder
 from compatmatrix.core.model import Cell, CellState, InfrastructureError
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job
-from compatmatrix.planning.scheduler import Options, Result, Scheduler, claimed_folder
+from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
 from ground import Project, Ready
+from hostile import nested
 from made import cell, jobs
-from test_untrusted import nested
 
 
 class Notes:
@@ -218,10 +218,9 @@ def ended(code: int, at: str) -> Raw:
         killed_for=None,
         events=tuple(events),
         report={"exitcode": 0, "tests": []},
-        output="",
         began=0.0,
         seconds=1.0,
-        apart=frozenset({"network", "environment"}),
+        isolation=frozenset({"network", "environment"}),
     )
 
 
@@ -432,10 +431,3 @@ def test_a_second_try_that_is_not_made_says_what_the_first_was(
     assert other.record is not None
     assert result.error == ("ended early (in one), and was not tried again: the run was stopped before it was done")
     assert sorted(endings.tried) == ["1.0", "1.1"]
-
-
-def test_a_folder_is_claimed_by_one_worker_at_a_time(tmp_path: Path) -> None:
-    with claimed_folder(tmp_path) as one, claimed_folder(tmp_path) as other:
-        assert one != other
-    with claimed_folder(tmp_path) as again:
-        assert again == one

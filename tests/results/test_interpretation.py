@@ -14,6 +14,7 @@ from compatmatrix.core.model import CellState, InfrastructureError, Outcome, Out
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
+from hostile import HOSTILE, invisible
 from made import (
     ABSENT,
     DONE,
@@ -29,7 +30,6 @@ from made import (
     probe,
     raw,
 )
-from test_plain import HOSTILE, invisible
 
 PROBE = {"event": "probe", "nodeid": "test_value.py::test_two_words"}
 
@@ -229,13 +229,13 @@ def test_defect_a_report_that_the_subject_wrote_before_it_left_with_status_0_was
 
 
 def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
-    events = [*STARTED, {"event": "done", "oddities": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
+    events = [*STARTED, {"event": "done", "tampering": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
     reading = interpret(raw(entry("passed"), events=events, changed=("lib/a.py", "lib/b.py")), [STANDALONE])
     assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
     assert reading.tampering[:2] == ("subject says that it is 9.9", "7")
     assert reading.tampering[-1] == "changed files of its environment: lib/a.py and 1 more"
     assert len(reading.tampering) == 11
-    assert interpret(raw(events=[*STARTED, {"event": "done", "oddities": "none"}]), []).tampering == ()
+    assert interpret(raw(events=[*STARTED, {"event": "done", "tampering": "none"}]), []).tampering == ()
 
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:

@@ -192,7 +192,7 @@ def test_a_write_that_fails_leaves_the_old_content_and_no_partial_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("compatmatrix.results.records.os.replace", full)
+    monkeypatch.setattr("compatmatrix.core.files.os.replace", full)
     with pytest.raises(InfrastructureError, match="No space left"):
         append(tmp_path, ledger(record("0.1.0", companion="2.0")))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

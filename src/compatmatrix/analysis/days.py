@@ -36,7 +36,7 @@ def dates(first: datetime, last: datetime, every: str) -> Iterator[datetime]:
 
 def newest_of(releases: Sequence[Release], instant: datetime) -> Release | None:
     """The release that a plain install took at an instant: the newest stable one that is not yanked."""
-    there = [one for one in releases if one.uploaded <= instant and not one.prerelease and not one.yanked]
+    there = [one for one in releases if one.stable and one.uploaded and one.uploaded <= instant]
     return max(there, key=lambda one: Version(one.version), default=None)
 
 

@@ -15,6 +15,8 @@ from compatmatrix.ci.issues import LIMIT
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
+from compatmatrix.core.text import address
+from compatmatrix.publish.labels import marks
 from compatmatrix.publish.markdown import escaped
 
 TELL = 300
@@ -130,7 +132,7 @@ def run_address(environ: Mapping[str, str] = os.environ) -> str:
     """Where this run is to be seen, nothing on a desk."""
     names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
     server, repository, run = (environ.get(name, "") for name in names)
-    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+    return address(server, repository, "actions/runs", run) if server and repository and run else ""
 
 
 def _pieces() -> Any:
@@ -139,5 +141,5 @@ def _pieces() -> Any:
         undefined=StrictUndefined,
     )  # fmt: skip
     environment.filters |= {"code": code, "fenced": fenced, "prose": prose}
-    environment.globals |= {"answer": answer, "commands": commands}
+    environment.globals |= {"address": address, "answer": answer, "commands": commands, "marks": marks}
     return environment.get_template("alarm.md.j2").module

@@ -12,7 +12,7 @@ from compatmatrix.analysis.changes import Move, Standing
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core import json_files
+from compatmatrix.core import files
 from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, missing
 from compatmatrix.publish import labels
@@ -62,7 +62,7 @@ def make(
     old, new = (support.view(ledger, config, probes) for ledger in (before, after))
     lost = missing(plan, after) if plan else ()
     return Bulletin(
-        verdict=labels.verdict(new),
+        verdict=str(labels.sentence(new)),
         examined=len(plan.jobs) - len(lost) if plan else len(delivered.records),
         fresh=fresh,
         missing=tuple(job.title for job in lost),
@@ -76,9 +76,9 @@ def make(
 
 def read(path: Path) -> Bulletin:
     """Raises UserError where there is none or it cannot be read."""
-    return json_files.read(path, Bulletin, SCHEMA, "merge --bulletin")
+    return files.read_json(path, Bulletin, SCHEMA, "merge --bulletin")
 
 
 def save(bulletin: Bulletin, path: Path) -> None:
     """Raises InfrastructureError where the disk does not take it."""
-    json_files.save(bulletin, path)
+    files.write_json(bulletin, path)

@@ -81,7 +81,7 @@ def _over_releases(setting: Setting, probe: Probe) -> int:
     question = Question(
         probe=probe.id, digest=probe.digest, good=items[0], bad=items[-1], subject=subject.version, companion=companion
     )
-    dates = {one.version: one.released[:10] for one in listed}
+    dates = {one.version: one.day or "on a day that the index does not say" for one in listed}
     setting.say(f"beside {config.subject.name} {subject.version}")
     hunt = _Hunt(setting, desk, judge, question, lambda version: f"{companion} {version}\n  released {dates[version]}")
     return hunt.tell(hunt.go(items))

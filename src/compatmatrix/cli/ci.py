@@ -66,14 +66,19 @@ def changes(setting: Setting) -> int:
     old, new = (support.view(one, setting.config, setting.probes) for one in (support.before(known, since), known))
     found = alarm.compare(old, new)
     if setting.asked.format == "json":
-        tree = {"since": since, "subject": setting.config.subject.name, "verdict": labels.verdict(new), "moves": found}
+        tree = {
+            "since": since,
+            "subject": setting.config.subject.name,
+            "verdict": str(labels.sentence(new)),
+            "moves": found,
+        }
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
     elif setting.asked.format == "markdown":
         print(
-            f"**{issue_texts.prose(labels.verdict(new))}**\n\nSince {since}:\n\n{issue_texts.moves(setting.config, found)}"
+            f"**{issue_texts.prose(labels.sentence(new))}**\n\nSince {since}:\n\n{issue_texts.moves(setting.config, found)}"
         )
     else:
-        setting.say(labels.verdict(new))
+        setting.say(str(labels.sentence(new)))
         if not old.cells:
             setting.say(f"nothing is on record from before {since} that today's could be held against")
         for line in _lines(setting.config, found):

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import msgspec
 
-from compatmatrix.analysis import days
 from compatmatrix.cli import run
 from compatmatrix.cli.context import Setting
 from compatmatrix.config.matrix_file import host_platform
@@ -57,7 +56,7 @@ class Desk:
     @cached_property
     def newest(self) -> Release:
         """The release that a plain install gives."""
-        found = days.newest_of(self.rows, self.setting.selection.as_of or self.setting.now)
+        found = next((release for release in reversed(self.rows) if release.stable), None)
         if found is None:
             raise InfrastructureError(f"the index lists no stable release of {self.config.subject.name}")
         return found

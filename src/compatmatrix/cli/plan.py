@@ -53,8 +53,8 @@ def make(setting: Setting) -> Plan:
         platform=host_platform(config),
         as_of=selection.as_of,
     )
-    requested = planner.requests(selection)
-    if not requested:
+    requested, undated = planner.requests(selection), planner.undated(selection)
+    if not requested and not undated:
         setting.say("nothing on the index matches what was asked for")
     rows = requests.subject_releases(config, projects, selection.as_of)
     known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in rows}))
@@ -71,10 +71,10 @@ def make(setting: Setting) -> Plan:
     listed = releases.releases(subject)
     return msgspec.structs.replace(
         _empty(setting),
-        requested=todo.requested,
+        requested=todo.requested + len(undated),
         jobs=todo.jobs,
         ready=todo.ready,
-        failed=todo.failed,
+        failed=(*undated, *todo.failed),
         listed=tuple(release.version for release in listed),
         # What a row shows of a release; the names of its files are no part of it.
         releases=tuple(msgspec.structs.replace(release, wheels=()) for release in rows),

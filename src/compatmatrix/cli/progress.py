@@ -15,7 +15,6 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Result
-from compatmatrix.publish.labels import SIGNS
 
 
 class Display:
@@ -87,7 +86,7 @@ def result_words(result: Result) -> str:
         return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
     record = result.record
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
-    told = " ".join(f"{SIGNS[state]}{count}" for state, count in counts.items() if count)
+    told = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
     return f"{sanitize.line(result.job.title)}: {record.state.value} {told or sanitize.line(record.detail, 120)} {result.seconds:.1f} s"
 
 

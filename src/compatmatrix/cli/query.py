@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from compatmatrix.analysis import recommend, support
+from compatmatrix.analysis import grid, recommend, support
 from compatmatrix.analysis.support import View
 from compatmatrix.cli.context import Setting
 from compatmatrix.cli.options import DONE
@@ -58,8 +57,8 @@ def recipe(setting: Setting) -> int:
         setting.say("import: " + _import_words(exact, view, version, setting))
     headline = setting.config.subject.headline
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
-        told = labels.outcome_words(cell.outcome(headline), cell)
-        setting.say(f"{headline}: {told} ({labels.companions_words(view, cell)})")
+        told = labels.outcome_words(cell, headline)
+        setting.say(f"{headline}: {told}{labels.aside(labels.companions_words(view, cell))}")
     found = recommend.recipe(view, version, setting.config.publish.recipes)
     for probe in recommend.silent(view, cells):
         setting.say(f"does nothing here, silently: {probe.id}: {probe.title}")
@@ -87,18 +86,12 @@ def bounds(setting: Setting) -> int:
     )
     if found.unknown:
         setting.say(f"not known (not run, or inconclusive): {', '.join(found.unknown)}")
-    if found.specifier:
-        for companion in setting.config.companions[:1]:
-            pairs = recommend.imports(view, companion.name)
-            for release in view.releases:
-                if SpecifierSet(found.specifier).contains(release.version, prereleases=True):
-                    states = pairs.get(release.version, {})
-                    good = [version for version, state in states.items() if state is CellState.RAN]
-                    bad = [version for version, state in states.items() if state is not CellState.RAN]
-                    told = (
-                        f"  {name} {release.version} imports with {companion.name} {', '.join(good) or '(none known)'}"
-                    )
-                    setting.say(told + (f"; not with {', '.join(bad)}" if bad else ""))
+    pairs = grid.grid(view)
+    for release in view.releases if found.specifier else ():
+        if pairs.companion and SpecifierSet(found.specifier or "").contains(release.version, prereleases=True):
+            good, bad = (pairs.spans(release.version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
+            told = f"  {name} {labels.release_words(release)} imports with {pairs.companion} {good or '(none known)'}"
+            setting.say(told + (f"; not with {bad}" if bad else ""))
     return DONE
 
 
@@ -148,7 +141,6 @@ def _import_words(exact: list[support.CellView], view: View, version: str, setti
         return "works"
     if exact:
         return f"{exact[0].state.value}: {exact[0].detail}"
-    companion = setting.config.companions[0].name
-    pairs: Mapping[str, CellState] = recommend.imports(view, companion).get(version, {})
-    good = [other for other, state in pairs.items() if state is CellState.RAN]
-    return f"not recorded for exactly these versions; known to work with {companion} {', '.join(good) or '(none)'}"
+    pairs = grid.grid(view)
+    good = pairs.spans(version, grid.IMPORTS) if version in pairs.rows else ""
+    return f"not recorded for exactly these versions; known to work with {pairs.companion} {good or '(none)'}"

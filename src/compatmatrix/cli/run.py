@@ -15,6 +15,7 @@ from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.progress import Display, timings
 from compatmatrix.config import probe_files
 from compatmatrix.core import untrusted_files
+from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import InfrastructureError, OutcomeState
 from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job
@@ -88,7 +89,7 @@ def _keeping_all() -> Iterator[None]:
 def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
     """Run jobs with progress; what is found is recorded as soon as it is."""
     display = Display(setting.console, len(jobs), setting.asked.jobs)
-    with scheduler.claimed_folder(setting.cache / "questions") as scratch, display.shown():
+    with claimed_folder(setting.cache / "questions") as scratch, display.shown():
         # The questions are put as they stood when their digests were taken, whoever edits them meanwhile.
         folder = scratch / "probes"
         try:

@@ -38,9 +38,9 @@ class Pairing(NamedTuple):
         """What a reader sees, with the name of the first companion."""
         return self.words.format(companion=companion)
 
-    def bound(self, uploaded: datetime, as_of: datetime | None) -> datetime | None:
+    def bound(self, uploaded: datetime | None, as_of: datetime | None) -> datetime | None:
         """The instant (UTC) after which uploads do not count, for a release of which the first file is from `uploaded`."""
-        if not self.until_upload:
+        if not self.until_upload or uploaded is None:
             return as_of
         day_after = uploaded.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return min(day_after, as_of) if as_of else day_after

@@ -17,7 +17,7 @@ from packaging.version import Version
 from compatmatrix.config.matrix_file import Companion, Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import CellRequest, Probe, Release, UserError
+from compatmatrix.core.model import CellRequest, InfrastructureError, Probe, Release, UserError
 from compatmatrix.core.pairings import Pairing
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
@@ -45,7 +45,7 @@ def subject_releases(config: Config, projects: Projects, as_of: datetime | None 
     specifier = SpecifierSet(config.subject.releases)
     listed = releases(projects[canonicalize_name(config.subject.name)], as_of)
     inside = [release for release in listed if specifier.contains(release.version, prereleases=True)]
-    newest = max((Version(release.version) for release in inside if _stable(release)), default=None)
+    newest = max((Version(release.version) for release in inside if release.stable), default=None)
     return tuple(
         release for release in inside if not release.prerelease or newest is None or Version(release.version) > newest
     )
@@ -79,6 +79,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     def requests(self, selection: Selection) -> tuple[CellRequest, ...]:
         """A request for each selected cell, newest subject release first; ``refused`` says why no Python can hold it.
 
+        What cannot be requested, because the index gives no upload times, is listed by `undated`.
+
         Raises:
             UserError: The selection names what is neither a package nor a pairing of matrix.toml.
         """
@@ -88,6 +90,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             for release in reversed(subject_releases(self.config, self.projects, self.as_of))
             if selection.admits({self.config.subject.name: release.version})
             for pairing in selection.pairings or self.config.pairings.default
+            if not (pairings.named(pairing).until_upload and self._undated(release))
             for explicit in self._explicit(pairing, selection)
         )
 
@@ -98,8 +101,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             release: The subject's.
             pairing: The name of the rule that picks its companions.
             explicit: Versions of companions, by name, that are taken instead.
+
+        Raises:
+            InfrastructureError: The pairing needs the day of the release, which the index does not give.
         """
         config, rule = self.config, pairings.named(pairing)
+        if rule.until_upload and release.uploaded is None:
+            raise InfrastructureError(f"{config.subject.name} {release.version}: its day is not known")
         bound = rule.bound(release.uploaded, self.as_of)
         lowest = tuple(companion.name for companion in config.companions if companion.oldest and rule.lowest)
         requirements = [f"{config.subject.name}=={release.version}"]
@@ -123,6 +131,36 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             probes={probe.id: probe.digest for probe in self.probes if not chosen or probe.id in chosen},
             refused=refused,
         )
+
+    def undated(self, selection: Selection) -> tuple[tuple[str, str], ...]:
+        """What cannot be requested because the index gives no upload times, with the reason: an entry for each pairing."""
+        chosen = selection.pairings or self.config.pairings.default
+        rules = [rule for rule in map(pairings.named, chosen) if rule.until_upload]
+        packages: dict[str, None] = {}
+        versions: list[str] = []
+        for release in subject_releases(self.config, self.projects, self.as_of):
+            if selection.admits({self.config.subject.name: release.version}) and (names := self._undated(release)):
+                packages |= dict.fromkeys(names)
+                versions.append(release.version)
+        if not versions:
+            return ()
+        span = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}, {len(versions)} releases"
+        why = f"the index gives no upload times of {', '.join(packages)}, so nothing is known of the release's day"
+        return tuple(
+            (
+                f"{self.config.subject.name} {rule.name} ({span})",
+                f"{why}; name an index that does, or leave {rule.name} out of `[pairings] default` of matrix.toml",
+            )
+            for rule in rules
+        )
+
+    def _undated(self, release: Release) -> tuple[str, ...]:
+        """The packages of which the index does not give the upload times that the companions of its day depend on."""
+        companions = [companion.name for companion in self.config.companions]
+        dateless = [
+            name for name in companions if not any(file.uploaded for file in self.projects[canonicalize_name(name)])
+        ]
+        return (*([] if release.released else [self.config.subject.name]), *dateless)
 
     def _explicit(self, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
         """The explicit companion versions of a pairing: none, or one release of the grid after the other, newest first."""
@@ -179,7 +217,7 @@ def _aims(
 ) -> Iterator[tuple[str, Release]]:
     """The release of the companion that the resolver should pick, and the newest of its followers that is not newer."""
     listed = releases(projects[canonicalize_name(companion.name)], bound)
-    candidates = [one for one in listed if (one.version == version if version else _stable(one))]
+    candidates = [one for one in listed if (one.version == version if version else one.stable)]
     if not candidates:
         return
     yield companion.name, candidates[-1]
@@ -187,10 +225,6 @@ def _aims(
     for follower in companion.follows:
         followers = releases(projects[canonicalize_name(follower)], None if version else bound)
         yield from [(follower, one) for one in followers if Version(one.version) <= newest][-1:]
-
-
-def _stable(release: Release) -> bool:
-    return not release.prerelease and not release.yanked
 
 
 def _needs(release: Release) -> str:

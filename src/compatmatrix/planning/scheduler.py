@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import CellState, InfrastructureError, Probe, Record
 from compatmatrix.environment import bytecode, disk
 from compatmatrix.environment.bytecode import ByteCode
@@ -209,7 +209,7 @@ class Scheduler:
         self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, probes)
         early = ended_early(raw, reading)
-        if raw.changed and "environment" not in raw.apart:
+        if raw.changed and "environment" not in raw.isolation:
             # The cell changed the environment that the next cell would get.
             workspace.distrust(job.cell)
         elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
@@ -217,7 +217,7 @@ class Scheduler:
             workspace.discard(job.cell.python)
         if early and not self._confirmed(job, early):
             return None
-        return self._record_of(job, reading, "network" not in raw.apart), reading.evidence
+        return self._record_of(job, reading, "network" not in raw.isolation), reading.evidence
 
     def _confirmed(self, job: Job, early: str) -> bool:
         """Whether the job's cell has ended early before, at the same point; then it is the cell's own doing.
@@ -241,30 +241,3 @@ class Scheduler:
 
 def _message(error: BaseException) -> str:
     return str(error) if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def claimed_folder(root: Path) -> Iterator[Path]:
-    """Claim a folder below ``root``, which no other worker, of this run or another, can claim meanwhile.
-
-    Raises:
-        InfrastructureError: All are claimed, or none can be created.
-    """
-    for number in range(256):
-        guard = FileLock(root / f"{number}.lock", timeout=0)
-        folder = root / str(number)
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            guard.acquire()
-            folder.mkdir(exist_ok=True)
-        except Timeout:
-            continue
-        except OSError as error:
-            guard.release()
-            raise InfrastructureError(f"{root} cannot be written: {error.strerror}") from None
-        try:
-            yield folder
-        finally:
-            guard.release()
-        return
-    raise InfrastructureError(f"all folders below {root.name}/ are in use")

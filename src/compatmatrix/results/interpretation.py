@@ -99,7 +99,7 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
         InfrastructureError: What was installed is not the lock, or the probes' helpers are broken.
     """
     reading = _interpret(raw, probes)
-    reported = next((event.get("oddities") for event in raw.events if event.get("event") == "done"), None)
+    reported = next((event.get("tampering") for event in raw.events if event.get("event") == "done"), None)
     tampering = [sanitize.line(text, 200) for text in reported[:TAMPERING]] if isinstance(reported, list) else []
     if raw.changed:
         least = "at least " if len(raw.changed) == file_changes.MOST else ""

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.files import replace
 from compatmatrix.core.model import CellState, InfrastructureError, Record, Release
 from compatmatrix.results.records import (
     PINS,
@@ -29,7 +30,6 @@ from compatmatrix.results.records import (
     pins_of,
     read_lines,
     read_pins,
-    write_atomically,
 )
 
 LOCK_SECONDS = 600
@@ -137,11 +137,11 @@ def append(folder: Path, additions: Ledger) -> None:
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
-                    write_atomically(path, text.encode())
+                    replace(path, text.encode())
             known = read_pins(folder)
             pins = known | pins_of(line for record in additions.records.values() for line in record.lock)
             if pins != known:
-                write_atomically(folder / PINS, pins_content(pins))
+                replace(folder / PINS, pins_content(pins))
             files: dict[str, list[Record]] = defaultdict(list)
             for record in additions.records.values():
                 files[_file(record)].append(record)
@@ -170,7 +170,7 @@ def repair(folder: Path) -> tuple[Damage, ...]:
                     damage += lines.damage
                     with path.with_name(f"{path.name}.damaged").open("ab") as aside:
                         aside.writelines(line + b"\n" for line in lines.damaged)
-                    write_atomically(path, file_content(lines.records, lines.releases, ()))
+                    replace(path, file_content(lines.records, lines.releases, ()))
             for path in sorted((folder / "evidence").glob("*.txt")):
                 if not _is_digest_of(path.stem, _text(path)):
                     damage.append(_damaged_evidence(path.stem))
@@ -220,7 +220,7 @@ def _rewrite(path: Path, additions: Ledger, pins: Mapping[str, str]) -> None:
     }
     content = file_content(records.values(), releases.values(), lines.damaged)
     if not path.exists() or content != path.read_bytes():
-        write_atomically(path, content)
+        replace(path, content)
 
 
 def _merged(one: Record, other: Record) -> Record:

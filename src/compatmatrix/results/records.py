@@ -8,9 +8,7 @@ write it, is accepted. The locks of a thousand records name mostly the same pack
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -117,21 +115,6 @@ def pins_content(pins: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\n" for line in sorted(set(pins.values()))).encode()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file atomically: after a crash at any moment it has the old content or the new, whole."""
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
-
-
 def _parse(line: bytes, kind: type[_Item]) -> _Item:
     """The record or release of a line.
 
@@ -172,7 +155,8 @@ def _validate(item: Record | Release) -> None:
     """Raises ValueError for a version, an instant or a key that cannot be right, though the line has the form."""
     if isinstance(item, Release):
         Version(item.version)
-        parse_instant(item.released)
+        if item.released is not None:
+            parse_instant(item.released)
         return
     Version(item.subject)
     for instant in (item.recorded, *(instant for instants in item.pairings.values() for instant in instants)):
