@@ -46,7 +46,7 @@ def cells(draw: st.DrawFn, subject: str, pairing: str, companion: str) -> Record
         versions = made.versions if pairing == "grid" else {"subject": subject}
         made = msgspec.structs.replace(made, python=python, versions=versions)
     tampering = TAMPERED if state is CellState.RAN and draw(st.sampled_from([False] * 5 + [True])) else ()
-    return msgspec.structs.replace(made, oddities=tampering)
+    return msgspec.structs.replace(made, tampering=tampering)
 
 
 @st.composite

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release, record_key
+from compatmatrix.core.model import Cell, CellState, Outcome, OutcomeState, Pin, Probe, Record, Release, record_key
+from compatmatrix.execution.cell_runner import Raw
+from compatmatrix.planning.missing import Job
+from compatmatrix.planning.plan_file import Plan
+from compatmatrix.results.interpretation import PHASES
 from compatmatrix.results.ledger import Ledger
 from ground import Project
 
@@ -133,3 +138,67 @@ def ledgers(draw: st.DrawFn, states: Sequence[CellState] = (CellState.RAN, CellS
         releases={listed.version: listed for listed in draw(st.lists(releases, max_size=3))},
         evidence={digest(text): text for text in texts},
     )
+
+
+STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
+DONE = {"event": "done"}
+
+
+def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> Raw:
+    """A cell that ended as it should, but for what is said."""
+    fields: dict[str, Any] = {
+        "exit_code": 0,
+        "killed_for": None,
+        "events": tuple(events),
+        "began": 0.0,
+        "seconds": 1.0,
+        **more,
+    }
+    return Raw(**{"report": {"exitcode": fields["exit_code"], "tests": list(tests)}, **fields})
+
+
+def entry(outcome: str, exception: dict[str, Any] | None = None, when: str = "call", **more: Any) -> dict[str, Any]:
+    """What pytest-json-report says of the headline's probe."""
+    phases = {name: {"outcome": "passed"} for name in PHASES}
+    if exception:
+        phases[when] = {"outcome": "skipped" if outcome == "skipped" else "failed"}
+        more["metadata"] = {when: exception}
+    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **phases, **more}
+
+
+def cell(subject: str, companion: str = "3.0", python: str = "3.11", other: str = "1.0") -> Cell:
+    """A cell; `other` is the version of a package that nobody names."""
+    pins = {"companion": companion, "other": other, "subject": subject}
+    return Cell(
+        subject=subject,
+        python=python,
+        platform=PLATFORM,
+        lock=tuple(Pin(name=name, version=version, sha256=("ab", "cd")) for name, version in pins.items()),
+        versions={"subject": subject, "companion": companion},
+        companions=("companion",),
+    )
+
+
+def numbered_job(number: int, python: str = "3.11") -> Job:
+    """A job of its own."""
+    version = f"0.{number}"
+    pin = Pin(name="subject", version=version, sha256=("00",))
+    cell = Cell(
+        subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version}, companions=()
+    )
+    return Job(cell=cell, labels=("newest",), probes={"held": "1"})
+
+
+def jobs() -> st.SearchStrategy[list[Job]]:
+    """Different cells, of few groups."""
+    versions, companions, pythons = ["0.1.0", "0.2.0", "0.10.0"], "123", ["3.11", "3.12"]
+    cells = st.builds(cell, *map(st.sampled_from, (versions, companions, pythons)))
+    return st.lists(cells, max_size=14, unique_by=lambda one: one.id()).map(
+        lambda cells: [Job(cell=one, labels=("newest",), probes={HELD.id: HELD.digest}) for one in cells]
+    )
+
+
+def plan(*jobs: Job, **more: object) -> Plan:
+    """A plan of these jobs."""
+    made = Plan(planned="2025-06-01T00:00:00Z", instant="2025-06-01T00:00:00Z", platform=PLATFORM, jobs=jobs)
+    return msgspec.structs.replace(made, **{"requested": len(jobs), **more})

@@ -10,8 +10,7 @@ from compatmatrix.core.model import CellState
 from compatmatrix.results import interpretation
 from compatmatrix.results.ledger import Ledger
 from hostile import HOSTILE
-from made import HELD, STANDALONE, record, release
-from test_interpret import entry, raw
+from made import HELD, STANDALONE, entry, raw, record, release
 
 MARK = "zqx"
 """Stands at both ends of what a release says, to find it again."""
@@ -45,7 +44,7 @@ def told(text: str) -> Ledger:
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]
     )
     lock = ("companion==1.0 --hash=sha256:00", "subject==0.1.0 --hash=sha256:00")
-    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), oddities=ran.oddities, lock=lock, network=False)
+    made = msgspec.structs.replace(record("0.1.0", ran.outcomes), tampering=ran.tampering, lock=lock, network=False)
     other = record("0.2.0", state=CellState.IMPORT_FAILS, detail=failed.detail)
     listed = [release("0.1.0"), msgspec.structs.replace(release("0.2.0"), requires_python=sanitize.line(f">=3 {said}"))]
     return Ledger(

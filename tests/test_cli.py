@@ -209,7 +209,7 @@ def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Pa
 def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:
     told = project.main("plan")
     assert told.code == 0
-    assert "6 cells wanted" in told.out
+    assert "6 cells requested" in told.out
     assert "subject 1.1.0, companion 3.0, companionlib 3.0, helper 0.2 (Python" in told.out
     tree = json.loads(project.main("plan", "--format", "json", "--only", "subject==1.1.0").out)
     assert [job["versions"]["subject"] for job in tree["run"]] == ["1.1.0"]

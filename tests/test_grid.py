@@ -88,7 +88,7 @@ def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) ->
 
 def test_a_pair_of_a_release_that_tampered_is_not_known_to_work(configured: Config) -> None:
     made = cell({"held": SUPPORTED, "jitted": SUPPORTED, "standalone": SUPPORTED})
-    found = pair(configured, msgspec.structs.replace(made, oddities=("changed files",)))
+    found = pair(configured, msgspec.structs.replace(made, tampering=("changed files",)))
     assert found.kind is Kind.UNKNOWN
     assert "tampered with the test (changed files)" in found.reason
 

@@ -12,9 +12,8 @@ from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.ledger import Ledger, merge
-from compatmatrix.results.record_files import Damage
-from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, record, release
-from test_shards import job, plan
+from compatmatrix.results.records import Damage
+from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, numbered_job, plan, record, release
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def planned(*cells: Record, **more: object) -> Plan:
     """A plan that asked for the cells of these records."""
     jobs = []
     for number, one in enumerate(cells):
-        made = job(number)
+        made = numbered_job(number)
         jobs.append(msgspec.structs.replace(made, probes=one.probes))
     return msgspec.structs.replace(plan(*jobs, planned=DAY), **more)
 
@@ -54,7 +53,7 @@ def test_nothing_new_may_be_published(configured: Config) -> None:
 
 
 def test_without_a_plan_nothing_is_known_of_today(configured: Config) -> None:
-    assert kinds(configured, plan(trouble="the index did not answer"), ledger(record("0.1.0")), Ledger()) == ["no plan"]
+    assert kinds(configured, plan(error="the index did not answer"), ledger(record("0.1.0")), Ledger()) == ["no plan"]
 
 
 def test_a_run_that_examined_nothing(configured: Config) -> None:
@@ -62,7 +61,7 @@ def test_a_run_that_examined_nothing(configured: Config) -> None:
     assert kinds(configured, todo, Ledger(), Ledger()) == ["nothing examined"]
     one = dict(list(delivered.records.items())[:1])
     assert kinds(configured, todo, Ledger(), Ledger(records=one)) == []
-    assert kinds(configured, plan(wanted=2, failed=(("a", "why"), ("b", "why"))), Ledger(), Ledger()) == [
+    assert kinds(configured, plan(requested=2, failed=(("a", "why"), ("b", "why"))), Ledger(), Ledger()) == [
         "nothing examined"
     ]
 

@@ -101,4 +101,4 @@ def test_defect_a_release_that_replaced_the_probes_arithmetic_was_caught_at_noth
     body = "import subject_api\nsubject_api.expected = lambda: 0.0\nreturn Value(thing.number)"
     reading = examine(on_bare=body)
     assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
-    assert reading.oddities == ("put something else in the place of subject_api.expected",)
+    assert reading.tampering == ("put something else in the place of subject_api.expected",)

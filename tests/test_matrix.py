@@ -20,7 +20,7 @@ from story import Story
 
 def test_the_job_is_done_whatever_was_found(story: Story) -> None:
     assert (story.first.code, story.first.err) == (0, "")
-    assert "40 cells wanted" in story.first.out
+    assert "40 cells requested" in story.first.out
     assert len([line for line in story.first.out.splitlines() if line.startswith("[")]) == 24
 
 

@@ -162,7 +162,7 @@ def test_a_cell_says_how_far_it_was_kept_apart_and_what_it_was_caught_at(
 ) -> None:
     known = sample.make_ledger()
     records = {
-        key: msgspec.structs.replace(record, network=network, oddities=("<b>lied</b>",))
+        key: msgspec.structs.replace(record, network=network, tampering=("<b>lied</b>",))
         for key, record in known.records.items()
     }
     changed = msgspec.structs.replace(known, records=records)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.analysis import support
-from compatmatrix.core.model import COMMIT_DAY, CellState, OutcomeState, Record
+from compatmatrix.core.model import CellState, OutcomeState, Record
+from compatmatrix.core.pairings import COMMIT_DAY
 from compatmatrix.results import ledger
 from ground import Project, Said
 from packages import world
@@ -174,7 +175,7 @@ def test_64_commits_are_bisected_with_cells(project: Project, tmp_path: Path) ->
     )
     assert examined(said) <= 2 + ceil(log2(63)) + 1
     labels = {label for record in records(project) for label in record.pairings}
-    assert labels == {COMMIT_DAY}
+    assert labels == {COMMIT_DAY.name}
     assert view(project).sources == (), "the steps are no rows"
     again = bisect(project, made)
     assert (again.code, examined(again)) == (0, 0), "everything is on record"

@@ -28,7 +28,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 def tampered(made: Record) -> Record:
-    return msgspec.structs.replace(made, oddities=TAMPERED)
+    return msgspec.structs.replace(made, tampering=TAMPERED)
 
 
 def of(version: str, standalone: Outcome, control: Outcome = SUPPORTED) -> Record:
@@ -80,7 +80,7 @@ def test_tampering_that_an_earlier_record_of_the_cell_names_is_not_forgotten(con
     first = tampered(record("0.1.0", answers(standalone=SUPPORTED)))
     later = record("0.1.0", {"held": SUPPORTED}, probes=PROBES[:1], recorded=LATER)
     view = support.view(ledger(first, later), configured, PROBES)
-    assert view.cells[0].oddities == TAMPERED
+    assert view.cells[0].tampering == TAMPERED
     assert verdict(view, "standalone").value is Value.UNKNOWN
 
 

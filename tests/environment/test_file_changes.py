@@ -143,8 +143,8 @@ def test_what_a_cell_leaves_misleads_nobody(
     folder = ask(tmp_path / "probes", "value = subject.Value(0.0)\nsubject_api.trained(value, value)")
     reading = ran.read(folder)
     assert reading.outcomes["it"].state is OutcomeState.SUPPORTED
-    (oddity,) = reading.oddities
-    assert oddity.startswith("changed files of its environment: ")
+    (text,) = reading.tampering
+    assert text.startswith("changed files of its environment: ")
     if not kept_apart:
         workspace.distrust(cell)
     following = workspace.bring_to(project.cell("1.1"))

@@ -88,7 +88,7 @@ EXPECTED = {
     "works": "supported",
 }
 
-ODDITIES = {
+TAMPERING = {
     "lies-about-version": "says that it is 99.0",
     "replaces-tools": "put another module in the place of",
     "patches-probes": "put something else in the place of subject_api.expected",
@@ -130,9 +130,9 @@ def test_each_has_the_state_that_is_its_own(found: dict[str, Record], name: str)
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_can_be_detected_is_reported(found: dict[str, Record], name: str) -> None:
-    told = " ".join(found[name].oddities)
-    assert ODDITIES.get(name, "") in told
-    assert name in ODDITIES or not told
+    told = " ".join(found[name].tampering)
+    assert TAMPERING.get(name, "") in told
+    assert name in TAMPERING or not told
 
 
 def test_nothing_large_is_kept(site: Site, found: dict[str, Record]) -> None:

@@ -138,7 +138,7 @@ def test_each_has_the_state_that_is_its_own(found: dict[str, Record], figures: F
     record, (_, state, detail) = found[name], TRAPS[name]
     assert (record.outcomes["standalone"].state.value if record.outcomes else record.state.value) == state, record
     assert record.detail == detail
-    assert record.oddities == ()
+    assert record.tampering == ()
     if name != "nothing":
         figures.tell(f"a release leaves or does this: {name}", f"once; {f'{state}: {detail}' if detail else state}")
 

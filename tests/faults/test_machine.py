@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from compatmatrix.environment import disk
-from compatmatrix.results import ledger, record_files
+from compatmatrix.results import ledger
+from compatmatrix.results import records as lines_of
 from faults.ground import Figures, Site
 
 RUNS = int(os.environ.get("COMPATMATRIX_RUNS", "200"))
@@ -76,14 +77,14 @@ def test_a_disk_that_takes_nothing(settled: Site, figures: Figures, fault: str) 
 
 def test_a_clock_that_was_set_back(settled: Site, figures: Figures) -> None:
     """What is on disk comes from the future, lists of releases and locks included."""
-    records = settled.project.records
-    for path in records.glob("?.*.jsonl"):
-        lines = record_files.read(path, record_files.pins_of(records))
+    folder = settled.project.records
+    for path in folder.glob("?.*.jsonl"):
+        lines = lines_of.read_lines(path, lines_of.read_pins(folder))
         later = [
             msgspec.structs.replace(record, recorded=record.recorded.replace("20", "21", 1)) for record in lines.records
         ]
-        path.write_bytes(record_files.content(later, (), ()))
-    assert min(record.recorded for record in ledger.read(records).records.values()) > "2100"
+        path.write_bytes(lines_of.file_content(later, (), ()))
+    assert min(record.recorded for record in ledger.read(folder).records.values()) > "2100"
     for path in [*settled.cache.glob("index/*.json"), *settled.cache.glob("locks/*.json")]:
         tree = json.loads(path.read_text())
         for key in ("read", "resolved"):

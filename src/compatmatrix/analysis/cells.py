@@ -14,7 +14,8 @@ from packaging.version import Version
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import BISECTED, CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.core.pairings import BISECT
 from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders
@@ -41,7 +42,7 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     recorded: str
     source: Source | None = None
     network: bool | None = None
-    oddities: tuple[str, ...] = ()
+    tampering: tuple[str, ...] = ()
     control: str = ""
 
     def outcome(self, probe: str) -> Outcome:
@@ -53,8 +54,8 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
         outcome = self.outcome(probe)
         if outcome.state is not OutcomeState.SUPPORTED:
             return outcome
-        if self.oddities:
-            return _doubted(outcome, f"the release tampered with the test ({self.oddities[0]})")
+        if self.tampering:
+            return _doubted(outcome, f"the release tampered with the test ({self.tampering[0]})")
         control = self.outcome(self.control).state
         if control.negative or control is OutcomeState.INCONCLUSIVE:
             return _doubted(outcome, f"the control {self.control} {control.clause}")
@@ -77,7 +78,7 @@ def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellV
     grid = config.pairings.grid.companion if config.pairings.grid else None
     held: dict[str, set[str]] = defaultdict(set)
     for slot, record in holders(ledger.records.values(), grid).items():
-        if slot[2] != BISECTED:
+        if slot[2] != BISECT.name:
             held[record.cell].add(slot[2])
     grouped: dict[str, list[Record]] = defaultdict(list)
     for record in ledger.records.values():
@@ -104,7 +105,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
             for name, outcome in record.outcomes.items()
             if record.probes.get(name) == current.get(name)
         }
-    tampering = tuple(dict.fromkeys(found for record in asked_today or ordered for found in record.oddities))
+    tampering = tuple(dict.fromkeys(found for record in asked_today or ordered for found in record.tampering))
     return CellView(
         id=last.cell,
         subject=last.subject,
@@ -119,7 +120,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         recorded=last.recorded[:10],
         source=last.source,
         network=last.network,
-        oddities=tampering,
+        tampering=tampering,
         control=config.subject.control,
     )
 

@@ -14,6 +14,7 @@ from compatmatrix.analysis.cells import CellView, united
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import parse_instant
 from compatmatrix.core.model import Probe, Record, Release
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.results.ledger import Ledger
 
 
@@ -46,7 +47,7 @@ def spans(ledger: Ledger, config: Config, probes: Sequence[Probe], platform: str
     for record in ledger.records.values():
         if record.source is None and record.platform == platform:
             by_cell[record.cell].append(record)
-            for instant in record.pairings.get("newest", ()):
+            for instant in record.pairings.get(NEWEST.name, ()):
                 at[instant][record.subject] = record
     releases = tuple(ledger.releases.values())
     found: list[Span] = []
@@ -58,7 +59,7 @@ def spans(ledger: Ledger, config: Config, probes: Sequence[Probe], platform: str
         newest = newest_of(releases, moment)
         if newest is None or newest.version not in at[instant]:
             continue
-        cell = united(by_cell[at[instant][newest.version].cell], ("newest",), config, probes)
+        cell = united(by_cell[at[instant][newest.version].cell], (NEWEST.name,), config, probes)
         # An instant at midnight stands for the day that ends there.
         day = (moment - timedelta(seconds=1)).date().isoformat()
         if found and _same(found[-1].cell, cell):

@@ -17,6 +17,7 @@ from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.core.pairings import GRID
 from compatmatrix.core.states import TABLE
 
 
@@ -153,7 +154,7 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     order = list(Kind)
     classed = [(*_class(view, cell), cell) for cell in cells]
     # Of cells that come to the same, the one that was made for the map, then the newest.
-    classed.sort(key=lambda one: ("grid" in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
+    classed.sort(key=lambda one: (GRID.name in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
     classed.sort(key=lambda one: order.index(one[0]))
     kind, reason, best = classed[0]
     others = {

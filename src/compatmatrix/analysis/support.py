@@ -23,6 +23,7 @@ from compatmatrix.analysis.days import Span
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import Outcome, OutcomeState, Probe, Release
+from compatmatrix.core.pairings import named
 from compatmatrix.results.ledger import Ledger
 
 
@@ -117,7 +118,7 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
     shown = next((name for name in config.platform if any(cell.platform == name for cell in cells)), "")
     for cell in cells:
         for pairing in cell.pairings:
-            if pairing != "grid" and cell.platform == shown:
+            if not named(pairing).explicit and cell.platform == shown:
                 by_pairing[pairing][cell.subject] = cell
     pairings = (*config.pairings.default, *sorted(by_pairing.keys() - set(config.pairings.default)))
     latest = next((release for release in reversed(releases) if release.stable), None)

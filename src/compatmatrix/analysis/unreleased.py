@@ -9,7 +9,8 @@ import msgspec
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.config.source_addresses import parse
-from compatmatrix.core.model import BISECTED, COMMIT_DAY, OutcomeState, Probe, Release
+from compatmatrix.core.model import OutcomeState, Probe, Release
+from compatmatrix.core.pairings import BISECT, COMMIT_DAY, NEWEST
 from compatmatrix.results.ledger import Ledger
 
 
@@ -32,7 +33,7 @@ def rows(ledger: Ledger, cells: Iterable[CellView], platform: str) -> tuple[Cell
         if record.source is None or record.platform != (platform or record.platform) or record.cell not in by_id:
             continue
         for label, instants in record.pairings.items():
-            if label in (COMMIT_DAY, BISECTED):
+            if label in (COMMIT_DAY.name, BISECT.name):
                 continue
             slot = (record.source.package, record.source.origin, record.source.reference, label)
             rank = (max(instants, default=""), record.source.committed)
@@ -56,7 +57,7 @@ def previews(
             if row.source
             and row.source.package == name
             and (row.source.origin, row.source.reference) in places
-            and "newest" in row.pairings
+            and NEWEST.name in row.pairings
             and (latest is None or (latest.released and row.source.committed > latest.released))
         ),
         None,
@@ -70,7 +71,7 @@ def previews(
             if cell.source
             and cell.source.commit
             and cell.source.origin == head.source.origin
-            and (cell.source.reference == head.source.reference or COMMIT_DAY in cell.pairings)
+            and (cell.source.reference == head.source.reference or COMMIT_DAY.name in cell.pairings)
             and _committed(cell) < head.source.committed
         ),
         key=_committed,

@@ -13,8 +13,6 @@ from compatmatrix.bisect.search import Verdict
 from compatmatrix.cli.examine import Desk
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import (
-    BISECTED,
-    COMMIT_DAY,
     CellState,
     InfrastructureError,
     OutcomeState,
@@ -22,6 +20,7 @@ from compatmatrix.core.model import (
     Record,
     Release,
 )
+from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable
 from compatmatrix.sources.history import Repository
@@ -97,18 +96,18 @@ class CommitJudge(Judge):
         self._repository, self._reference = repository, reference
 
     def _stands_for(self, record: Record, item: str) -> bool:
-        return record.source is not None and record.source.commit == item and COMMIT_DAY in record.pairings
+        return record.source is not None and record.source.commit == item and COMMIT_DAY.name in record.pairings
 
     def _examine(self, item: str) -> None:
         try:
             built = self._desk.builder.commit(self._repository, item, self._reference)
         except Unbuildable as failure:
-            self._desk.record(self._desk.unbuildable(failure, COMMIT_DAY))
+            self._desk.record(self._desk.unbuildable(failure, COMMIT_DAY.name))
             return
-        self._have_examined(self._desk.examine([self._desk.source_wish(built, COMMIT_DAY, self._put)]))
+        self._have_examined(self._desk.examine([self._desk.source_request(built, COMMIT_DAY.name, self._put)]))
 
     def _labels(self) -> tuple[str, ...]:
-        return (COMMIT_DAY,)
+        return (COMMIT_DAY.name,)
 
 
 class CompanionJudge(Judge):
@@ -118,15 +117,15 @@ class CompanionJudge(Judge):
         super().__init__(desk, probe)
         grid = desk.config.pairings.grid
         self._companion, self._subject = companion, subject
-        self._label = "grid" if grid and grid.companion == companion else BISECTED
+        self._label = (GRID if grid and grid.companion == companion else BISECT).name
 
     def _stands_for(self, record: Record, item: str) -> bool:
         about = record.subject == self._subject.version and record.versions.get(self._companion) == item
         return about and record.source is None and self._label in record.pairings
 
     def _examine(self, item: str) -> None:
-        wish = self._desk.release_wish(self._subject, self._label, self._put, {self._companion: item})
-        self._have_examined(self._desk.examine([wish]))
+        request = self._desk.release_request(self._subject, self._label, self._put, {self._companion: item})
+        self._have_examined(self._desk.examine([request]))
 
     def _labels(self) -> tuple[str, ...]:
         return (self._label,)

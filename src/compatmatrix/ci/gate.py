@@ -48,18 +48,18 @@ def refusals(
 
 def _nothing_examined(plan: Plan, after: Ledger) -> Iterable[Refusal]:
     """A run that could look into nothing knows nothing: also not that nothing is new."""
-    if plan.trouble:
-        yield Refusal(kind="no plan", why=f"nothing could be planned: {plan.trouble}")
+    if plan.error:
+        yield Refusal(kind="no plan", why=f"nothing could be planned: {plan.error}")
     elif plan.jobs and len(missing(plan, after)) == len(plan.jobs):
         yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} cells planned was examined")
-    elif plan.failed and len(plan.failed) == plan.wanted:
-        why = f"none of the {plan.wanted} cells wanted could be looked into, the first because {plan.failed[0][1]}"
+    elif plan.failed and len(plan.failed) == plan.requested:
+        why = f"none of the {plan.requested} cells wanted could be looked into, the first because {plan.failed[0][1]}"
         yield Refusal(kind="nothing examined", why=why)
 
 
 def _fewer_releases(config: Config, plan: Plan, before: Ledger) -> Iterable[Refusal]:
     """The index listed fewer releases than are on record: more likely its trouble than their end."""
-    if plan.trouble:
+    if plan.error:
         return
     specifier = SpecifierSet(config.subject.releases)
     gone = [

@@ -18,7 +18,7 @@ def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
     """The plan for people and programs: without the locks, which only the saved file needs."""
     tree = {
         "planned": plan.planned,
-        "wanted": plan.wanted,
+        "wanted": plan.requested,
         "settled": plan.settled,
         "run": [
             {

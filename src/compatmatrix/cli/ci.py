@@ -31,7 +31,8 @@ def merge(setting: Setting) -> int:
     """Unite what was delivered with our records, rebuild the reports, and write down what it comes to."""
     asked = setting.asked
     plan = plan_file.read(asked.plan) if asked.plan else None
-    parts = [ledger.read(folder) for folder in _holding_records(asked.delivered)]
+    # A shard may have delivered anything: what is of another format is one damaged line among others.
+    parts = [ledger.read(folder, refuse_formats=False) for folder in _holding_records(asked.delivered)]
     delivered = ledger.merge(*([plan_file.accepted(plan, part) for part in parts] + [plan.facts] if plan else parts))
     for key in {key for part in parts for key in part.records} - delivered.records.keys():
         setting.say(f"left out, for it was not planned: {key}")

@@ -1,4 +1,4 @@
-"""What all commands about sources share: the index's lists, a builder, and wishes brought to records. Each on first use."""
+"""What all commands about sources share: the index's lists, a builder, and requests brought to records. Each on first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.source_addresses import published
 from compatmatrix.core.encoding import digest, format_instant
 from compatmatrix.core.model import (
-    NIGHTLY,
     CellRequest,
     CellState,
     InfrastructureError,
@@ -23,10 +22,12 @@ from compatmatrix.core.model import (
     Source,
     record_key,
 )
+from compatmatrix.core.pairings import NIGHTLY
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
 from compatmatrix.index.releases import Projects
-from compatmatrix.planning import missing, requests
+from compatmatrix.planning import missing
+from compatmatrix.planning.requests import Planner, subject_releases
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 from compatmatrix.sources.build_environment import Yard
@@ -37,7 +38,7 @@ Failure = tuple[str, str]
 
 
 class Desk:
-    """Makes wishes of sources and releases, and has them examined."""
+    """Makes requests of sources and releases, and has them examined."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.config = setting, setting.config
@@ -50,7 +51,7 @@ class Desk:
 
     @cached_property
     def rows(self) -> tuple[Release, ...]:
-        return requests.subject_releases(self.config, self.projects, self.setting.selection.as_of)
+        return subject_releases(self.config, self.projects, self.setting.selection.as_of)
 
     @cached_property
     def newest(self) -> Release:
@@ -66,23 +67,29 @@ class Desk:
         yard = Yard(index=self.config.index, pythons=self.config.python.versions, find=find)
         return Builder(self.config.subject.name, yard, self.setting.cache)
 
-    def release_wish(
+    def release_request(
         self, release: Release, pairing: str, probes: Sequence[Probe], explicit: dict[str, str] | None = None
     ) -> CellRequest:
         """A release with the companions of a pairing, or with one that is named."""
-        as_of = self.setting.selection.as_of
-        return requests.wish(self.config, self.projects, probes, self.platform, release, pairing, explicit or {}, as_of)
+        planner = Planner(
+            config=self.config,
+            projects=self.projects,
+            probes=probes,
+            platform=self.platform,
+            as_of=self.setting.selection.as_of,
+        )
+        return planner.request(release, pairing, explicit or {})
 
-    def source_wish(self, built: Built, pairing: str, probes: Sequence[Probe]) -> CellRequest:
+    def source_request(self, built: Built, pairing: str, probes: Sequence[Probe]) -> CellRequest:
         """A source as if it were a release."""
-        wish = self.release_wish(built.release, pairing, probes)
-        return msgspec.structs.replace(wish, subject=built.source.row, source=built.source, wheel=built.url)
+        request = self.release_request(built.release, pairing, probes)
+        return msgspec.structs.replace(request, subject=built.source.row, source=built.source, wheel=built.url)
 
-    def nightly(self, wish: CellRequest) -> CellRequest:
+    def nightly(self, request: CellRequest) -> CellRequest:
         """The same with the nightly builds of the companions that have some."""
         name, address = next(iter(self.config.watch.nightly.items()))
-        source = wish.source or Source(package=name, origin=published(address), reference=NIGHTLY)
-        return msgspec.structs.replace(wish, pairing=NIGHTLY, source=source, nightly=self.config.watch.nightly)
+        source = request.source or Source(package=name, origin=published(address), reference=NIGHTLY.name)
+        return msgspec.structs.replace(request, pairing=NIGHTLY.name, source=source, nightly=self.config.watch.nightly)
 
     def unbuildable(self, failure: Unbuildable, pairing: str) -> Record:
         """The record of a source of which no wheel can be made: a fact, so it is not tried again."""
@@ -104,17 +111,21 @@ class Desk:
 
     def record(self, *records: Record) -> None:
         """Write facts that no cell had to be run for."""
-        ledger.append(self.setting.records, Ledger(records={record.key: record for record in records}))
+        ledger.append(self.setting.records, Ledger.of(records))
 
-    def examine(self, wishes: Sequence[CellRequest]) -> list[Failure]:
-        """Bring every wish to a record, running what is missing; returns what could not be examined."""
+    def examine(self, requests: Sequence[CellRequest]) -> list[Failure]:
+        """Bring every request to a record, running what is missing; returns what could not be examined."""
         setting = self.setting
         known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in self.rows}))
-        todo = missing.agenda(
-            self.config, wishes, known, setting.selection, setting.cache, setting.now, fresh=setting.asked.fresh
+        options = missing.Options(
+            config=self.config,
+            selection=setting.selection,
+            cache=setting.cache,
+            now=setting.now,
+            fresh=setting.asked.fresh,
         )
-        facts = ledger.merge(*(Ledger(records={record.key: record}) for record in todo.ready))
-        ledger.append(setting.records, Ledger(records=facts.records, releases=known.releases))
+        todo = missing.find_missing(options, requests, known)
+        ledger.append(setting.records, Ledger.of(todo.ready, known.releases.values()))
         results = run.run_jobs(setting, todo.jobs) if todo.jobs else []
         self.ran += sum(result.record is not None for result in results)
-        return [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
+        return [*todo.failed, *((result.job.title, result.error) for result in results if result.record is None)]

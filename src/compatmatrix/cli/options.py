@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from compatmatrix import __version__
+from compatmatrix.core import pairings
 
 EVERY = ("day", "week", "month", "year")
 
@@ -51,7 +52,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="narrow to versions of the subject or a companion, like 'name==0.12.*'; repeatable, all must hold",
     )
     group.add_argument(
-        "--pairing", action="append", default=[], metavar="NAME", help="release-day, newest, oldest or grid; repeatable"
+        "--pairing", action="append", default=[], metavar="NAME", help=f"{', '.join(pairings.NAMES)}; repeatable"
     )
     group.add_argument(
         "--as-of",

@@ -15,8 +15,9 @@ from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.model import InfrastructureError, UserError
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
-from compatmatrix.planning.missing import Job, shard
-from compatmatrix.planning.plan_file import Plan
+from compatmatrix.planning.missing import Job
+from compatmatrix.planning.plan_file import Plan, shard
+from compatmatrix.planning.requests import Planner
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -29,8 +30,8 @@ def obtain(setting: Setting) -> Plan:
     if asked.only or asked.pairing or asked.as_of or asked.fresh:
         raise UserError("--plan says what is run; give --only, --pairing, --as-of and --fresh when planning")
     made = plan_file.read(asked.plan, setting.probes, host_platform(setting.config))
-    if made.trouble:
-        raise InfrastructureError(f"{asked.plan}: {made.trouble}")
+    if made.error:
+        raise InfrastructureError(f"{asked.plan}: {made.error}")
     setting.now = parse_instant(made.planned)
     setting.selection = msgspec.structs.replace(setting.selection, as_of=parse_instant(made.instant))
     return made
@@ -45,27 +46,32 @@ def make(setting: Setting) -> Plan:
         raise InfrastructureError(
             f"--as-of: the index gives no upload times of {config.subject.name}, so nothing is known of that day"
         )
-    wanted = requests.plan(config, projects, setting.probes, host_platform(config), selection)
-    undated = requests.undated(config, projects, selection)
-    if not wanted and not undated:
+    planner = Planner(
+        config=config,
+        projects=projects,
+        probes=setting.probes,
+        platform=host_platform(config),
+        as_of=selection.as_of,
+    )
+    requested, undated = planner.requests(selection), planner.undated(selection)
+    if not requested and not undated:
         setting.say("nothing on the index matches what was asked for")
     rows = requests.subject_releases(config, projects, selection.as_of)
     known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in rows}))
-    with setting.console.status(f"resolving {len(wanted)} cells …") as status:
-        todo = missing.agenda(
-            config,
-            wanted,
+    with setting.console.status(f"resolving {len(requested)} cells …") as status:
+        options = missing.Options(
+            config=config, selection=selection, cache=setting.cache, now=setting.now, fresh=setting.asked.fresh
+        )
+        todo = missing.find_missing(
+            options,
+            requested,
             known,
-            selection,
-            setting.cache,
-            setting.now,
-            fresh=setting.asked.fresh,
-            resolved=lambda done: status.update(f"resolving {len(wanted)} cells … {done}"),
+            lambda done: status.update(f"resolving {len(requested)} cells … {done}"),
         )
     listed = releases.releases(subject)
     return msgspec.structs.replace(
         _empty(setting),
-        wanted=todo.wanted + len(undated),
+        requested=todo.requested + len(undated),
         jobs=todo.jobs,
         ready=todo.ready,
         failed=(*undated, *todo.failed),
@@ -85,7 +91,7 @@ def show_plan(setting: Setting) -> int:
     except InfrastructureError as trouble:
         # A plan that says why there is none: whoever publishes and raises alarms has to know.
         if file:
-            plan_file.save(msgspec.structs.replace(_empty(setting), trouble=str(trouble)), file)
+            plan_file.save(msgspec.structs.replace(_empty(setting), error=str(trouble)), file)
         raise
     if file:
         plan_file.save(made, file)
@@ -108,7 +114,7 @@ def say_counts(setting: Setting, made: Plan, here: int) -> None:
     share = f", {here} of them in this shard" if here != len(made.jobs) else ""
     trouble = f", {len(made.failed)} could not be looked into" if made.failed else ""
     setting.say(
-        f"{made.wanted} cells wanted: {made.settled} recorded or settled, {len(made.jobs)} to run{share}{trouble}"
+        f"{made.requested} cells requested: {made.settled} recorded or settled, {len(made.jobs)} to run{share}{trouble}"
     )
 
 

@@ -67,7 +67,7 @@ class Display:
                 target = self._live.console if self._live is not None else self._console
                 target.print(Text(f"[{self._done}/{self._total}] {result_words(result)}"), soft_wrap=True)
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word from the engine between cells."""
         target = self._live.console if self._live is not None else self._console
         target.print(Text(sanitize.line(text)), soft_wrap=True)
@@ -83,7 +83,7 @@ class Display:
 def result_words(result: Result) -> str:
     """One line: the cell, its state, how many of each outcome."""
     if result.record is None:
-        return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.trouble, 200)}"
+        return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
     record = result.record
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
     told = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)

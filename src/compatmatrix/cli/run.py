@@ -18,8 +18,9 @@ from compatmatrix.core import untrusted_files
 from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import InfrastructureError, OutcomeState
 from compatmatrix.planning import scheduler
-from compatmatrix.planning.missing import Job, shard
-from compatmatrix.planning.scheduler import Result
+from compatmatrix.planning.missing import Job
+from compatmatrix.planning.plan_file import shard
+from compatmatrix.planning.scheduler import Result, Scheduler
 from compatmatrix.publish import readme, terminal, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
@@ -33,7 +34,7 @@ def run_missing(setting: Setting) -> int:
     earlier = ledger.read(setting.records) if "changed" in setting.asked.fail_on else Ledger()
     ledger.append(setting.records, todo.facts)
     results = run_jobs(setting, jobs) if jobs else []
-    failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
+    failed = [*todo.failed, *((result.job.title, result.error) for result in results if result.record is None)]
     try:
         now, _ = write_reports(setting)
         view = support.view(now, setting.config, setting.probes)
@@ -98,17 +99,16 @@ def run_jobs(setting: Setting, jobs: Sequence[Job]) -> list[Result]:
             raise InfrastructureError(f"the probes cannot be copied to {scratch}: {error}") from None
         if probe_files.read(folder) != setting.probes:
             raise InfrastructureError(f"{setting.folder} changed while the run was planned; run again")
-        run = scheduler.Run(
-            setting.config,
-            setting.probes,
-            folder,
-            setting.records,
-            setting.cache,
-            setting.selection,
-            setting.now,
-            display,
+        options = scheduler.Options(
+            config=setting.config,
+            probes=setting.probes,
+            folder=folder,
+            records=setting.records,
+            cache=setting.cache,
+            instant=setting.selection.as_of or setting.now,
+            now=setting.now,
         )
-        return run.go(jobs, setting.asked.jobs)
+        return Scheduler(options, display).run(jobs, setting.asked.jobs)
 
 
 def _exit_code(setting: Setting, earlier: Ledger, view: View, results: Sequence[Result], failed: bool) -> int:

@@ -19,6 +19,7 @@ from compatmatrix.cli.examine import Desk, Failure
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config.source_addresses import Address, parse
 from compatmatrix.core.model import CellRequest, InfrastructureError, OutcomeState, Release, UserError
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable
@@ -53,31 +54,31 @@ def watch(setting: Setting) -> int:
 
 
 def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, against: bool) -> int:
-    if set(setting.selection.pairings) - {"newest"}:
+    if set(setting.selection.pairings) - {NEWEST.name}:
         raise UserError("--pairing: what is not released is examined with the newest companions")
     desk = Desk(setting)
     earlier = support.view(ledger.read(setting.records), setting.config, setting.probes)
     failed: list[Failure] = []
-    wishes: list[CellRequest] = []
+    requests: list[CellRequest] = []
     looked_at: set[str] = set()
     for address in addresses:
         try:
             built = desk.builder.address(address)
         except Unbuildable as failure:
-            desk.record(desk.unbuildable(failure, "newest"))
+            desk.record(desk.unbuildable(failure, NEWEST.name))
             looked_at.add(failure.source.row)
         except InfrastructureError as trouble:
             failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(trouble)))
         else:
-            wishes.append(desk.source_wish(built, "newest", setting.probes))
-    release = desk.release_wish(desk.newest, "newest", setting.probes)
+            requests.append(desk.source_request(built, NEWEST.name, setting.probes))
+    release = desk.release_request(desk.newest, NEWEST.name, setting.probes)
     if nightly:
-        wishes += [desk.nightly(wish) for wish in (*wishes, release)]
+        requests += [desk.nightly(request) for request in (*requests, release)]
     # The release too: it is to be held against what its users get today, not what they got when it was last run.
-    failed += desk.examine([*wishes, *([release] if against else [])])
+    failed += desk.examine([*requests, *([release] if against else [])])
     now, _ = commands.write_reports(setting)
     view = support.view(now, setting.config, setting.probes)
-    looked_at |= {wish.subject for wish in wishes}
+    looked_at |= {request.subject for request in requests}
     rows = tuple(row for row in view.sources if row.subject in looked_at)
     terminal.print_sources(setting.console, view, rows)
     held = [found for row in rows if against and (found := _against(setting, view, desk.newest, row))]
@@ -95,7 +96,7 @@ def _examine(setting: Setting, addresses: Iterable[Address], nightly: bool, agai
 
 
 def _against(setting: Setting, view: View, release: Release, row: CellView) -> Comparison | None:
-    before = view.cell("newest", release.version)
+    before = view.cell(NEWEST.name, release.version)
     if before is None:
         setting.say(f"{setting.config.subject.name} {release.version} has no answers to be held against")
         return None
@@ -127,7 +128,7 @@ def _backfill(setting: Setting) -> int:
         setting.say("the days that are still to come are left out")
     narrowed = setting.selection
     for day in days.dates(asked.as_of, last, asked.every):
-        setting.selection = msgspec.structs.replace(narrowed, as_of=day, pairings=narrowed.pairings or ("newest",))
+        setting.selection = msgspec.structs.replace(narrowed, as_of=day, pairings=narrowed.pairings or (NEWEST.name,))
         if not narrowed.only:
             newest = days.newest_of(Desk(setting).rows, day)
             if newest is None:
@@ -139,7 +140,7 @@ def _backfill(setting: Setting) -> int:
         todo = plan.make(setting)
         ledger.append(setting.records, todo.facts)
         results = commands.run_jobs(setting, todo.jobs) if todo.jobs else []
-        failed = [*todo.failed, *((result.job.title, result.trouble) for result in results if result.record is None)]
+        failed = [*todo.failed, *((result.job.title, result.error) for result in results if result.record is None)]
         for title, why in failed:
             setting.say(f"not examined: {title}: {why}")
             worst = UNEXAMINED

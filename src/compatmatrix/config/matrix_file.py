@@ -23,8 +23,7 @@ from compatmatrix.config.tables import Index as Index
 from compatmatrix.config.toml_errors import explain, place
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
-
-PAIRINGS = ("release-day", "newest", "oldest", "grid")
+from compatmatrix.core.pairings import NAMES
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -115,8 +114,8 @@ def _package_problems(config: Config) -> Iterator[tuple[str, str]]:
 def _run_problems(config: Config) -> Iterator[tuple[str, str]]:
     """Invalid pairings, Pythons, sources and tools."""
     for pairing in config.pairings.default:
-        if pairing not in PAIRINGS:
-            yield "pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}"
+        if pairing not in NAMES:
+            yield "pairings.default", f"{pairing!r} is no pairing; there are {', '.join(NAMES)}"
     for version in config.python.versions:
         if not re.fullmatch(r"3\.\d+", version):
             yield "python.versions", f'{version!r} is not accepted; write versions like "3.12"'

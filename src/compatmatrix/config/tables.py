@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from packaging.utils import canonicalize_name
 
+from compatmatrix.core.pairings import NEWEST, RELEASE_DAY
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -68,7 +70,7 @@ class Grid(_Table, frozen=True, kw_only=True):
 class Pairings(_Table, frozen=True, kw_only=True):
     """Pairings of a run that names none, and the content of the grid."""
 
-    default: tuple[str, ...] = ("release-day", "newest")
+    default: tuple[str, ...] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
 
 

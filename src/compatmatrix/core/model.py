@@ -22,19 +22,6 @@ SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
 
 
-RELEASE_DAY = "release-day"
-"""Label of a release with what was the newest on the day it came out."""
-
-COMMIT_DAY = "commit-day"
-"""Label of a commit with the companions of its day: what `release-day` is to a release."""
-
-NIGHTLY = "nightly"
-"""Label of a subject with the nightly builds of its companions."""
-
-BISECTED = "bisect"
-"""Label of a pair that a bisection over a companion made, where that is not the grid's."""
-
-
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     pass
 
@@ -259,7 +246,8 @@ class Record(_Frozen, frozen=True, kw_only=True):
     ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes``
     maps each probe that was put to the digest of its source, so that a changed question never meets an old
     answer; ``lock`` holds requirement lines with hashes. ``source`` says what in it was not released. ``network`` is
-    whether the cell could reach a network, where that is known; ``oddities`` are what it was caught at.
+    whether the cell could reach a network, where that is known; ``tampering`` is what it did to its environment or to
+    the test tools (stored as ``oddities``).
     """
 
     schema: Annotated[int, msgspec.Meta(ge=1)] = SCHEMA
@@ -278,7 +266,7 @@ class Record(_Frozen, frozen=True, kw_only=True):
     recorded: str
     source: Source | None = None
     network: bool | None = None
-    oddities: tuple[str, ...] = ()
+    tampering: tuple[str, ...] = msgspec.field(default=(), name="oddities")
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):

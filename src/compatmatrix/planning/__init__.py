@@ -1,1 +1,1 @@
-"""Which cells are asked for, which of them are missing, and in what order they are run."""
+"""Which cells are requested, which of them are missing, and the order in which they are run."""

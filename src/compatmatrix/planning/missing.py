@@ -1,20 +1,17 @@
-"""Wishes + ledger -> what is missing: jobs to run, records that need no run, wishes that could not be looked into.
+"""Requests and ledger -> what is missing: jobs to run, records that need no run, requests that could not be resolved.
 
-What is in the ledger already, for today's probes, is not run again; what is missing of a cell on record is run in its lock.
+What is on record for today's probes is not run again; a probe that is missing of a cell on record runs in its lock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-from packaging.version import Version
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import digest, format_instant
@@ -25,14 +22,17 @@ from compatmatrix.resolve import lock, uv
 from compatmatrix.results.ledger import Ledger
 
 RESOLVERS = 12
-"""Resolutions at once: each mostly waits for the index. They share as many connections: with more, an index stalls some."""
+"""Resolutions at once. Each mostly waits for the index, which stalls some where there are more connections."""
+
+Resolved = Cell | lock.Unresolvable | InfrastructureError | str
+"""The cell of a request, or why there is none; text where no Python of matrix.toml can hold it."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that has to be run, with the labels it answers to and the probes to put.
+    """A cell to run, with the pairings that requested it and the probes to run in it, by the digest of their source.
 
-    ``since`` maps a label to the instant on record at which it was found to mean this cell: where the lock on record is
-    run again, that is not found anew.
+    ``since`` maps a pairing to the instant on record at which its request was resolved to this cell, where the lock on
+    record is run again.
     """
 
     cell: Cell
@@ -42,15 +42,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        return (
-            ", ".join(f"{name} {self.cell.versions[name]}" for name in self.cell.named)
-            + f" (Python {self.cell.python}; {', '.join(self.labels)})"
-        )
+        versions = ", ".join(f"{name} {self.cell.versions[name]}" for name in self.cell.named)
+        return f"{versions} (Python {self.cell.python}; {', '.join(self.labels)})"
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Python and companions: the cells of one group differ in little but the subject."""
+        return (self.cell.python, *(self.cell.versions[name] for name in self.cell.companions))
 
     def record(
         self, instant: str, recorded: str, state: CellState, detail: str, outcomes: Mapping[str, Outcome]
     ) -> Record:
-        """What is stored of the job once it is known what came of it."""
+        """What is stored of the job: ``instant`` is when its requests were resolved, ``recorded`` when it was run."""
         return Record(
             key=record_key(self.cell.id(), self.probes),
             cell=self.cell.id(),
@@ -69,180 +72,158 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Agenda(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has to do: jobs, records that need no cell to be run, and wishes that could not be looked into."""
+class MissingWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has to do: jobs, records that need no run, and the titles of requests that could not be resolved, with why."""
 
-    wanted: int
+    requested: int
     jobs: tuple[Job, ...] = ()
     ready: tuple[Record, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
 
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to look for missing work: ``now`` dates the records, ``fresh`` is whether no record counts."""
+
+    config: Config
+    selection: Selection
+    cache: Path
+    now: datetime
+    fresh: bool = False
+
     @property
-    def cells(self) -> int:
-        return self.wanted - len(self.failed)
+    def instant(self) -> str:
+        """The instant as of which requests are resolved."""
+        return format_instant(self.selection.as_of or self.now)
 
 
-def agenda(
-    config: Config,
-    wanted: Sequence[CellRequest],
+def find_missing(
+    options: Options,
+    requests: Sequence[CellRequest],
     known: Ledger,
-    selection: Selection,
-    cache: Path,
-    now: datetime,
-    fresh: bool = False,
-    resolved: Callable[[int], None] = lambda count: None,
-) -> Agenda:
-    """Find out what is missing: find each wish's cell, and hold it against the ledger.
+    progress: Callable[[int], None] = lambda count: None,
+) -> MissingWork:
+    """Resolve the requests that are not answered on record, and compare their cells with the ledger.
 
-    A wish with explicit or lowest companions that is on record is not resolved again: it asks about those versions,
-    and only a new release makes a new question.
+    Args:
+        options: See there.
+        requests: Those of the run.
+        known: All records.
+        progress: Called with the number of requests that are resolved so far, from several threads.
     """
-    instant = format_instant(selection.as_of or now)
-    on_record = OnRecord(config, known, fresh)
-    by_cell: dict[str, list[Record]] = defaultdict(list)
-    for record in known.records.values():
-        by_cell[record.cell].append(record)
+    on_record = OnRecord(options.config, known, options.fresh)
     jobs: dict[str, Job] = {}
     ready: list[Record] = []
     failed: list[tuple[str, str]] = []
-    open_wishes = [wish for wish in wanted if not on_record.answers(wish)]
-    for wish, outcome, since in _cells(config, open_wishes, on_record, instant, cache, resolved):
-        current = on_record.current(wish)
-        if isinstance(outcome, InfrastructureError):
-            failed.append((wish.title, str(outcome)))
-        elif isinstance(outcome, Cell):
-            if not selection.admits(outcome.versions):
-                continue
-            identity = outcome.id()
-            missing = on_record.missing(wish, identity)
-            if missing and on_record.still_answers(wish, outcome, instant):
-                continue
-            if missing:
-                old = jobs.get(identity) or Job(cell=outcome, labels=(), probes={})
-                jobs[identity] = Job(
-                    cell=outcome,
-                    labels=tuple(dict.fromkeys([*old.labels, wish.pairing])),
-                    probes={**old.probes, **missing},
-                    since={**old.since, **({wish.pairing: since} if since else {})},
-                )
-            elif current is None or current.cell != identity or selection.as_of:
-                # What a day of the past looked like is worth a word even where it looked as today does.
-                labelled = [_labelled(record, wish.pairing, instant) for record in by_cell[identity]]
-                ready += [record for record in labelled if record != known.records[record.key]]
-        else:
-            record = _unrunnable(config, wish, outcome, instant, now)
-            if fresh or record.key not in known.records or (current or record).cell != record.cell:
+    left = [request for request in requests if not on_record.answers(request)]
+    for request, resolved, since in _resolve(options, left, on_record, progress):
+        if isinstance(resolved, InfrastructureError):
+            failed.append((request.title, str(resolved)))
+        elif not isinstance(resolved, Cell):
+            record, current = _unrunnable(options, request, resolved), on_record.current(request)
+            if options.fresh or record.key not in known.records or (current or record).cell != record.cell:
                 ready.append(record)
-    return Agenda(wanted=len(wanted), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
+        elif options.selection.admits(resolved.versions):
+            probes = on_record.missing(request, resolved.id())
+            if not probes:
+                ready += _labeled(options, request, resolved, on_record)
+            elif not on_record.still_answers(request, resolved, options.instant):
+                jobs[resolved.id()] = _with_request(jobs.get(resolved.id()), request, resolved, probes, since)
+    return MissingWork(requested=len(requests), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
 
 
-def group(job: Job) -> tuple[str, ...]:
-    """Python and companions: jobs of one group differ in little but the subject."""
-    return (job.cell.python, *(job.cell.versions[name] for name in job.cell.companions))
+def _with_request(job: Job | None, request: CellRequest, cell: Cell, probes: Mapping[str, str], since: str) -> Job:
+    """The job of a cell, if there is one already, for one more request."""
+    job = job or Job(cell=cell, labels=(), probes={})
+    return Job(
+        cell=cell,
+        labels=tuple(dict.fromkeys([*job.labels, request.pairing])),
+        probes={**job.probes, **probes},
+        since={**job.since, **({request.pairing: since} if since else {})},
+    )
 
 
-def shard(jobs: Sequence[Job], index: int, count: int) -> tuple[Job, ...]:
-    """Part ``index`` (from 1) of ``count``: every job in exactly one part, whole groups together where sizes allow."""
-    return parts(jobs, count)[index - 1]
+def _labeled(options: Options, request: CellRequest, cell: Cell, on_record: OnRecord) -> Iterator[Record]:
+    """The records of a cell that is answered, with the request's pairing as one more label, where that is new."""
+    current, label = on_record.current(request), request.pairing
+    # As of a day of the past, the label is a fact even where the pairing means the same cell today.
+    if current is None or current.cell != cell.id() or options.selection.as_of:
+        for record in on_record.by_cell[cell.id()]:
+            if options.instant not in record.pairings.get(label, ()):
+                instants = tuple(sorted([*record.pairings.get(label, ()), options.instant]))
+                yield msgspec.structs.replace(record, pairings={**record.pairings, label: instants})
 
 
-def parts(jobs: Sequence[Job], count: int) -> tuple[tuple[Job, ...], ...]:
-    """All parts of ``count``, each as large as the others or by one job larger."""
-    ordered = sorted(jobs, key=lambda job: (group(job), Version(job.cell.subject), job.cell.id()))
-    bounds = [len(ordered) * number // count for number in range(count + 1)]
-    return tuple(tuple(ordered[first:last]) for first, last in pairwise(bounds))
-
-
-Found = Cell | lock.Unresolvable | InfrastructureError | str
-"""What a wish comes to: a cell, or why there is none; text where no Python can hold it."""
-
-
-def _cells(
-    config: Config,
-    wishes: Sequence[CellRequest],
-    on_record: OnRecord,
-    instant: str,
-    cache: Path,
-    resolved: Callable[[int], None],
-) -> Iterator[tuple[CellRequest, Found, str]]:
-    """Each wish with what it comes to and, where that is the cell on record as it is there, since when it is.
+def _resolve(
+    options: Options, requests: Sequence[CellRequest], on_record: OnRecord, progress: Callable[[int], None]
+) -> Iterator[tuple[CellRequest, Resolved, str]]:
+    """Each request with its cell and, where that is the lock on record, the instant at which it was resolved to it.
 
     The lock on record is used where probes are missing and it can still be installed: for explicit versions without
-    asking the resolver, and for a pairing whose lock would be another today while what is on record still stands.
+    asking the resolver, and for a pairing whose lock would be another today while the record still stands.
     """
-    pinned = {on_record.slot(wish): cell for wish in wishes if (cell := on_record.pinned(wish))}
-    kept = installable(config, pinned, cache)
-    left = [wish for wish in wishes if on_record.slot(wish) not in kept]
-    found: list[tuple[CellRequest, Found]] = [
-        (wish, kept[slot]) for wish in wishes if (slot := on_record.slot(wish)) in kept
-    ]
-    found += zip(left, _resolve_all(config, left, cache, resolved), strict=True)
-    drifted = {
-        on_record.slot(wish): cell
-        for wish, outcome in found
-        if isinstance(outcome, Cell) and (cell := on_record.behind(wish, outcome, instant))
+    slot = on_record.slot
+    pinned = {slot(request): cell for request in requests if (cell := on_record.pinned(request))}
+    kept = installable(options.config, pinned, options.cache)
+    left = [request for request in requests if slot(request) not in kept]
+    resolved = dict(zip(map(slot, left), _resolve_all(options, left, progress), strict=True))
+    behind = {
+        slot(request): cell
+        for request in left
+        if isinstance(outcome := resolved[slot(request)], Cell)
+        and (cell := on_record.behind(request, outcome, options.instant))
     }
-    kept |= installable(config, drifted, cache)
-    for wish, outcome in found:
-        recorded, current = kept.get(on_record.slot(wish)), on_record.current(wish)
-        if recorded and current:
-            yield wish, recorded, max(current.pairings[wish.pairing])
+    kept |= installable(options.config, behind, options.cache)
+    for request in requests:
+        current = on_record.current(request)
+        if current and slot(request) in kept:
+            yield request, kept[slot(request)], max(current.pairings[request.pairing])
         else:
-            yield wish, outcome, ""
+            yield request, resolved[slot(request)], ""
 
 
-def _resolve_all(
-    config: Config, wishes: Sequence[CellRequest], cache: Path, resolved: Callable[[int], None]
-) -> list[Found]:
+def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Callable[[int], None]) -> list[Resolved]:
     done = 0
     mutex = threading.Lock()
-    connections = RESOLVERS // max(1, min(RESOLVERS, len(wishes)))
+    connections = RESOLVERS // max(1, min(RESOLVERS, len(requests)))
 
-    def one(wish: CellRequest) -> Found:
+    def resolve(request: CellRequest) -> Resolved:
         nonlocal done
         try:
-            return wish.refused or lock.resolve(config, wish, cache / "locks", connections)
-        except InfrastructureError as trouble:
-            return trouble
+            return request.refused or lock.resolve(options.config, request, options.cache / "locks", connections)
+        except InfrastructureError as error:
+            return error
         finally:
             with mutex:
                 done += 1
-                resolved(done)
+                progress(done)
 
     with ThreadPoolExecutor(max_workers=RESOLVERS) as pool:
         try:
-            return list(pool.map(one, wishes))
+            return list(pool.map(resolve, requests))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             uv.stop()
             raise
 
 
-def _unrunnable(
-    config: Config, wish: CellRequest, outcome: lock.Unresolvable | str, instant: str, now: datetime
-) -> Record:
-    """The record of a wish for which there is no cell: no Python can hold it, or no set of packages meets it."""
+def _unrunnable(options: Options, request: CellRequest, reason: lock.Unresolvable | str) -> Record:
+    """The record of a request without a cell: no Python can hold it, or no set of packages satisfies it."""
     state, detail, python = (
-        (CellState.NO_PYTHON, outcome, "")
-        if isinstance(outcome, str)
-        else (CellState.UNRESOLVABLE, outcome.why, outcome.python)
+        (CellState.NO_PYTHON, reason, "")
+        if isinstance(reason, str)
+        else (CellState.UNRESOLVABLE, reason.why, reason.python)
     )
-    cell = digest([wish.request_id(), state.value])
+    cell = digest([request.request_id(), state.value])
     return Record(
         key=record_key(cell, {}),
         cell=cell,
-        subject=wish.subject,
+        subject=request.subject,
         python=python,
-        platform=wish.platform,
-        versions={config.subject.name: wish.subject, **wish.companions},
-        pairings={wish.pairing: (instant,)},
+        platform=request.platform,
+        versions={options.config.subject.name: request.subject, **request.companions},
+        pairings={request.pairing: (options.instant,)},
         state=state,
         detail=detail[:500],
-        recorded=format_instant(now),
-        source=wish.source,
+        recorded=format_instant(options.now),
+        source=request.source,
     )
-
-
-def _labelled(record: Record, label: str, instant: str) -> Record:
-    instants = tuple(sorted({*record.pairings.get(label, ()), instant}))
-    return msgspec.structs.replace(record, pairings={**record.pairings, label: instants})

@@ -1,71 +1,73 @@
-"""The plan as a file, and its shards: made once, carried out on many machines, in any order.
+"""The plan as a file, and its shards, which are run on many machines in any order.
 
-A plan names every missing cell with its lock and fixes the instant that all findings are dated with. So a machine that
-works by it asks no index what there is, and the union of all parts is what one machine would have written.
+A plan has every missing cell with its lock, and the instants that records are dated with. So a machine that runs a shard
+asks no index for releases, and the union of all shards is what one machine would have written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 
 from compatmatrix.core import files
 from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.model import CellState, Probe, Record, Release, UserError
-from compatmatrix.planning.missing import Job, parts
-from compatmatrix.results.ledger import Ledger, merge
+from compatmatrix.planning.missing import Job
+from compatmatrix.results.ledger import Ledger
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the plan's file; raised when a reader of the old one would misread."""
 
 SECONDS_PER_CELL = 20
-"""What a cell costs a small machine that runs one at a time, installing included: an upper bound for planning."""
+"""Seconds that a cell takes on a small machine that runs one at a time, installing included: an upper bound."""
 
 CELLS_PER_SHARD = 30
-"""Ten minutes of work: a job's own start, a minute or so, is small beside it, and a shard that is lost costs little."""
+"""Ten minutes of work, beside the minute or so in which a machine starts."""
 
 MOST_SHARDS = 256
-"""What GitHub allows a job's matrix to have."""
+"""How many jobs GitHub allows in a matrix."""
 
 SMOKE_CELLS = 4
-"""What a pull request runs: enough to see that the engine and the probes work."""
+"""How many cells a pull request runs."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has to do, complete: jobs with their locks, records that need no run, and what could not be looked into.
+    """All that a run has to do: jobs with their locks, records that need no run, and requests that could not be resolved.
 
-    ``planned`` dates every record and ``instant`` every label; ``listed`` are all versions of the subject that the index
-    listed, ``releases`` those that are rows. ``trouble`` says why there is no plan at all.
+    ``planned`` dates every record and ``instant`` every label; ``requested`` is the number of requests; ``listed`` are
+    all versions of the subject that the index listed, ``releases`` those that are rows. ``error`` says why there is no
+    plan at all.
     """
 
     schema: int = SCHEMA
     planned: str
     instant: str
     platform: str
-    wanted: int = 0
+    requested: int = 0
     jobs: tuple[Job, ...] = ()
     ready: tuple[Record, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
     listed: tuple[str, ...] = ()
     releases: tuple[Release, ...] = ()
-    trouble: str = ""
+    error: str = ""
 
     @property
     def settled(self) -> int:
-        """Wishes that are on record or need no cell; one job can answer several."""
-        return self.wanted - sum(len(job.labels) for job in self.jobs) - len(self.failed)
+        """How many requests are on record or need no cell; one job can answer several."""
+        return self.requested - sum(len(job.labels) for job in self.jobs) - len(self.failed)
 
     @property
     def facts(self) -> Ledger:
         """What is known without running anything."""
-        settled = merge(*(Ledger(records={record.key: record}) for record in self.ready))
-        return Ledger(records=settled.records, releases={release.version: release for release in self.releases})
+        return Ledger.of(self.ready, self.releases)
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """As many as the work needs, none where there is none."""
+        """As many as there is work for, none where there is none."""
         return _shards(self.jobs, CELLS_PER_SHARD)
 
     @property
@@ -92,7 +94,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") -> Plan:
-    """Read a plan; with ``probes``, make sure that it asks today's questions on this platform.
+    """Read a plan; with ``probes``, make sure that it was made for these on this platform.
 
     Raises:
         UserError: there is no such file, it is no plan, or it was made for something else.
@@ -115,7 +117,7 @@ def save(plan: Plan, path: Path) -> None:
 
 
 def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
-    """The planned jobs of which the ledger holds nothing that was found since."""
+    """The planned jobs of which the ledger has no record since the plan was made."""
     done: dict[str, dict[str, str]] = {}
     for record in known.records.values():
         if parse_instant(record.recorded) >= parse_instant(plan.planned):
@@ -124,25 +126,41 @@ def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
 
 
 def accepted(plan: Plan, delivered: Ledger) -> Ledger:
-    """What was delivered, as far as it was planned: cells, their labels and locks are the plan's, findings the shard's.
+    """The delivered records that were planned: cells, labels and locks are the plan's, outcomes the shard's.
 
-    A shard ran what packages do when they are imported, and whatever that was had its hands on what it delivers.
+    A shard runs what packages do on import, and that can have changed anything that it delivers.
     """
     records = {}
     for job in plan.jobs:
         key = job.record("", "", CellState.RAN, "", {}).key
-        found = delivered.records.get(key)
-        if found and found.recorded >= plan.planned:
-            record = job.record(plan.instant, plan.planned, found.state, found.detail, found.outcomes)
-            records[key] = msgspec.structs.replace(record, network=found.network, oddities=found.oddities)
+        record = delivered.records.get(key)
+        if record and record.recorded >= plan.planned:
+            planned = job.record(plan.instant, plan.planned, record.state, record.detail, record.outcomes)
+            records[key] = msgspec.structs.replace(planned, network=record.network, tampering=record.tampering)
     evidence = {name: text for name, text in delivered.evidence.items() if digest(text) == name}
     return Ledger(records=records, evidence=evidence, damage=delivered.damage)
 
 
+def shard(jobs: Sequence[Job], index: int, count: int) -> tuple[Job, ...]:
+    """Part ``index`` (from 1) of ``count``: every job is in exactly one, groups stay together where sizes allow."""
+    return _parts(jobs, count)[index - 1]
+
+
+def _parts(jobs: Sequence[Job], count: int) -> list[tuple[Job, ...]]:
+    """All parts of ``count``, each as large as the others or by one job larger."""
+    ordered = sorted(jobs, key=lambda job: (job.group, Version(job.cell.subject), job.cell.id()))
+    bounds = [len(ordered) * number // count for number in range(count + 1)]
+    return [tuple(ordered[first:last]) for first, last in pairwise(bounds)]
+
+
 def _shards(jobs: Sequence[Job], size: int) -> tuple[Shard, ...]:
     count = min(-(-len(jobs) // size), MOST_SHARDS)
-    made = []
-    for number, part in enumerate(parts(jobs, count) if count else (), 1):
-        pythons = tuple(by_version({job.cell.python for job in part}))
-        made.append(Shard(shard=f"{number}/{count}", number=number, python=pythons, cells=len(part)))
-    return tuple(made)
+    return tuple(
+        Shard(
+            shard=f"{number}/{count}",
+            number=number,
+            python=tuple(by_version({job.cell.python for job in part})),
+            cells=len(part),
+        )
+        for number, part in enumerate(_parts(jobs, count) if count else (), 1)
+    )

@@ -1,7 +1,7 @@
-"""What is on record of a request: whether it answers it, which probes it lacks, and in which lock these are to be run.
+"""What is on record of a request: whether that answers it, which probes are missing, and in which lock these are to run.
 
-A lock on record stays a cell's lock while what it was asked for is what is asked for today. So a new probe runs in the
-environment in which the others ran, wherever the index has moved since; where a wheel of it is gone, it is resolved anew.
+A lock on record stays a cell's lock while it meets what is required today: a new probe runs in the environment in which the
+others ran, even if the index has changed since. Where a wheel of it is gone, the request is resolved anew.
 """
 
 from __future__ import annotations
@@ -16,104 +16,107 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from compatmatrix.config.matrix_file import Config
+from compatmatrix.core import pairings
 from compatmatrix.core.encoding import parse_instant
-from compatmatrix.core.model import BISECTED, Cell, CellRequest, CellState, InfrastructureError, Pin, Record
+from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Pin, Record
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders
 
-DRIFT_DAYS = 30
-"""How long a `newest` cell answers while only packages have moved that are neither subject nor companion."""
-
 Slot = tuple[str, ...]
-"""What one record stands for at a time: platform, subject and pairing, of a grid's pair the companion's version too."""
+"""What one record stands for at a time; see `pairings.slot`."""
 
 
 class OnRecord:
-    """The ledger as a plan asks it.
+    """The ledger, for questions about requests.
 
     Args:
-        fresh: Whether no answer on record counts.
+        config: The configuration.
+        known: What is on record.
+        fresh: Whether no record counts.
     """
 
     def __init__(self, config: Config, known: Ledger, fresh: bool) -> None:
         self._config, self._fresh = config, fresh
         self._grid = config.pairings.grid.companion if config.pairings.grid else None
-        self._held = holders(known.records.values(), self._grid)
+        self._holders = holders(known.records.values(), self._grid)
+        self.by_cell: dict[str, list[Record]] = defaultdict(list)
         # Pairs of a probe and the digest of its source: one cell can have answered an old form of a probe and the new.
         self._answered: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for record in known.records.values():
+            self.by_cell[record.cell].append(record)
             if record.state is not CellState.NO_PYTHON and not fresh:
                 self._answered[record.cell] |= record.probes.items()
 
-    def slot(self, wish: CellRequest) -> Slot:
-        slot = (wish.platform, wish.subject, wish.pairing)
-        return (*slot, wish.companions.get(self._grid, "")) if wish.pairing == "grid" and self._grid else slot
+    def slot(self, request: CellRequest) -> Slot:
+        return pairings.slot(request.platform, request.subject, request.pairing, request.companions, self._grid)
 
-    def current(self, wish: CellRequest) -> Record | None:
-        """The record that stands for the wish."""
-        return self._held.get(self.slot(wish))
+    def current(self, request: CellRequest) -> Record | None:
+        """The record that stands for the request."""
+        return self._holders.get(self.slot(request))
 
-    def missing(self, wish: CellRequest, cell: str) -> dict[str, str]:
-        """The wish's probes, with their digests, that the cell has not answered in today's form."""
-        return {probe: source for probe, source in wish.probes.items() if (probe, source) not in self._answered[cell]}
+    def missing(self, request: CellRequest, cell: str) -> dict[str, str]:
+        """The request's probes, with their digests, that the cell has not answered in today's form."""
+        answered = self._answered[cell]
+        return {probe: source for probe, source in request.probes.items() if (probe, source) not in answered}
 
-    def answers(self, wish: CellRequest) -> bool:
-        """Whether a wish with explicit or lowest companions has its answers: only a new release makes a new question."""
-        record = self._explicit(wish)
+    def answers(self, request: CellRequest) -> bool:
+        """Whether a request that is not asked again has its answers."""
+        record = self._for_good(request)
         if record is None:
             return False
         if record.state is CellState.NO_PYTHON:
-            return wish.refused is not None
-        return record.state is CellState.UNRESOLVABLE or not self.missing(wish, record.cell)
+            return request.refused is not None
+        return record.state is CellState.UNRESOLVABLE or not self.missing(request, record.cell)
 
-    def pinned(self, wish: CellRequest) -> Cell | None:
-        """The cell on record of a wish with explicit or lowest companions, if it is what is asked for today."""
-        record = self._explicit(wish)
-        return self._meeting(wish, record) if record else None
+    def pinned(self, request: CellRequest) -> Cell | None:
+        """The cell on record of a request that is not asked again, if it meets what is required today."""
+        record = self._for_good(request)
+        return self._meeting(request, record) if record else None
 
-    def still_answers(self, wish: CellRequest, resolved: Cell, instant: str) -> bool:
-        """Whether the cell on record answers all of a pairing's probes, and stands though its lock would be another today."""
-        record = self.current(wish)
-        return (
-            record is not None and not self.missing(wish, record.cell) and self._stands(wish, record, resolved, instant)
-        )
+    def still_answers(self, request: CellRequest, resolved: Cell, instant: str) -> bool:
+        """Whether the record has all of the request's probes, and stands though its lock would be another today."""
+        record = self.current(request)
+        if record is None or self.missing(request, record.cell):
+            return False
+        return self._stands(request, record, resolved, instant)
 
-    def behind(self, wish: CellRequest, resolved: Cell, instant: str) -> Cell | None:
-        """The cell on record where it stands and its lock would be another today, and does not answer all of the probes."""
-        record = self.current(wish)
-        if record is None or record.cell == resolved.id() or not self.missing(wish, record.cell):
+    def behind(self, request: CellRequest, resolved: Cell, instant: str) -> Cell | None:
+        """The cell on record where it stands, lacks probes, and its lock would be another today."""
+        record = self.current(request)
+        if record is None or record.cell == resolved.id() or not self.missing(request, record.cell):
             return None
-        return self._meeting(wish, record) if self._stands(wish, record, resolved, instant) else None
+        return self._meeting(request, record) if self._stands(request, record, resolved, instant) else None
 
-    def _explicit(self, wish: CellRequest) -> Record | None:
-        """The record of explicit or lowest versions; one bisection's label says nothing of the companion's version."""
-        if self._fresh or not (wish.companions or wish.lowest) or wish.pairing == BISECTED:
-            return None
-        return self.current(wish)
+    def _for_good(self, request: CellRequest) -> Record | None:
+        """The record of a request that is not asked again: one for explicit or lowest versions."""
+        asked_again = pairings.named(request.pairing).asked_again or not (request.companions or request.lowest)
+        return None if self._fresh or asked_again else self.current(request)
 
-    def _stands(self, wish: CellRequest, record: Record, resolved: Cell, instant: str) -> bool:
-        """Whether a record still is what its pairing means.
+    def _stands(self, request: CellRequest, record: Record, resolved: Cell, instant: str) -> bool:
+        """Whether a record is still what its pairing means.
 
-        Some package that nobody names here is released every other day, and one is taken back now and then. A cell is
-        asked again when a named package moves, and for `newest` after `DRIFT_DAYS`: often enough to notice what breaks
-        meanwhile, seldom enough for a ledger that is kept in git.
+        Some package that is neither subject nor companion is released, or yanked, every other day. A cell is run again
+        when subject, companion or Python is another, and when its pairing says that the record expires: often enough to
+        notice what breaks meanwhile, seldom enough for a ledger in git.
         """
         same = record.python == resolved.python and dict(record.versions) == dict(resolved.versions)
         if self._fresh or not same:
             return False
-        if wish.pairing == "newest":
-            age = parse_instant(instant) - parse_instant(max(record.pairings["newest"]))
-            return timedelta() <= age < timedelta(days=DRIFT_DAYS)
-        return wish.pairing == "release-day" and self._meeting(wish, record) is not None
+        expires = pairings.named(request.pairing).expires
+        if expires is None:
+            return self._meeting(request, record) is not None
+        age = parse_instant(instant) - parse_instant(max(record.pairings[request.pairing]))
+        return timedelta() <= age < expires
 
-    def _meeting(self, wish: CellRequest, record: Record) -> Cell | None:
-        """The record's cell, if it was run, holds released packages alone, and meets what is required today."""
+    def _meeting(self, request: CellRequest, record: Record) -> Cell | None:
+        """The record's cell, if it was run, has released packages alone, and meets what is required today."""
         cell = cell_of(self._config, record)
-        if cell is None or wish.source or record.state is CellState.NO_PYTHON or cell.python not in wish.pythons:
+        unusable = request.source or record.state is CellState.NO_PYTHON
+        if cell is None or unusable or cell.python not in request.pythons:
             return None
         versions = {pin.name: pin.version for pin in cell.lock}
-        for requirement in map(Requirement, wish.requirements):
+        for requirement in map(Requirement, request.requirements):
             version = versions.get(canonicalize_name(requirement.name))
             if version is None or not requirement.specifier.contains(version, prereleases=True):
                 return None
@@ -121,7 +124,7 @@ class OnRecord:
 
 
 def cell_of(config: Config, record: Record) -> Cell | None:
-    """The cell that a record is of; None where its lock does not make the cell up, as what was built from source."""
+    """The cell of a record; None where its lock does not identify it, as for what was built from source."""
     pins = []
     for line in record.lock:
         name, _, hashes = line.partition(" ")
@@ -143,7 +146,7 @@ def cell_of(config: Config, record: Record) -> Cell | None:
 def installable(config: Config, cells: Mapping[Slot, Cell], cache: Path) -> dict[Slot, Cell]:
     """Those cells of which the index still lists a wheel for every pin, yanked or not.
 
-    Where an index does not say what it lists, nothing is on it: to resolve the cell anew will tell what is wrong.
+    Where an index does not answer, none is: the error is reported when the cell is resolved anew.
     """
 
     def listed(name: str) -> Iterable[releases.File]:
@@ -156,9 +159,9 @@ def installable(config: Config, cells: Mapping[Slot, Cell], cache: Path) -> dict
     with ThreadPoolExecutor(max_workers=8) as pool:
         files = dict(zip(names, pool.map(listed, names), strict=True))
 
-    def there(pin: Pin) -> bool:
+    def is_listed(pin: Pin) -> bool:
         return any(
             file.sha256 in pin.sha256 if file.sha256 else file.version == pin.version for file in files[pin.name]
         )
 
-    return {slot: cell for slot, cell in cells.items() if all(map(there, cell.lock))}
+    return {slot: cell for slot, cell in cells.items() if all(map(is_listed, cell.lock))}

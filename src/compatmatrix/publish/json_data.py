@@ -54,7 +54,8 @@ class PublishedRelease(_Published, frozen=True, kw_only=True):
 class PublishedCell(_Published, frozen=True, kw_only=True):
     """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC).
 
-    ``network`` is whether it could reach a network, where that is known; ``oddities`` are what it was caught at.
+    ``network`` is whether it could reach a network, where that is known; ``oddities`` is how it tampered
+    with its environment or the test tools.
     """
 
     id: str
@@ -68,7 +69,7 @@ class PublishedCell(_Published, frozen=True, kw_only=True):
     outcomes: Mapping[str, Outcome]
     recorded: str
     network: bool | None = None
-    oddities: tuple[str, ...] = ()
+    tampering: tuple[str, ...] = msgspec.field(default=(), name="oddities")
 
 
 class PublishedSource(PublishedCell, frozen=True, kw_only=True):
@@ -233,7 +234,7 @@ def _compact(value: object) -> str:
 def _cell(cell: CellView) -> dict[str, Any]:
     told = {name: getattr(cell, name) for name in PublishedCell.__struct_fields__}
     return {
-        name: value for name, value in told.items() if name not in ("network", "oddities") or value not in (None, ())
+        name: value for name, value in told.items() if name not in ("network", "tampering") or value not in (None, ())
     }
 
 

@@ -10,7 +10,8 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix.analysis.support import Change, View, changes
-from compatmatrix.core.model import RELEASE_DAY, Outcome, Probe, Release
+from compatmatrix.core.model import Outcome, Probe, Release
+from compatmatrix.core.pairings import RELEASE_DAY
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +109,7 @@ def _dated(view: View, together: list[Change]) -> str:
     """The release's upload where that settles it, else the day on which the answer was recorded."""
     released = view.releases[_place(view, together[0].release)].released or ""
     # Under release-day an answer cannot move once it is known, so that a change is of its release's day.
-    if released and any(change.pairing == RELEASE_DAY for change in together):
+    if released and any(change.pairing == RELEASE_DAY.name for change in together):
         return released
     cells = [view.cell(change.pairing, change.release) for change in together]
     return max([released, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell is not None)])

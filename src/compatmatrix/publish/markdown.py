@@ -13,6 +13,7 @@ from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.grid import UNTRIED, Grid
 from compatmatrix.analysis.support import Change, View, changes
 from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.publish import labels, version_picker
 
 
@@ -41,7 +42,7 @@ def render(view: View, earlier: View | None) -> str:
             grid_words=_pair_words,
             todo=to_do(view),
             # What is not released is examined with the newest companions, so it stands above the releases with theirs.
-            shows_sources="newest" if "newest" in view.pairings else view.pairings[-1],
+            shows_sources=NEWEST.name if NEWEST.name in view.pairings else view.pairings[-1],
             OutcomeState=OutcomeState,
             CellState=CellState,
         )

@@ -16,6 +16,7 @@ from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.core.pairings import GRID
 from compatmatrix.publish import (
     badge,
     csv_files,
@@ -169,7 +170,7 @@ class Site:
         """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
         found: dict[str, int] = {}
         for cell in self.view.cells:
-            if cell.pairings == ("grid",):
+            if cell.pairings == (GRID.name,):
                 continue
             for outcome in cell.outcomes.values():
                 if outcome.signature:

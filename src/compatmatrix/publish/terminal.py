@@ -84,8 +84,8 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
         )
         if cell.network is not None:
             line(console, "run with the network in reach" if cell.network else "run without network")
-        for oddity in cell.oddities:
-            line(console, f"caught at: {oddity}")
+        for text in cell.tampering:
+            line(console, f"caught at: {text}")
         if cell.state is CellState.RAN:
             for probe in view.probes:
                 if probe.id in cell.outcomes:

@@ -1,13 +1,14 @@
-"""Records on disk: read, append, merge. Facts only; every report is made from what this room returns.
+"""All records on disk: read, merge, append, repair. Every report is made from the result of `read`.
 
-`records/<subject version>.jsonl`: one record a line, sorted by key. `records/pins.txt`: what the locks in them are made
-of. `records/releases.jsonl`: what the index listed of the subject, one release a line. `records/evidence/<digest>.txt`:
-tracebacks, each distinct text once. Merging is a union: in any order, any number of times, the result is the same.
+`<subject version>.jsonl` has one record a line, sorted by key; `pins.txt` the requirement lines of their locks;
+`releases.jsonl` one release of the subject a line, as the index listed it; `evidence/<digest>.txt` each distinct traceback
+once. Merging is a union: in any order, any number of times, the result is the same.
 """
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,131 +16,164 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from compatmatrix.core.encoding import canonical
+from compatmatrix.core import pairings
+from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.files import replace
 from compatmatrix.core.model import CellState, InfrastructureError, Record, Release
-from compatmatrix.results import pins, record_checks, record_files
-from compatmatrix.results.record_files import Damage, Lines
+from compatmatrix.results.records import (
+    PINS,
+    RELEASES,
+    Damage,
+    Lines,
+    file_content,
+    pins_content,
+    pins_of,
+    read_lines,
+    read_pins,
+)
 
 LOCK_SECONDS = 600
+"""How long to wait for another process that writes the records."""
+
+_NOT_ITS_TEXT = "not the text that its name is the digest of"
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known: records by key, the subject's releases by version, evidence by digest."""
+    """Records by key, the subject's releases by version, tracebacks by digest, and the lines that cannot be used."""
 
     records: Mapping[str, Record] = {}
     releases: Mapping[str, Release] = {}
     evidence: Mapping[str, str] = {}
     damage: tuple[Damage, ...] = ()
 
+    @classmethod
+    def of(cls, records: Iterable[Record], releases: Iterable[Release] = ()) -> Ledger:
+        """A ledger of these records, merged where they have a key in common, and releases."""
+        merged: dict[str, Record] = {}
+        for record in records:
+            merged[record.key] = _merged(merged[record.key], record) if record.key in merged else record
+        return cls(records=merged, releases={release.version: release for release in releases})
+
 
 def merge(*ledgers: Ledger) -> Ledger:
-    """The union. Where two hold one key, the labels are united and the later run's findings kept."""
-    records: dict[str, Record] = {}
+    """The union. Where two have one key, their labels are united and the later run's outcomes kept."""
     releases: dict[str, Release] = {}
     evidence: dict[str, str] = {}
     for ledger in ledgers:
-        for key, record in ledger.records.items():
-            records[key] = _united(records[key], record) if key in records else record
         for version, release in ledger.releases.items():
             releases[version] = max(releases.get(version, release), release, key=_release_order)
         evidence |= ledger.evidence
     return Ledger(
-        records=records,
+        records=Ledger.of(record for ledger in ledgers for record in ledger.records.values()).records,
         releases=releases,
         evidence=evidence,
         damage=tuple(part for ledger in ledgers for part in ledger.damage),
     )
 
 
-def read(folder: Path) -> Ledger:
-    """Read everything below ``folder`` (`reports/records`); lines that are damaged are named and the rest used.
+def read(folder: Path, refuse_formats: bool = True) -> Ledger:
+    """Read everything in a folder (`reports/records`). Damaged lines are listed in the result, the others used.
+
+    Args:
+        folder: Where the records are; it need not exist.
+        refuse_formats: Whether a record of another format is an error, and not one damaged line among others.
 
     Raises:
-        InfrastructureError: the folder is there but cannot be read.
+        UserError: There is a record of another format.
+        InfrastructureError: The folder is there but cannot be read.
     """
-    records: dict[str, Record] = {}
-    releases: dict[str, Release] = {}
-    damage: list[Damage] = []
+    files: list[Lines] = []
     try:
-        known = record_files.pins_of(folder)
-        for path in sorted(folder.glob("*.jsonl")):
-            lines = record_files.read(path, known)
-            damage += lines.damage
-            releases |= {release.version: release for release in lines.releases}
-            for record in lines.records:
-                records[record.key] = _united(records[record.key], record) if record.key in records else record
-        evidence = {path.stem: _text(path) for path in sorted((folder / "evidence").glob("*.txt"))}
-        for name in [name for name, text in evidence.items() if not record_checks.is_text_of(name, text)]:
-            del evidence[name]
-            damage.append(Damage(file=f"evidence/{name}.txt", line=1, problem=_NOT_ITS_TEXT))
+        pins = read_pins(folder)
+        files = [read_lines(path, pins, refuse_formats) for path in sorted(folder.glob("*.jsonl"))]
+        texts = {path.stem: _text(path) for path in sorted((folder / "evidence").glob("*.txt"))}
     except OSError as error:
         raise InfrastructureError(f"the records in {folder} cannot be read: {error}") from None
-    return Ledger(records=records, releases=releases, evidence=evidence, damage=tuple(damage))
+    known = Ledger.of(
+        (record for lines in files for record in lines.records),
+        (release for lines in files for release in lines.releases),
+    )
+    evidence = {name: text for name, text in texts.items() if _is_digest_of(name, text)}
+    damage = [part for lines in files for part in lines.damage]
+    damage += [_damaged_evidence(name) for name in texts if name not in evidence]
+    return msgspec.structs.replace(known, evidence=evidence, damage=tuple(damage))
 
 
 def holders(records: Iterable[Record], grid_companion: str | None = None) -> dict[tuple[str, ...], Record]:
-    """Which record stands for (platform, subject, pairing[, companion version]): the one last found to be that.
+    """The record that stands for each slot: the one for which its pairing was resolved last.
 
-    A cell for which this or that machine lacked the Python gives way to any other.
+    A record of a Python that was missing gives way to any other.
+
+    Args:
+        records: Those to choose from.
+        grid_companion: The companion over whose releases the grid goes; each of them has a slot of its own.
+
+    Returns:
+        Records by (platform, subject version, pairing), and for the grid the companion's version.
     """
-    found: dict[tuple[str, ...], tuple[tuple[bool, str, str], Record]] = {}
+    ranked: dict[tuple[str, ...], tuple[tuple[bool, str, str], Record]] = {}
     for record in records:
         for label, instants in record.pairings.items():
-            slot: tuple[str, ...] = (record.platform, record.subject, label)
-            if label == "grid" and grid_companion:
-                slot += (record.versions.get(grid_companion, ""),)
+            slot = pairings.slot(record.platform, record.subject, label, record.versions, grid_companion)
             rank = (record.state is not CellState.NO_PYTHON, max(instants, default=""), record.cell)
-            if slot not in found or found[slot][0] < rank:
-                found[slot] = (rank, record)
-    return {slot: record for slot, (_, record) in found.items()}
+            if slot not in ranked or ranked[slot][0] < rank:
+                ranked[slot] = (rank, record)
+    return {slot: record for slot, (_, record) in ranked.items()}
 
 
-def append(folder: Path, news: Ledger) -> None:
-    """Unite ``news`` with what is on disk, under a lock, file by file and each file at once.
+def append(folder: Path, additions: Ledger) -> None:
+    """Merge ``additions`` into the files of a folder, under its lock; each file is replaced atomically.
 
-    Only that a Python which was missing still is makes no difference: the day of it is no news.
+    A record that only says again that a Python is missing is not written: the day on which that was seen is no fact.
 
     Raises:
-        InfrastructureError: the disk does not take it; what was there before still is.
+        UserError: A file to be written has a record of another format.
+        InfrastructureError: A file cannot be written; what was there before is unchanged.
     """
     try:
         with held(folder):
             # Evidence and pins first: a record never names a text that is not there.
-            for name, text in news.evidence.items():
+            for name, text in additions.evidence.items():
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
-                    record_files.replace(path, text.encode())
-            known = record_files.pins_of(folder)
-            locked = [line for record in news.records.values() for line in record.lock if pins.HASH in line]
-            pinned = {**known, **{pins.name_of(line): line for line in locked}}
-            if pinned != known:
-                record_files.replace(folder / pins.FILE, pins.text_of(pinned.values()).encode())
-            for name in {_file(record) for record in news.records.values()}:
-                ours = {key: record for key, record in news.records.items() if _file(record) == name}
-                _rewrite(folder / name, Ledger(records=ours), pinned)
-            if news.releases:
-                _rewrite(folder / record_files.RELEASES, Ledger(releases=news.releases), pinned)
+                    replace(path, text.encode())
+            known = read_pins(folder)
+            pins = known | pins_of(line for record in additions.records.values() for line in record.lock)
+            if pins != known:
+                replace(folder / PINS, pins_content(pins))
+            files: dict[str, list[Record]] = defaultdict(list)
+            for record in additions.records.values():
+                files[_file(record)].append(record)
+            for name, records in files.items():
+                _rewrite(folder / name, Ledger.of(records), pins)
+            if additions.releases:
+                _rewrite(folder / RELEASES, Ledger(releases=additions.releases), pins)
     except OSError as error:
         raise InfrastructureError(f"the records cannot be written to {folder}: {error}") from None
 
 
 def repair(folder: Path) -> tuple[Damage, ...]:
-    """Set every damaged line aside in ``<file>.damaged`` beside its file; what was in it will be run again."""
+    """Move every damaged line into ``<file>.damaged`` beside its file; the next run examines again what was in it.
+
+    Raises:
+        UserError: There is a record of another format, which is not damage.
+        InfrastructureError: A file cannot be read or written.
+    """
     damage: list[Damage] = []
     try:
         with held(folder):
-            known = record_files.pins_of(folder)
+            pins = read_pins(folder)
             for path in sorted(folder.glob("*.jsonl")):
-                lines = record_files.read(path, known)
+                lines = read_lines(path, pins)
                 if lines.damage:
                     damage += lines.damage
                     with path.with_name(f"{path.name}.damaged").open("ab") as aside:
-                        aside.writelines(line + b"\n" for line in lines.raw)
-                    record_files.replace(path, record_files.content(lines.records, lines.releases, ()))
+                        aside.writelines(line + b"\n" for line in lines.damaged)
+                    replace(path, file_content(lines.records, lines.releases, ()))
             for path in sorted((folder / "evidence").glob("*.txt")):
-                if not record_checks.is_text_of(path.stem, _text(path)):
-                    damage.append(Damage(file=f"evidence/{path.name}", line=1, problem=_NOT_ITS_TEXT))
+                if not _is_digest_of(path.stem, _text(path)):
+                    damage.append(_damaged_evidence(path.stem))
                     os.replace(path, path.with_name(f"{path.name}.damaged"))
     except OSError as error:
         raise InfrastructureError(f"the records in {folder} cannot be repaired: {error}") from None
@@ -148,16 +182,16 @@ def repair(folder: Path) -> tuple[Damage, ...]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep others from writing: what is read meanwhile stays so, and reports that are made of it are up to date.
+    """Hold the lock of a folder of records: no other process of this program writes to it meanwhile.
 
     Raises:
-        InfrastructureError: another run has held the records for too long, or the disk does not take it.
+        InfrastructureError: Another process has held it for `LOCK_SECONDS`, or the folder cannot be written.
     """
     lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-        # Whoever wrote half a file and was killed does not finish it any more.
+        # Partial files of processes that were killed: only the holder of the lock writes any.
         for left in (*folder.glob(".*.jsonl.*"), *folder.glob(".*.txt.*"), *folder.glob("evidence/.*.txt.*")):
             left.unlink(missing_ok=True)
     except Timeout:
@@ -173,39 +207,41 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _rewrite(path: Path, news: Ledger, known: Mapping[str, str]) -> None:
-    """Unite a file with ``news``. Damaged lines stay in it, last, until they are repaired: nothing is lost in passing."""
-    lines = record_files.read(path, known) if path.exists() else Lines()
-    old = Ledger(records={record.key: record for record in lines.records})
-    told = {key: record for key, record in news.records.items() if not _still_missing(old.records.get(key), record)}
-    records = merge(old, Ledger(records=told)).records
-    # What the index says now replaces what it said before (a release may be yanked later); what it no longer lists stays.
+def _rewrite(path: Path, additions: Ledger, pins: Mapping[str, str]) -> None:
+    """Merge ``additions`` into a file. Damaged lines stay in it, at its end, until they are repaired."""
+    lines = read_lines(path, pins) if path.exists() else Lines()
+    known = Ledger.of(lines.records).records
+    new = (record for key, record in additions.records.items() if not _still_missing(known.get(key), record))
+    records = Ledger.of([*known.values(), *new]).records
+    # What the index lists now replaces what is on record (a release may be yanked later); what it no longer lists stays.
     releases = {release.version: release for release in lines.releases}
-    releases |= {version: msgspec.structs.replace(release, wheels=()) for version, release in news.releases.items()}
-    content = record_files.content(records.values(), releases.values(), lines.raw)
+    releases |= {
+        version: msgspec.structs.replace(release, wheels=()) for version, release in additions.releases.items()
+    }
+    content = file_content(records.values(), releases.values(), lines.damaged)
     if not path.exists() or content != path.read_bytes():
-        record_files.replace(path, content)
+        replace(path, content)
 
 
-def _united(one: Record, other: Record) -> Record:
-    # That some machine lacks the Python takes nothing back of what another found with it.
+def _merged(one: Record, other: Record) -> Record:
+    """The later of two records of one key, with the labels of both; a missing Python is never the later."""
     later = max(
         one, other, key=lambda record: (record.state is not CellState.NO_PYTHON, record.recorded, canonical(record))
     )
-    pairings = {
+    labels = {
         label: tuple(sorted({*one.pairings.get(label, ()), *other.pairings.get(label, ())}))
         for label in sorted({*one.pairings, *other.pairings})
     }
-    return msgspec.structs.replace(later, pairings=pairings)
+    return msgspec.structs.replace(later, pairings=labels)
 
 
 def _file(record: Record) -> str:
-    """Name of the file that holds a record: what is not released never stands among a release's."""
+    """Name of a record's file; sources that are not released have files of their own."""
     return f"{record.source.file if record.source else record.subject}.jsonl"
 
 
 def _still_missing(old: Record | None, new: Record) -> bool:
-    """Whether all that a record has to say is that a Python which was missing still is: the day it is said is no news."""
+    """Whether a record says no more than an older one of the same key: that a Python is missing."""
     if old is None or not old.state is new.state is CellState.NO_PYTHON:
         return False
     return new.pairings.keys() <= old.pairings.keys()
@@ -215,9 +251,17 @@ def _release_order(release: Release) -> tuple[bool, bytes]:
     return (release.yanked, canonical(release))
 
 
-_NOT_ITS_TEXT = "not the text that its name is the digest of"
-
-
 def _text(path: Path) -> str:
-    """As it was written: with the ends of lines that it had then."""
+    """The text of a file with its line endings unchanged, for the digest covers them."""
     return path.read_bytes().decode("utf-8", "replace")
+
+
+def _is_digest_of(name: str, text: str) -> bool:
+    try:
+        return digest(text) == name
+    except UnicodeEncodeError:
+        return False
+
+
+def _damaged_evidence(name: str) -> Damage:
+    return Damage(file=f"evidence/{name}.txt", line=1, problem=_NOT_ITS_TEXT)

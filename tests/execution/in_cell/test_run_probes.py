@@ -115,21 +115,21 @@ def test_defect_a_subject_that_put_its_own_pytest_in_place_had_no_answer(tmp_pat
     api = 'import sys, types\nsys.modules["pytest"] = sys.modules["json"] = types.ModuleType("fake")\nimport subject\n'
     reading = works.read(ask(tmp_path, "import json\njson.dumps(1)", **{"subject_api.py": api}))
     assert (reading.state, reading.outcomes["it"].state) == (CellState.RAN, OutcomeState.SUPPORTED)
-    assert sorted(reading.oddities) == [f"put another module in the place of {name}" for name in ("json", "pytest")]
+    assert sorted(reading.tampering) == [f"put another module in the place of {name}" for name in ("json", "pytest")]
 
 
 def test_a_version_that_is_not_the_installed_one_is_told(tmp_path: Path, works: Ready) -> None:
     api = 'import subject\nsubject.__version__ = "99.0"\n'
     reading = works.read(ask(tmp_path, "pass", **{"subject_api.py": api}))
-    assert reading.oddities == ("subject 0.5.0 says that it is 99.0",)
+    assert reading.tampering == ("subject 0.5.0 says that it is 99.0",)
     assert reading.outcomes["it"].state is OutcomeState.SUPPORTED
 
 
 def test_a_helper_of_the_probes_that_was_replaced_is_told(tmp_path: Path, works: Ready) -> None:
     body = "subject_api.expected = lambda: 0.0\ncheck(0.0, subject_api.expected())"
     reading = works.read(ask(tmp_path, body))
-    assert reading.oddities == ("put something else in the place of subject_api.expected",)
+    assert reading.tampering == ("put something else in the place of subject_api.expected",)
 
 
 def test_an_honest_cell_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
-    assert works.read(ask(tmp_path, "check(0.0, 0.0)")).oddities == ()
+    assert works.read(ask(tmp_path, "check(0.0, 0.0)")).tampering == ()

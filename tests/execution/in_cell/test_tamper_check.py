@@ -96,12 +96,12 @@ REPLACED = {
 def test_defect_what_judges_was_replaced_and_nobody_was_told(tmp_path: Path, works: Ready, name: str) -> None:
     """What had been imported together with the subject was looked at, and only what stands in a module itself."""
     reading = works.read(put(tmp_path, REPLACED[name]))
-    assert f"put something else in the place of {name.strip()}" in reading.oddities
+    assert f"put something else in the place of {name.strip()}" in reading.tampering
 
 
 def test_an_honest_probe_that_fails_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
     reading = works.read(put(tmp_path, "import late\nlate.expected()\nlands_at.cache_clear()"))
-    assert (reading.outcomes["it"].state, reading.oddities) == (OutcomeState.NO_EFFECT, ())
+    assert (reading.outcomes["it"].state, reading.tampering) == (OutcomeState.NO_EFFECT, ())
 
 
 AT_THE_IMPORT = {
@@ -129,4 +129,4 @@ AT_THE_IMPORT = {
 def test_what_was_changed_before_pytest_imported_it_is_told(tmp_path: Path, works: Ready, told: str) -> None:
     api = f"import subject\n{AT_THE_IMPORT[told]}\n"
     reading = works.read(put(tmp_path, "", **{"subject_api.py": api}))
-    assert (reading.state, reading.oddities) == (CellState.RAN, (told,))
+    assert (reading.state, reading.tampering) == (CellState.RAN, (told,))

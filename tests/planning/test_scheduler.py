@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,50 +23,12 @@ from compatmatrix.core.model import Cell, CellState, InfrastructureError
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
-from compatmatrix.planning.missing import Job, group
-from compatmatrix.planning.requests import Selection
-from compatmatrix.planning.scheduler import Queue, Result, Run
+from compatmatrix.planning.missing import Job
+from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
 from ground import Project, Ready
 from hostile import nested
-from test_agenda import cell, jobs
-
-
-def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:
-    while job := queue.take(last):
-        yield job
-        last = job
-
-
-@given(jobs)
-def test_the_queue_gives_every_job_once(todo: list[Job]) -> None:
-    given_out = list(drain(Queue(todo)))
-    assert sorted(map(str, given_out)) == sorted(map(str, todo))
-
-
-@given(jobs, st.lists(st.integers(0, 2), max_size=20))
-def test_the_queue_gives_every_job_once_to_workers_in_any_order(todo: list[Job], turns: list[int]) -> None:
-    queue, last, given_out = Queue(todo), dict[int, Job](), list[Job]()
-    for worker in [*turns, *range(3)] * (len(todo) + 1):
-        if job := queue.take(last.get(worker)):
-            last[worker] = job
-            given_out.append(job)
-    assert sorted(map(str, given_out)) == sorted(map(str, todo))
-
-
-@given(jobs)
-def test_one_worker_finishes_a_group_before_it_begins_another(todo: list[Job]) -> None:
-    order = [group(job) for job in drain(Queue(todo))]
-    changes = sum(one != other for one, other in pairwise(order))
-    assert changes == max(0, len(set(order)) - 1)
-
-
-@given(jobs)
-def test_two_workers_begin_with_different_groups_where_there_are_two(todo: list[Job]) -> None:
-    queue = Queue(todo)
-    first, second = queue.take(None), queue.take(None)
-    if first and second and len({group(job) for job in todo}) > 1:
-        assert group(first) != group(second)
+from made import cell, jobs
 
 
 class Notes:
@@ -83,16 +44,24 @@ class Notes:
     def finished(self, worker: int, result: Result) -> None:
         self.results.append(result)
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         raise AssertionError(text)
 
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-def run(project: Project, notes: Notes, cache: Path) -> Run:
-    probes, folder = project.probes, project.folder / "probes"
-    return Run(project.config, probes, folder, project.records, cache, Selection(), NOW, notes)
+def scheduled(project: Project, notes: Notes, cache: Path) -> Scheduler:
+    options = Options(
+        config=project.config,
+        probes=project.probes,
+        folder=project.folder / "probes",
+        records=project.records,
+        cache=cache,
+        instant=NOW,
+        now=NOW,
+    )
+    return Scheduler(options, notes)
 
 
 def job(ready: Ready, *probes: str) -> Job:
@@ -109,7 +78,7 @@ def works(ready: Callable[[str], Ready], project: Project) -> Ready:
 
 def test_a_finished_cell_is_on_record_with_what_was_found(works: Ready, tmp_path: Path) -> None:
     notes = Notes()
-    (result,) = run(works.project, notes, tmp_path).go([job(works)], 2)
+    (result,) = scheduled(works.project, notes, tmp_path).run([job(works)], 2)
     assert notes.results == [result]
     (record,) = ledger.read(works.project.records).records.values()
     assert record == result.record
@@ -124,7 +93,7 @@ def test_a_finished_cell_is_on_record_with_what_was_found(works: Ready, tmp_path
 
 
 def test_only_the_probes_of_the_job_are_put(works: Ready, tmp_path: Path) -> None:
-    (result,) = run(works.project, Notes(), tmp_path).go([job(works, "held")], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works, "held")], 1)
     assert result.record is not None
     assert set(result.record.outcomes) == {"held"}
 
@@ -140,7 +109,7 @@ def test_a_cell_that_cannot_be_made_ready_is_recorded_with_why(
         raise failure
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    run(works.project, Notes(), tmp_path).go([job(works)], 1)
+    scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
     (record,) = ledger.read(works.project.records).records.values()
     assert (record.state, record.detail, record.outcomes) == (state, str(failure), {})
 
@@ -155,8 +124,8 @@ def test_trouble_is_told_never_recorded_and_the_environment_is_thrown_away(
         raise InfrastructureError("the index did not answer")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
-    assert (result.record, result.trouble) == (None, "the index did not answer")
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
+    assert (result.record, result.error) == (None, "the index did not answer")
     assert ledger.read(works.project.records).records == {}
     assert discarded == [works.cell.python]
 
@@ -170,24 +139,24 @@ def test_a_mistake_of_the_engines_own_ends_no_other_job(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
     assert result.record is None
-    assert "RuntimeError: a defect" in result.trouble
+    assert "RuntimeError: a defect" in result.error
 
 
 def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
     works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = Notes()
-    made = run(works.project, notes, tmp_path)
+    made = scheduled(works.project, notes, tmp_path)
 
     def hang(*arguments: object) -> None:
         made.stop()
         raise InfrastructureError("stopped before it was done")
 
     monkeypatch.setattr(scheduler.cell_runner, "run", hang)  # type: ignore[attr-defined]
-    results = made.go([job(works), job(works, "held")], 1)
-    assert [(result.record, result.trouble) for result in results] == [
+    results = made.run([job(works), job(works, "held")], 1)
+    assert [(result.record, result.error) for result in results] == [
         (None, "the run was stopped before it was done")
     ] * 2
     assert notes.results == []
@@ -231,7 +200,7 @@ class Broken:
     def finished(self, worker: int, result: Result) -> None:
         self._or("saying that it finished")
 
-    def said(self, text: str) -> None:
+    def message(self, text: str) -> None:
         raise AssertionError(text)
 
     def _run(self, *arguments: object) -> Raw:
@@ -265,7 +234,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return Project.make(tmp_path_factory.mktemp("nothing"), "https://example.org/simple/").config
 
 
-@given(todo=jobs, workers=st.integers(1, 3), failures=st.lists(FAILURES, max_size=80), endings=st.lists(ENDINGS))
+@given(todo=jobs(), workers=st.integers(1, 3), failures=st.lists(FAILURES, max_size=80), endings=st.lists(ENDINGS))
 def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
     nothing: Config,
     todo: list[Job],
@@ -279,16 +248,17 @@ def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
         folder = Path(name)
         broken = Broken(failures, endings, folder)
         broken.put(patch)
-        results = Run(nothing, (), folder, folder, folder, Selection(), NOW, broken).go(todo, workers)
+        options = Options(config=nothing, probes=(), folder=folder, records=folder, cache=folder, instant=NOW, now=NOW)
+        results = Scheduler(options, broken).run(todo, workers)
     assert [result.job for result in results] == todo
-    assert all((result.record is None) == bool(result.trouble) for result in results)
+    assert all((result.record is None) == bool(result.error) for result in results)
 
 
 def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works: Ready, tmp_path: Path) -> None:
     left = tmp_path / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)
     nested(left, 3000)
-    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
     assert result.record is not None
     assert not left.exists()
 
@@ -303,9 +273,9 @@ def test_what_cannot_be_cleared_away_lists_every_job_with_what_to_do(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "rmdir", refused)
-    results = run(works.project, Notes(), tmp_path).go([job(works), job(works, "held")], 1)
+    results = scheduled(works.project, Notes(), tmp_path).run([job(works), job(works, "held")], 1)
     said = f"{left} cannot be removed (Operation not permitted): remove it, and run it again"
-    assert [(result.record, result.trouble) for result in results] == [(None, said)] * 2
+    assert [(result.record, result.error) for result in results] == [(None, said)] * 2
 
 
 def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
@@ -321,8 +291,8 @@ def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
             yield folder
 
     monkeypatch.setattr(scheduler, "claimed_folder", claimed)
-    results = run(works.project, Notes(), tmp_path).go([job(works), job(works, "held")], 2)
-    assert [result.trouble for result in results] == ["", ""]
+    results = scheduled(works.project, Notes(), tmp_path).run([job(works), job(works, "held")], 2)
+    assert [result.error for result in results] == ["", ""]
 
 
 def test_where_no_worker_can_be_started_every_job_is_listed(
@@ -332,8 +302,8 @@ def test_where_no_worker_can_be_started_every_job_is_listed(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
-    (result,) = run(works.project, Notes(), tmp_path).go([job(works)], 2)
-    assert (result.record, result.trouble) == (None, "a worker could not be started: can't start new thread")
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 2)
+    assert (result.record, result.error) == (None, "a worker could not be started: can't start new thread")
 
 
 class Endings:
@@ -381,7 +351,7 @@ def test_defect_a_cell_that_ended_early_stayed_unrecorded_for_ever(
     """It is run once more, alone; what ends at the same probe again is its own doing."""
     early = bool(detail)
     endings = Endings(monkeypatch, **{"1_0": [first, second], "1_1": [ended(0, "")], "1_2": [ended(0, "")]})
-    results = run(project, Notes(), tmp_path).go(cells(project, "1.0", "1.1", "1.2"), 3)
+    results = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0", "1.1", "1.2"), 3)
     assert sorted(endings.tried) == ["1.0"] * (1 + early) + ["1.1", "1.2"]
     state = CellState.CRASHED if early else CellState.RAN
     assert [result.record and result.record.state for result in results] == [state, CellState.RAN, CellState.RAN]
@@ -396,7 +366,7 @@ def test_the_second_try_is_alone_and_in_an_environment_of_its_own(
     tries = {subject: [ended(-9, "one")] * 2 for subject in ("1_0", "1_1", "1_2")}
     endings = Endings(monkeypatch, **tries)
     todo = cells(project, "1.0", "1.1", "1.2")
-    for one in run(project, Notes(), tmp_path).go(todo, 3):
+    for one in scheduled(project, Notes(), tmp_path).run(todo, 3):
         assert one.record is not None
     assert sorted(endings.tried[:3]) == sorted(endings.tried[3:]) == ["1.0", "1.1", "1.2"]
     assert max(endings.at_once[:3]) > 1
@@ -429,8 +399,8 @@ def test_what_the_second_try_does_not_confirm_is_no_fact(
     trouble: str,
 ) -> None:
     endings = Endings(monkeypatch, **{"1_0": [first, second]})
-    (result,) = run(project, Notes(), tmp_path).go(cells(project, "1.0"), 1)
-    assert (result.record and result.record.state, result.trouble) == (state, trouble)
+    (result,) = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0"), 1)
+    assert (result.record and result.record.state, result.error) == (state, trouble)
     assert endings.tried == ["1.0", "1.0"]
 
 
@@ -439,25 +409,25 @@ def test_where_memory_was_short_there_is_no_second_try(
 ) -> None:
     starved = msgspec.structs.replace(ended(-11, "one"), starved=True)
     endings = Endings(monkeypatch, **{"1_0": [starved, ended(0, "")]})
-    (result,) = run(project, Notes(), tmp_path).go(cells(project, "1.0"), 1)
+    (result,) = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0"), 1)
     assert result.record is None
-    assert "for want of memory" in result.trouble
+    assert "for want of memory" in result.error
     assert endings.tried == ["1.0"]
 
 
 def test_a_second_try_that_is_not_made_says_what_the_first_was(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = run(project, Notes(), tmp_path)
+    made = scheduled(project, Notes(), tmp_path)
     endings = Endings(monkeypatch, **{"1_0": [ended(-9, "one")], "1_1": [ended(0, "")]})
-    went = scheduler.Run._work_off
+    went = Scheduler._run_on
 
-    def once(self: Run, jobs: Sequence[Job], workers: int) -> None:
-        went(self, jobs, workers)
+    def once(self: Scheduler, workers: int, jobs: Sequence[Job]) -> None:
+        went(self, workers, jobs)
         self.stop()
 
-    monkeypatch.setattr(Run, "_work_off", once)
-    result, other = made.go(cells(project, "1.0", "1.1"), 1)
+    monkeypatch.setattr(Scheduler, "_run_on", once)
+    result, other = made.run(cells(project, "1.0", "1.1"), 1)
     assert other.record is not None
-    assert result.trouble == ("ended early (in one), and was not tried again: the run was stopped before it was done")
+    assert result.error == ("ended early (in one), and was not tried again: the run was stopped before it was done")
     assert sorted(endings.tried) == ["1.0", "1.1"]

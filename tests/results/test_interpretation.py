@@ -12,36 +12,26 @@ from hypothesis import strategies as st
 
 from compatmatrix.core.model import CellState, InfrastructureError, Outcome, OutcomeState
 from compatmatrix.environment import file_changes
-from compatmatrix.execution.cell_runner import LOST, Raw
+from compatmatrix.execution.cell_runner import LOST
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
 from hostile import HOSTILE, invisible
-from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
+from made import (
+    ABSENT,
+    DONE,
+    HELD,
+    INCONCLUSIVE,
+    NO_EFFECT,
+    PROBES,
+    RAISES,
+    STANDALONE,
+    STARTED,
+    SUPPORTED,
+    entry,
+    probe,
+    raw,
+)
 
-STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
-DONE = {"event": "done"}
 PROBE = {"event": "probe", "nodeid": "test_value.py::test_two_words"}
-
-
-def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> Raw:
-    """A cell that ended as it should, but for what is said."""
-    fields: dict[str, Any] = {
-        "exit_code": 0,
-        "killed_for": None,
-        "events": tuple(events),
-        "began": 0.0,
-        "seconds": 1.0,
-        **more,
-    }
-    return Raw(**{"report": {"exitcode": fields["exit_code"], "tests": list(tests)}, **fields})
-
-
-def entry(outcome: str, exception: dict[str, Any] | None = None, when: str = "call", **more: Any) -> dict[str, Any]:
-    """What pytest-json-report says of the headline's probe."""
-    phases = {name: {"outcome": "passed"} for name in PHASES}
-    if exception:
-        phases[when] = {"outcome": "skipped" if outcome == "skipped" else "failed"}
-        more["metadata"] = {when: exception}
-    return {"nodeid": "test_value.py::test_standalone", "outcome": outcome, **phases, **more}
 
 
 def without(test: dict[str, Any], *phases: str) -> dict[str, Any]:
@@ -242,10 +232,10 @@ def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
     events = [*STARTED, {"event": "done", "tampering": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
     reading = interpret(raw(entry("passed"), events=events, changed=("lib/a.py", "lib/b.py")), [STANDALONE])
     assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
-    assert reading.oddities[:2] == ("subject says that it is 9.9", "7")
-    assert reading.oddities[-1] == "changed files of its environment: lib/a.py and 1 more"
-    assert len(reading.oddities) == 11
-    assert interpret(raw(events=[*STARTED, {"event": "done", "tampering": "none"}]), []).oddities == ()
+    assert reading.tampering[:2] == ("subject says that it is 9.9", "7")
+    assert reading.tampering[-1] == "changed files of its environment: lib/a.py and 1 more"
+    assert len(reading.tampering) == 11
+    assert interpret(raw(events=[*STARTED, {"event": "done", "tampering": "none"}]), []).tampering == ()
 
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
@@ -317,7 +307,7 @@ def test_the_lock_is_compared_before_any_release_has_a_say() -> None:
 
 def test_where_only_so_many_changes_are_named_there_may_be_more() -> None:
     changed = tuple(f"lib/{number}.py" for number in range(file_changes.MOST))
-    (told,) = interpret(raw(entry("passed"), changed=changed), [STANDALONE]).oddities
+    (told,) = interpret(raw(entry("passed"), changed=changed), [STANDALONE]).tampering
     assert told == f"changed files of its environment: lib/0.py and at least {file_changes.MOST - 1} more"
 
 

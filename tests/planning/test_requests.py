@@ -13,13 +13,13 @@ from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.model import CellRequest, UserError
 from compatmatrix.index.releases import File, Projects
-from compatmatrix.planning.requests import Selection, plan, subject_releases, undated
+from compatmatrix.planning.requests import Planner, Selection, subject_releases
 from ground import matrix, write
 from made import HELD, PLATFORM, STANDALONE, probe
 from packages import world
 from packages.wheels import FakeRelease, artefacts
 
-EVERY = selection = Selection()
+EVERY = Selection()
 PROBES = (HELD, STANDALONE, probe("arithmetic"))
 
 
@@ -54,14 +54,18 @@ def config(tmp_path: Path) -> Config:
     return load(tmp_path / "matrix.toml", environ={})
 
 
-def wanted(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[CellRequest, ...]:
-    return plan(config, projects, PROBES, PLATFORM, selection)
+def planner(config: Config, projects: Projects = WORLD, as_of: datetime | None = None) -> Planner:
+    return Planner(config=config, projects=projects, probes=PROBES, platform=PLATFORM, as_of=as_of)
+
+
+def requests(config: Config, selection: Selection = EVERY, projects: Projects = WORLD) -> tuple[CellRequest, ...]:
+    return planner(config, projects, selection.as_of).requests(selection)
 
 
 def one(config: Config, version: str, pairing: str, projects: Projects = WORLD, **more: object) -> CellRequest:
-    """The one wish for a release and pairing."""
+    """The one request for a release and pairing."""
     chosen = Selection(only=(f"subject=={version}",), pairings=(pairing,), **more)  # type: ignore[arg-type]
-    (found,) = plan(config, projects, PROBES, PLATFORM, chosen)
+    (found,) = requests(config, chosen, projects)
     return found
 
 
@@ -95,7 +99,7 @@ def test_the_specifier_says_which_releases_are_rows(config: Config) -> None:
 
 
 def test_each_release_is_wanted_once_a_default_pairing_newest_first(config: Config) -> None:
-    found = [(wish.subject, wish.pairing) for wish in wanted(config)]
+    found = [(request.subject, request.pairing) for request in requests(config)]
     assert found[:2] == [("0.7.0rc1", "release-day"), ("0.7.0rc1", "newest")]
     assert len(found) == len(set(found)) == 16
 
@@ -110,10 +114,15 @@ def test_as_of_bounds_both_and_hides_what_came_later(config: Config) -> None:
     assert one(config, "0.3.0", "newest", as_of=as_of).bound == "2024-07-10T00:00:00Z"
     assert one(config, "0.3.0", "release-day", as_of=as_of).bound == "2024-07-02T00:00:00Z"
     assert one(config, "0.3.0", "release-day", as_of=day("2024-07-01").replace(hour=15)).bound == "2024-07-01T15:00:00Z"
-    assert {wish.subject for wish in wanted(config, Selection(as_of=as_of))} == {"0.1.0", "0.2.0", "0.2.1", "0.3.0"}
+    assert {request.subject for request in requests(config, Selection(as_of=as_of))} == {
+        "0.1.0",
+        "0.2.0",
+        "0.2.1",
+        "0.3.0",
+    }
 
 
-def test_a_wish_names_the_release_its_companions_and_the_pinned_tools(config: Config) -> None:
+def test_a_request_names_the_release_its_companions_and_the_pinned_tools(config: Config) -> None:
     found = one(config, "0.3.0", "newest")
     assert found.requirements[:3] == ("subject==0.3.0", "companion[cpu]", "helper")
     assert f"pytest=={pytest.__version__}" in found.requirements
@@ -127,12 +136,12 @@ def test_oldest_lowers_the_companion_that_is_marked_and_leaves_the_rest_to_it(co
 
 
 def test_a_grid_is_every_stable_release_of_the_companion_that_the_specifier_admits(config: Config) -> None:
-    found = wanted(config, Selection(only=("subject==0.3.0",), pairings=("grid",)))
-    assert [wish.companions["companion"] for wish in found] == ["3.0", "2.0", "1.2", "1.1", "1.0"]
+    found = requests(config, Selection(only=("subject==0.3.0",), pairings=("grid",)))
+    assert [request.companions["companion"] for request in found] == ["3.0", "2.0", "1.2", "1.1", "1.0"]
     assert found[0].requirements[1] == "companion[cpu]==3.0"
     assert set(found[0].probes) == {"held", "standalone"}, "the grid asks its own probes only"
-    narrowed = wanted(config, Selection(only=("subject==0.3.0", "companion<2"), pairings=("grid",)))
-    assert [wish.companions["companion"] for wish in narrowed] == ["1.2", "1.1", "1.0"]
+    narrowed = requests(config, Selection(only=("subject==0.3.0", "companion<2"), pairings=("grid",)))
+    assert [request.companions["companion"] for request in narrowed] == ["1.2", "1.1", "1.0"]
 
 
 def test_the_first_python_that_release_and_companions_admit_comes_first(config: Config) -> None:
@@ -171,7 +180,7 @@ def test_a_release_for_other_platforms_is_refused_with_its_wheels(config: Config
 
 
 def test_a_grid_pair_that_shares_no_python_is_refused_with_the_one_that_is_in_the_way(config: Config) -> None:
-    found = wanted(config, Selection(only=("subject==0.6.0", "companion==3.0"), pairings=("grid",)), only_311(WORLD))
+    found = requests(config, Selection(only=("subject==0.6.0", "companion==3.0"), pairings=("grid",)), only_311(WORLD))
     assert found[0].refused == (
         "subject 0.6.0 needs Python >=3.12; companionlib 3.0 needs Python >=3.8 (wheels: cp311)"
     )
@@ -204,13 +213,13 @@ def test_the_pre_release_companion_is_not_what_newest_aims_at(config: Config) ->
 )
 def test_a_selection_that_means_nothing_is_refused(config: Config, selection: Selection, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        wanted(config, selection)
+        requests(config, selection)
 
 
 def test_a_grid_that_is_not_configured_is_refused(config: Config) -> None:
     bare = msgspec.structs.replace(config, pairings=msgspec.structs.replace(config.pairings, grid=None))
     with pytest.raises(UserError, match=r"no \[pairings.grid\]"):
-        wanted(bare, Selection(pairings=("grid",)))
+        requests(bare, Selection(pairings=("grid",)))
 
 
 def test_the_questions_identity_is_that_of_what_is_resolved(config: Config) -> None:
@@ -230,15 +239,15 @@ def without_days(projects: Projects, *names: str) -> Projects:
 def test_defect_a_release_whose_day_is_not_known_was_asked_about_its_day(config: Config, dateless: str) -> None:
     """It was taken for one of 1970: nothing was there on that day, and the release had to answer for it."""
     projects = without_days(WORLD, dateless)
-    found = wanted(config, projects=projects)
-    assert {wish.pairing for wish in found} == {"newest"}
-    assert {wish.subject for wish in found} == {wish.subject for wish in wanted(config)}
-    ((what, why),) = undated(config, projects, EVERY)
+    found = requests(config, projects=projects)
+    assert {request.pairing for request in found} == {"newest"}
+    assert {request.subject for request in found} == {request.subject for request in requests(config)}
+    ((what, why),) = planner(config, projects).undated(EVERY)
     count = len(subject_releases(config, projects))
     assert what == f"subject release-day (0.1.0 to 0.7.0rc1, {count} releases)"
     assert f"the index gives no upload times of {dateless}," in why
-    assert undated(config, projects, Selection(pairings=("newest",))) == ()
-    assert undated(config, WORLD, EVERY) == ()
+    assert planner(config, projects).undated(Selection(pairings=("newest",))) == ()
+    assert planner(config, WORLD).undated(EVERY) == ()
 
 
 def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
@@ -246,8 +255,10 @@ def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
         msgspec.structs.replace(file, uploaded=None) if file.version == "0.2.0" else file for file in WORLD["subject"]
     )
     projects = {**WORLD, "subject": files}
-    assert [what for what, _ in undated(config, projects, EVERY)] == ["subject release-day (0.2.0)"]
-    asked = [wish.subject for wish in wanted(config, projects=projects) if wish.pairing == "release-day"]
+    assert [what for what, _ in planner(config, projects).undated(EVERY)] == ["subject release-day (0.2.0)"]
+    asked = [request.subject for request in requests(config, projects=projects) if request.pairing == "release-day"]
     assert asked == [
-        wish.subject for wish in wanted(config) if wish.pairing == "release-day" and wish.subject != "0.2.0"
+        request.subject
+        for request in requests(config)
+        if request.pairing == "release-day" and request.subject != "0.2.0"
     ]

@@ -1,0 +1,82 @@
+"""The pairings: rules that pick the companions of a release, one object each, and labels of cells that no rule asks for.
+
+A request has a pairing's name; a record has the names under which its cell was requested. To add a pairing, add an object
+here, to `RULES`; a rule that needs more than these fields is applied in `planning/requests.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+
+class Pairing(NamedTuple):
+    """What a pairing means, wherever that matters. (A struct of msgspec would slow down `--help`, which lists the names.)
+
+    Attributes:
+        name: As it is stored, published and given on the command line.
+        words: What a reader sees; ``{companion}`` stands for the name of the first companion.
+        until_upload: Whether companions uploaded after the day (UTC) of the release are left out.
+        lowest: Whether companions marked `oldest` in matrix.toml are taken at the lowest version that is accepted.
+        explicit: Whether each release of the grid's companion makes a request, and a slot, of its own.
+        asked_again: Whether a request is resolved again though it is on record. Where it is not, only a new release
+            makes a new request.
+        expires: How long a record stands while only packages have moved that are neither subject nor companion;
+            None where it stands as long as its lock meets what is required.
+    """
+
+    name: str
+    words: str
+    until_upload: bool = False
+    lowest: bool = False
+    explicit: bool = False
+    asked_again: bool = True
+    expires: timedelta | None = timedelta()
+
+    def title(self, companion: str) -> str:
+        """What a reader sees, with the name of the first companion."""
+        return self.words.format(companion=companion)
+
+    def bound(self, uploaded: datetime | None, as_of: datetime | None) -> datetime | None:
+        """The instant (UTC) after which uploads do not count, for a release of which the first file is from `uploaded`."""
+        if not self.until_upload or uploaded is None:
+            return as_of
+        day_after = uploaded.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return min(day_after, as_of) if as_of else day_after
+
+
+RELEASE_DAY = Pairing(name="release-day", words="at release", until_upload=True, expires=None)
+NEWEST = Pairing(name="newest", words="latest {companion}", expires=timedelta(days=30))
+OLDEST = Pairing(name="oldest", words="oldest {companion} accepted", lowest=True, asked_again=False)
+GRID = Pairing(name="grid", words="each {companion}", explicit=True, asked_again=False)
+
+RULES = (RELEASE_DAY, NEWEST, OLDEST, GRID)
+"""What `--pairing` and matrix.toml can name."""
+
+COMMIT_DAY = Pairing(name="commit-day", words="on the day of the commit", until_upload=True)
+"""What release-day is to a release, for a commit."""
+
+NIGHTLY = Pairing(name="nightly", words="nightly {companion}")
+"""With the nightly builds of the companions that have some."""
+
+BISECT = Pairing(name="bisect", words="in a bisection")
+"""A pair that a bisection over a companion requested, where that companion is not the grid's."""
+
+BY_NAME = {pairing.name: pairing for pairing in (*RULES, COMMIT_DAY, NIGHTLY, BISECT)}
+
+NAMES = tuple(pairing.name for pairing in RULES)
+
+
+def named(name: str) -> Pairing:
+    """The pairing of a name; for one that this version does not know, a pairing of which nothing is known but its name."""
+    return BY_NAME.get(name) or Pairing(name=name, words=name.replace("{", "{{").replace("}", "}}"))
+
+
+def slot(
+    platform: str, subject: str, pairing: str, versions: Mapping[str, str], grid_companion: str | None
+) -> tuple[str, ...]:
+    """What one record stands for at a time: platform, subject and pairing, of a grid's pair the companion's version too."""
+    if named(pairing).explicit and grid_companion:
+        return (platform, subject, pairing, versions.get(grid_companion, ""))
+    return (platform, subject, pairing)
