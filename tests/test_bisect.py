@@ -1,4 +1,4 @@
-"""The search: how many it judges, what it skips, what it says where it cannot decide; its log replays."""
+"""The search: how many it judges, what it skips, what it says where it cannot decide; git replays its log."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.bisect.log import Question, read, render, skipped
+from compatmatrix.bisect.log import Question, render
 from compatmatrix.bisect.search import SKIP, Found, Step, Undecided, Verdict, halve, scan
-from compatmatrix.core.model import UserError
 from repositories import create, line
 
 YES, NO, OTHER = Verdict(kind=("supported", None)), Verdict(kind=("raises", "E: no")), Verdict(kind=("raises", "T: no"))
@@ -67,7 +66,8 @@ def test_a_stretch_that_cannot_be_judged_is_left_and_not_crossed_step_by_step() 
 def test_the_answer_is_a_range_where_only_such_are_left() -> None:
     judge = sequence((NO, 6), (UNBUILT, 3), (YES, 7))
     assert found(judge) == Found(good="0005", bad="0009", between=("0006", "0007", "0008"))
-    assert skipped(judge.steps) == dict.fromkeys(["0007", "0006", "0008"], "cannot be built")
+    skipped = {step.item: step.verdict.why for step in judge.steps if step.side == SKIP}
+    assert skipped == dict.fromkeys(["0007", "0006", "0008"], "cannot be built")
 
 
 def test_a_broken_import_is_skipped_unless_an_end_is_broken() -> None:
@@ -123,30 +123,7 @@ def test_halving_and_scanning_agree_where_the_answer_changes_once(count: int, da
     assert found(judge) == scan(list(judge.verdicts), judge)
 
 
-QUESTION = Question(probe="standalone", digest="d", good="0000", bad="0009")
-
-
-def test_a_log_replays_to_the_same_answer_without_a_judge(tmp_path: Path) -> None:
-    judge = sequence((NO, 4), (UNBUILT, 2), (YES, 4))
-    answer = found(judge)
-    log = tmp_path / "it.log"
-    log.write_text(render(QUESTION, judge.steps))
-    replayed = Judged(read(log, QUESTION))
-    assert halve(list(judge.verdicts), replayed, replayed.steps.append) == answer
-    assert render(QUESTION, replayed.steps) == log.read_text()
-
-
-def test_a_log_of_another_question_is_refused(tmp_path: Path) -> None:
-    log = tmp_path / "it.log"
-    log.write_text(render(QUESTION, []))
-    with pytest.raises(UserError, match="about something else; other: digest"):
-        read(log, Question(probe="standalone", digest="other", good="0000", bad="0009"))
-    log.write_text("git bisect start\n")
-    with pytest.raises(UserError, match="no log of a bisection"):
-        read(log, QUESTION)
-
-
-def test_git_replays_the_log_too(tmp_path: Path) -> None:
+def test_git_replays_the_log(tmp_path: Path) -> None:
     repository = create(tmp_path / "repository", *line(("raises", 5), ("works", 4)))
     commits = repository.commits
     judge = Judged(dict(zip(commits, [NO] * 3 + [UNBUILT] * 2 + [YES] * 4, strict=True)))

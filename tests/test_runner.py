@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.ci import github_files
+from compatmatrix.ci import github
 
 
 def test_the_log_takes_no_commands_while_we_write_to_it(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    with github_files.commands_off():
+    with github.workflow_commands_off():
         print("::error::from a package")
     begin, end = capfd.readouterr().err.splitlines()
     assert begin == f"::stop-commands::{end.strip(':')}"
@@ -22,7 +22,7 @@ def test_the_log_takes_no_commands_while_we_write_to_it(
 
 def test_outputs_of_several_lines_end_where_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
-    github_files.output("one", "a\nEOF\nb=c")
+    github.output("one", "a\nEOF\nb=c")
     lines = (tmp_path / "output").read_text().splitlines()
     assert lines[0] == f"one<<{lines[-1]}"
     assert lines[1:-1] == ["a", "EOF", "b=c"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.ci import plan_formats
 from compatmatrix.cli import context
+from compatmatrix.cli.plan import as_lines
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import Cell, CellState, Pin, UserError
 from compatmatrix.planning import plan_file
@@ -79,20 +78,9 @@ def test_the_smoke_shard_is_small() -> None:
 
 
 def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
-    lines = plan_formats.as_lines(plan(job(1)), Path("a plan.json"))
+    lines = as_lines(plan(job(1)), Path("a plan.json"))
     assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
-    assert plan_formats.as_lines(plan(), Path("plan.json")) == ""
-
-
-def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_merges_also_where_there_is_none() -> None:
-    pipeline = json.loads(plan_formats.as_gitlab(plan(*map(job, range(CELLS_PER_SHARD + 1))), Path("plan.json")))
-    assert [name for name in pipeline if name.startswith("cells")] == ["cells 1", "cells 2"]
-    assert pipeline["cells 2"]["script"] == [
-        "python -m compatmatrix run --plan plan.json --shard 2/2 --reports shards/2"
-    ]
-    nothing = json.loads(plan_formats.as_gitlab(plan(), Path("plan.json")))
-    assert {"plan", "merge", "publish"} < nothing.keys()
-    assert not any(name.startswith("cells") for name in nothing)
+    assert as_lines(plan(), Path("plan.json")) == ""
 
 
 @given(
@@ -212,18 +200,6 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
     assert merge(late, of_3 / "3", tmp_path / "again")[0] == 0
     assert merge(late, of_3 / "3", of_3 / "1")[0] == 0
     assert tree(late) == expected
-
-
-def test_a_plan_leaves_nothing_to_choose(small: Project, tmp_path: Path) -> None:
-    said = small.main("run", "--plan", str(tmp_path / "plan.json"), "--fresh")
-    assert said.code == 2
-    assert "give --only, --pairing, --as-of and --fresh when planning" in said.err
-
-
-def test_formats_with_commands_need_the_file_that_these_work_by(small: Project) -> None:
-    said = small.main("plan", "--format", "gitlab")
-    assert said.code == 2
-    assert "--format gitlab needs --save FILE" in said.err
 
 
 def test_a_shard_delivers_findings_and_nothing_else() -> None:

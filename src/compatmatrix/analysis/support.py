@@ -14,12 +14,11 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix.analysis import cells as cell_views
-from compatmatrix.analysis import days, unreleased
+from compatmatrix.analysis import unreleased
 from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
 from compatmatrix.analysis.cells import UNKNOWN as UNKNOWN
 from compatmatrix.analysis.cells import CellView as CellView
 from compatmatrix.analysis.cells import kind
-from compatmatrix.analysis.days import Span
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import Outcome, OutcomeState, Probe, Release
@@ -67,7 +66,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report needs, computed once.
 
-    ``sources`` are rows of their own above the releases: what is not released; ``days`` what the default was when.
+    ``sources`` are rows of their own above the releases: what is not released.
     """
 
     config: Config
@@ -81,7 +80,6 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     latest: Release | None
     sources: tuple[CellView, ...] = ()
-    days: tuple[Span, ...] = ()
 
     def cell(self, pairing: str, version: str) -> CellView | None:
         return self.by_pairing.get(pairing, {}).get(version)
@@ -136,7 +134,6 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
         as_of=max(instants, default="1970-01-01")[:10],
         latest=latest,
         sources=sources,
-        days=days.spans(ledger, config, ordered, shown),
     )
 
 

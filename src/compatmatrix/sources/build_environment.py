@@ -62,7 +62,7 @@ class Failed(Exception):
     """The source cannot be built: its own fault, and the text says why."""
 
 
-class Yard(msgspec.Struct, frozen=True, kw_only=True):
+class BuildTools(msgspec.Struct, frozen=True, kw_only=True):
     """What builds: the index for build tools, and the Pythons to build with in order of preference."""
 
     index: Index
