@@ -11,6 +11,8 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from announcements import Recorder
+from announcements import bulletin as bulletin_of
 from compatmatrix.analysis import support
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.comparison import compare
@@ -25,8 +27,6 @@ from compatmatrix.core.model import Source
 from compatmatrix.publish import comparison, markdown, readme
 from made import HELD, PROBES, STANDALONE, config
 from nasties import MARK, NASTIES, PIECES, told
-from test_announce import Recorder
-from test_tell import told as bulletin_of
 
 ALL = "".join(PIECES)
 HARMLESS = "word"

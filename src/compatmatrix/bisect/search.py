@@ -36,7 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     side: str
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """The last item that answers like the good end, the first that does not, and the unjudged ones between them."""
 
     good: str
@@ -52,7 +52,7 @@ Judge = Callable[[str], Verdict]
 OnStep = Callable[[Step], None]
 
 
-def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Found:
+def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
     """Find two neighbors of which one answers like the first item and the other does not.
 
     Where the answer changes several times, it is one of the changes. Judges both ends and about log2 of what is between.
@@ -77,10 +77,10 @@ def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: Non
             tries += 1
         else:
             low, high, tries = (chosen, high, 0) if side == GOOD else (low, chosen, 0)
-    return Found(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
+    return Change(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
 
 
-def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Found:
+def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
     """Find the first change by judging one item after the other, also one that was taken back before the last item.
 
     Raises:
@@ -92,7 +92,7 @@ def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None
     for number in range(1, len(items)):
         side = sides.of(items[number])
         if side == BAD:
-            return Found(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
+            return Change(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
         if side == GOOD:
             low = number
     raise Undecided("every commit or release that can be judged answers like the first")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from markupsafe import Markup
@@ -52,12 +53,12 @@ def commands(config: Config, move: Move) -> str:
     return "\n".join([*lines, "python -m pip install nox", f"python -m nox -s matrix -- --fresh {pins}"])
 
 
-def changes(config: Config, found: Sequence[Move], most: int = MOST_LINES) -> str:
+def changes(config: Config, moves: Sequence[Move], most: int = MOST_LINES) -> str:
     """The changes as a list; answers that stayed the same are counted."""
-    lines = [str(_macros().line(config, move)).strip() for move in alarming(found)]
+    lines = [str(_macros().line(config, move)).strip() for move in alarming(moves)]
     lines = [*lines[:most], *([f"- and {len(lines) - most} more"] if len(lines) > most else [])]
     name = prose(config.subject.title or config.subject.name)
-    for (release, pairing, against), count in same(found).items():
+    for (release, pairing, against), count in same(moves).items():
         lines.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
     return "\n".join(lines) or "Nothing changed."
 
@@ -160,6 +161,7 @@ def _assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -
     return "\n\n".join(part for part in (first, *included, note, last) if part)
 
 
+@cache
 def _macros() -> Any:
     templates = environment()
     templates.filters |= {"code": code, "fenced": fenced, "prose": prose}

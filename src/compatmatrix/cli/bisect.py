@@ -13,7 +13,7 @@ from compatmatrix.analysis import support
 from compatmatrix.bisect import log, search
 from compatmatrix.bisect.judge import Examination, Judge, needed_probes
 from compatmatrix.bisect.log import Question
-from compatmatrix.bisect.search import GOOD, SKIP, Found, Step, Undecided, Verdict
+from compatmatrix.bisect.search import GOOD, SKIP, Change, Step, Undecided, Verdict
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner, Failure
@@ -73,10 +73,10 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe) -> int:
     )
     question = Question(probe=probe.id, digest=probe.digest, good=base, bad=bad)
     one = _Search(context, Judge(context.config, context.probes, probe, examination), question, chosen.linear, describe)
-    found = one.run(repository.between(base, bad))
-    while found and chosen.into_merges and not found.between and (deeper := one.into_merge(repository, found)):
-        found = deeper
-    return one.print_result(found, examiner.cells_run)
+    change = one.run(repository.between(base, bad))
+    while change and chosen.into_merges and not change.between and (deeper := one.into_merge(repository, change)):
+        change = deeper
+    return one.print_result(change, examiner.cells_run)
 
 
 def _companions(context: Context, chosen: options.Bisect, probe: Probe) -> int:
@@ -140,7 +140,7 @@ class _Search:
         self._steps: dict[str, Step] = {}
         self._why = ""
 
-    def run(self, items: Sequence[str]) -> Found | None:
+    def run(self, items: Sequence[str]) -> Change | None:
         """Search the items; None where no change can be found."""
         self._context.say(f"{len(items)} {'releases' if self._question.companion else 'commits'} from good to bad")
         try:
@@ -149,35 +149,35 @@ class _Search:
             self._why = str(undecided)
             return None
 
-    def into_merge(self, repository: Repository, found: Found) -> Found | None:
+    def into_merge(self, repository: Repository, change: Change) -> Change | None:
         """If the change is a merge, search the merged branches; None where no branch alone has the change."""
-        for tip in repository.commit(found.bad).parents[1:]:
-            base = repository.base(found.good, tip)
+        for tip in repository.commit(change.bad).parents[1:]:
+            base = repository.base(change.good, tip)
             if base is None or base == tip:
                 continue
-            if self._judge(tip).kind in (None, self._steps[found.good].verdict.kind):
+            if self._judge(tip).kind in (None, self._steps[change.good].verdict.kind):
                 continue
-            self._context.say(f"{found.bad[:12]} is a merge; searching what it merged")
+            self._context.say(f"{change.bad[:12]} is a merge; searching what it merged")
             if deeper := self.run(repository.between(base, tip)):
                 return deeper
         return None
 
-    def print_result(self, found: Found | None, cells_run: int) -> int:
+    def print_result(self, change: Change | None, cells_run: int) -> int:
         """Print the change and the evidence of both sides; returns the exit code."""
         say, probe = self._context.say, self._question.probe
         log_file = self._context.reports / self._question.file
         count = f"{len(self._steps)} judged, {cells_run} cells run; log: {log_file}"
-        if found is None:
+        if change is None:
             say(f"no change of {probe} was found: {self._why}\n{count}")
             return UNEXAMINED
-        if found.between:
-            say(f"\n{probe} changes in one of {len(found.between) + 1}; those between cannot be judged:")
-            for item in (*found.between, found.bad):
+        if change.between:
+            say(f"\n{probe} changes in one of {len(change.between) + 1}; those between cannot be judged:")
+            for item in (*change.between, change.bad):
                 step = self._steps[item]
                 say(self._describe(item) + (f"\n  skipped: {step.verdict.why}" if step.side == SKIP else ""))
         else:
-            say(f"\n{probe} changes first with\n{self._describe(found.bad)}")
-        for name, item in (("before", found.good), ("after", found.bad)):
+            say(f"\n{probe} changes first with\n{self._describe(change.bad)}")
+        for name, item in (("before", change.good), ("after", change.bad)):
             say(f"\n{name} ({item[:12]}): " + "\n".join(self._evidence(item)))
         say(f"\n{count}")
         return DONE

@@ -60,22 +60,22 @@ def changes(context: Context, chosen: options.Changes) -> int:
     """Print the answers that changed since an instant."""
     config, known, since = context.config, context.ledger(), format_instant(chosen.since)
     old, new = (support.view(one, config, context.probes) for one in (support.before(known, since), known))
-    verdict, found = labels.verdict(new), analysis.compare(old, new)
+    verdict, moves = labels.verdict(new), analysis.compare(old, new)
     if chosen.format == "json":
-        tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "moves": found}
+        tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "moves": moves}
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
         return DONE
     if chosen.format == "markdown":
-        print(f"**{issue_texts.prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, found)}")
+        print(f"**{issue_texts.prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, moves)}")
         return DONE
     context.say(verdict)
     if not old.cells:
         context.say(f"nothing is on record from before {since} to compare with")
-    for move in analysis.alarming(found):
+    for move in analysis.alarming(moves):
         context.say(analysis.sentence(config, move))
-    for (release, pairing, against), count in analysis.same(found).items():
+    for (release, pairing, against), count in analysis.same(moves).items():
         context.say(f"{config.subject.name} {release} ({pairing}): {count} answers the same as in {against}")
-    if not found:
+    if not moves:
         context.say("nothing changed")
     return DONE
 

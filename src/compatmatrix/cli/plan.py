@@ -15,7 +15,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.model import InfrastructureError, UserError
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.missing import Job, shard
@@ -44,7 +44,7 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
     """Ask the index for releases, request cells, lock them, and leave out what is on record.
 
     Raises:
-        UserError: the selection names no package or pairing of matrix.toml.
+        UserError: the selection names no package or pairing of matrix.toml, or matches no release.
         InfrastructureError: the index or the network failed.
     """
     config = context.config
@@ -56,7 +56,9 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
         )
     requested = requests.plan(config, projects, context.probes, context.platform, selection)
     if not requested:
-        context.say("nothing on the index matches the selection")
+        raise UserError(
+            "no release on the index matches the selection; widen --only, --as-of or `[subject] releases`"
+        )
     rows = requests.subject_releases(config, projects, selection.as_of)
     known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in rows}))
     with context.console.status(f"resolving {len(requested)} cells …") as status:

@@ -63,13 +63,13 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
         context.say(f"{headline}: {outcome} ({labels.companions_words(view, cell)})")
     for probe in recommend.silent(view, cells):
         context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
-    found = recommend.recipe(view, version, config.publish.recipes)
-    if found is None:
+    best = recommend.recipe(view, version, config.publish.recipes)
+    if best is None:
         context.say("no recipe came out supported on this release")
     else:
-        pairings = " and ".join(found.pairings)
-        context.say(f"\nrecipe {found.probe} (ran as it is, supported with {pairings} companions):\n")
-        context.say(next(probe.recipes.get(found.file, "") for probe in context.probes if probe.id == found.probe))
+        pairings = " and ".join(best.pairings)
+        context.say(f"\nrecipe {best.probe} (ran as it is, supported with {pairings} companions):\n")
+        context.say(next(probe.recipes.get(best.file, "") for probe in context.probes if probe.id == best.probe))
     return DONE
 
 
@@ -78,16 +78,16 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     view, probe, name = _view(context), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
-    found = recommend.bounds(view, probe)
+    known = recommend.bounds(view, probe)
     context.say(
-        f"{name}{found.specifier}" if found.specifier else f"{probe} is supported in no recorded release of {name}"
+        f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no recorded release of {name}"
     )
-    if found.unknown:
-        context.say(f"not known (not run, or inconclusive): {', '.join(found.unknown)}")
-    for companion in [companion.name for companion in context.config.companions[:1] if found.specifier]:
+    if known.unknown:
+        context.say(f"not known (not run, or inconclusive): {', '.join(known.unknown)}")
+    for companion in [companion.name for companion in context.config.companions[:1] if known.specifier]:
         pairs = recommend.imports(view, companion)
         for release in view.releases:
-            if SpecifierSet(found.specifier or "").contains(release.version, prereleases=True):
+            if SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
                 states = pairs.get(release.version, {})
                 good = [version for version, state in states.items() if state is CellState.RAN]
                 bad = [version for version, state in states.items() if state is not CellState.RAN]

@@ -51,10 +51,10 @@ def run(context: Context, chosen: options.Run) -> int:
 
 
 def _changed(context: Context, earlier: Ledger, view: View) -> bool:
-    found = changes.alarming(changes.compare(support.view(earlier, context.config, context.probes), view))
-    for change in found:
+    changed = changes.alarming(changes.compare(support.view(earlier, context.config, context.probes), view))
+    for change in changed:
         context.say(f"changed: {changes.sentence(context.config, change)}")
-    return bool(found)
+    return bool(changed)
 
 
 def _inconclusive(results: Sequence[Result], view: View) -> bool:

@@ -27,7 +27,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     view, rows, failed = _examine(context, examiner, chosen.source, False, bool(chosen.against))
     comparisons = _compare_with_newest(context, view, examiner, rows) if chosen.against else []
     context.say_failed(failed)
-    changed = any(found.moved for found in comparisons)
+    changed = any(one.moved for one in comparisons)
     return _exit_code(chosen.fail_on, changed, rows, failed)
 
 
@@ -92,9 +92,9 @@ def _compare_with_newest(
         context.say(f"{name} {version} has no answers to compare with")
         return []
     comparisons = [compare(release, row, view.probes, name) for row in rows]
-    for found in comparisons:
+    for one in comparisons:
         context.say("")
-        context.say(comparison.markdown(view, found))
+        context.say(comparison.markdown(view, one))
     return comparisons
 
 

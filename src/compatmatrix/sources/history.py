@@ -63,8 +63,8 @@ class Repository:
         if not self._folder.is_dir():
             return None
         for name in (f"refs/tags/{text}", f"refs/heads/{text}", text):
-            if found := self._commit(name):
-                return found
+            if sha := self._commit(name):
+                return sha
         return None
 
     def settled(self, text: str) -> bool:
@@ -94,19 +94,19 @@ class Repository:
             return None
 
     def version_commit(self, version: str, file: str, tip: str) -> str | None:
-        """The first commit, along the first parents of ``tip``, after which the version file says ``version``."""
-        said = re.compile(rf"(?<![\w.]){re.escape(version)}(?![\w.])")
-        found = None
+        """The first commit, along the first parents of ``tip``, after which the version file names ``version``."""
+        pattern = re.compile(rf"(?<![\w.]){re.escape(version)}(?![\w.])")
+        first = None
         for sha in self._git("rev-list", "--first-parent", tip, "--", file).split():
             try:
-                says = said.search(self._git("show", f"{sha}:{file}")) is not None
+                named = pattern.search(self._git("show", f"{sha}:{file}")) is not None
             except git.Refused:  # the file was removed or renamed in this commit
-                says = False
-            if says:
-                found = sha
-            elif found:
+                named = False
+            if named:
+                first = sha
+            elif first:
                 break
-        return found
+        return first
 
     @contextmanager
     def checkout(self, sha: str) -> Iterator[Path]:
@@ -140,10 +140,10 @@ class Repository:
             raise InfrastructureError(f"{self.name} could not be reached: {refusal}") from None
 
     def _known(self, name: str) -> str:
-        found = self.resolve(name)
-        if found is None:
+        sha = self.resolve(name)
+        if sha is None:
             raise InfrastructureError(f"{self.name} has no {name}")
-        return found
+        return sha
 
     def _commit(self, name: str) -> str | None:
         reference_checked(name, "a reference")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.bisect.log import Question, render
-from compatmatrix.bisect.search import SKIP, Found, Step, Undecided, Verdict, halve, scan
+from compatmatrix.bisect.search import SKIP, Change, Step, Undecided, Verdict, halve, scan
 from repositories import create, line
 
 YES, NO, OTHER = Verdict(kind=("supported", None)), Verdict(kind=("raises", "E: no")), Verdict(kind=("raises", "T: no"))
@@ -36,7 +36,7 @@ def sequence(*spans: tuple[Verdict, int]) -> Judged:
     return Judged({f"{number:04}": verdict for number, verdict in enumerate(verdicts)})
 
 
-def found(judge: Judged) -> Found:
+def found(judge: Judged) -> Change:
     return halve(list(judge.verdicts), judge, judge.steps.append)
 
 
@@ -45,7 +45,7 @@ def found(judge: Judged) -> Found:
 def test_judges_both_ends_and_the_logarithm_of_what_is_between(count: int, where: str) -> None:
     changed = {"first": 1, "middle": count // 2 + 1, "last": count - 1}[where]
     judge = sequence((NO, changed), (YES, count - changed))
-    assert found(judge) == Found(good=f"{changed - 1:04}", bad=f"{changed:04}")
+    assert found(judge) == Change(good=f"{changed - 1:04}", bad=f"{changed:04}")
     assert len(judge.asked) == len(set(judge.asked)) <= 2 + ceil(log2(count - 1))
 
 
@@ -59,13 +59,13 @@ def test_what_is_neither_like_the_good_end_nor_like_the_bad_one_has_changed() ->
 
 def test_a_stretch_that_cannot_be_judged_is_left_and_not_crossed_step_by_step() -> None:
     judge = sequence((NO, 300), (UNBUILT, 400), (NO, 100), (YES, 224))
-    assert found(judge) == Found(good="0799", bad="0800")
+    assert found(judge) == Change(good="0799", bad="0800")
     assert len(judge.asked) <= 2 * log2(1024), "not the 400 that cannot be judged"
 
 
 def test_the_answer_is_a_range_where_only_such_are_left() -> None:
     judge = sequence((NO, 6), (UNBUILT, 3), (YES, 7))
-    assert found(judge) == Found(good="0005", bad="0009", between=("0006", "0007", "0008"))
+    assert found(judge) == Change(good="0005", bad="0009", between=("0006", "0007", "0008"))
     skipped = {step.item: step.verdict.why for step in judge.steps if step.side == SKIP}
     assert skipped == dict.fromkeys(["0007", "0006", "0008"], "cannot be built")
 
@@ -90,7 +90,7 @@ def test_without_two_ends_that_differ_there_is_nothing_to_find(judge: Judged, wh
 
 def test_a_scan_finds_the_first_change_also_where_it_was_taken_back() -> None:
     judge = sequence((NO, 4), (UNBUILT, 1), (YES, 2), (NO, 5))
-    assert scan(list(judge.verdicts), judge) == Found(good="0003", bad="0005", between=("0004",))
+    assert scan(list(judge.verdicts), judge) == Change(good="0003", bad="0005", between=("0004",))
     assert len(judge.asked) == 6
     with pytest.raises(Undecided, match="like the first"):
         unchanged = sequence((NO, 5), (UNBUILT, 1))

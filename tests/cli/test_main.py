@@ -150,6 +150,12 @@ def test_a_wrong_matrix_ends_with_2_and_its_line(project: Project) -> None:
     assert "`limit` is not known here" in ended.err
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_selection_that_matches_no_release_ends_with_2(project: Project, command: str) -> None:
+    ended = project.main(command, "--only", "subject==99")
+    assert (ended.code, "no release on the index matches the selection" in ended.err) == (2, True)
+
+
 def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
     ended = project.main("run", "--index", index.url)  # it has nothing
     assert ended.code == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from announcements import Recorder, bulletin
 from compatmatrix.ci import run_result
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.github import NoIssuesError
@@ -19,37 +20,6 @@ from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, cut_to_limit, read
 from compatmatrix.cli import ci
 from ground import Project
 from made import config
-from test_tell import told
-
-
-class Recorder:
-    """A tracker that remembers."""
-
-    def __init__(self) -> None:
-        self.kept: list[Issue] = []
-        self.titles: list[str] = []
-        self.comments: list[tuple[int, str]] = []
-
-    def issues(self) -> list[Issue]:
-        return list(self.kept)
-
-    def open(self, title: str, body: str) -> int:
-        self.titles.append(title)
-        self.kept.append(Issue(number=len(self.kept) + 1, body=body, open=True))
-        return len(self.kept)
-
-    def comment(self, number: int, body: str) -> None:
-        self.comments.append((number, body))
-
-    def edit(self, number: int, body: str) -> None:
-        self.kept[number - 1] = Issue(number=number, body=body, open=self.kept[number - 1].open)
-
-    def close(self, number: int) -> None:
-        self.kept[number - 1] = Issue(number=number, body=self.kept[number - 1].body, open=False)
-
-    @property
-    def states(self) -> list[bool]:
-        return [issue.open for issue in self.kept]
 
 
 def topic(before: Mapping[str, str], after: Mapping[str, str]) -> Topic:
@@ -176,7 +146,7 @@ def test_a_body_is_cut_to_what_github_takes() -> None:
 
 def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(told(), tmp_path / "bulletin.json")
+    run_result.save(bulletin(), tmp_path / "bulletin.json")
     tracker = Recorder()
     monkeypatch.setattr(ci, "GitHub", lambda: tracker)
     for name in ("OUTPUT", "STEP_SUMMARY"):
@@ -193,7 +163,7 @@ def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_run_that_may_not_be_published_says_nothing_of_the_question(tmp_path: Path) -> None:
     configured = config(tmp_path)
-    found = told(refusals=(Refusal(kind="control", why="it failed"),))
+    found = bulletin(refusals=(Refusal(kind="control", why="it failed"),))
     assert [one.name for one in topics(configured, found)] == ["job"]
 
 
@@ -203,7 +173,7 @@ def test_a_repository_without_issues_still_has_its_summary(tmp_path: Path, monke
             raise NoIssuesError("this repository has its issues switched off")
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(told(), tmp_path / "bulletin.json")
+    run_result.save(bulletin(), tmp_path / "bulletin.json")
     monkeypatch.setattr(ci, "GitHub", Off)
     said = project.main("announce", str(tmp_path / "bulletin.json"))
     assert said.code == 0
