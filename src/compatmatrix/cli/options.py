@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,6 @@ exit codes:
   3  a --fail-on condition holds
   130  interrupted; what was done is recorded
 """
-
-JOBS = max(1, min(os.cpu_count() or 1, 4))
 
 
 def _positive(text: str) -> int:
@@ -101,7 +99,8 @@ _ONLY: Any = _repeated(
 _PAIRING: Any = _repeated("NAME", "release-day, newest, oldest or grid")
 _AS_OF: Any = _value("DATE", "use what was on the index at the end of that day (UTC)", type=_end)
 _SHARD: Any = _value("I/N", "only part I of N of what is missing", type=_shard, default=(1, 1))
-_JOBS: Any = _value("N", f"cells at once (default here: {JOBS})", type=_positive, default=JOBS)
+_CELLS = max(1, min(os.cpu_count() or 1, 4))
+_JOBS: Any = _value("N", f"cells at once (default here: {_CELLS})", type=_positive, default=_CELLS)
 _FAIL_ON: Any = _choice(
     "exit with 3 if an outcome changed, or one is inconclusive; repeatable", "changed", "inconclusive",
     action="append", default=[],
@@ -123,14 +122,6 @@ class Options:
     def conflict(self) -> str:
         """What is wrong with the options together; empty if nothing is."""
         return ""
-
-    @classmethod
-    def settings(cls) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The fields in the order in which they are declared, with their settings for ``add_argument``."""
-        for part in reversed(cls.__mro__):
-            for name, settings in vars(part).items():
-                if isinstance(settings, dict) and not name.startswith("_"):
-                    yield name, settings
 
 
 class RecordsOptions(Options):
@@ -292,9 +283,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     for word, kind in kinds.items():
         text = (kind.__doc__ or "").rstrip(".")
         command = commands.add_parser(word, help=text, description=text, epilog=EPILOG, formatter_class=layout)
-        for name, settings in kind.settings():
-            flag = name if settings.get("positional") else f"--{name.replace('_', '-')}"
-            command.add_argument(flag, **{key: value for key, value in settings.items() if key != "positional"})
+        fields = [
+            field for part in reversed(kind.__mro__) for field in vars(part).items() if isinstance(field[1], dict)
+        ]
+        for name, settings in fields:
+            if not name.startswith("_"):
+                flag = name if settings.get("positional") else f"--{name.replace('_', '-')}"
+                command.add_argument(flag, **{key: value for key, value in settings.items() if key != "positional"})
     given, unknown = parser.parse_known_args(arguments)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
     del values["command"]

@@ -56,9 +56,7 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
         )
     requested = requests.plan(config, projects, context.probes, context.platform, selection)
     if not requested:
-        raise UserError(
-            "no release on the index matches the selection; widen --only, --as-of or `[subject] releases`"
-        )
+        raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
     rows = requests.subject_releases(config, projects, selection.as_of)
     known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in rows}))
     with context.console.status(f"resolving {len(requested)} cells …") as status:
