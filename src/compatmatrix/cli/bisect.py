@@ -9,7 +9,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.analysis import support
 from compatmatrix.bisect import log, search
 from compatmatrix.bisect.judge import Examination, Judge, needed_probes
 from compatmatrix.bisect.log import Question
@@ -192,7 +191,7 @@ class _Search:
 
     def _evidence(self, item: str) -> Iterator[str]:
         context, cell = self._context, self._judge.cells[item]
-        view = support.view(context.ledger(), context.config, context.probes)
+        view = context.view()
         outcome = cell.outcome(self._question.probe)
         versions = ", ".join(f"{name} {cell.versions[name]}" for name in context.config.named if name in cell.versions)
         yield f"{_answer(self._steps[item].verdict)} ({versions}; Python {cell.python})"

@@ -59,7 +59,7 @@ def merge(context: Context, chosen: options.Merge) -> int:
 def changes(context: Context, chosen: options.Changes) -> int:
     """Print the answers that changed since an instant."""
     config, known, since = context.config, context.ledger(), format_instant(chosen.since)
-    old, new = (support.view(one, config, context.probes) for one in (support.before(known, since), known))
+    old, new = (context.view(one) for one in (support.before(known, since), known))
     verdict, moves = labels.verdict(new), analysis.compare(old, new)
     if chosen.format == "json":
         tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "moves": moves}

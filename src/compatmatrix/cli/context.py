@@ -10,6 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from compatmatrix.analysis import support
+from compatmatrix.analysis.support import View
 from compatmatrix.cli.options import IndexOptions, Options
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.matrix_file import Config
@@ -53,6 +55,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         known = ledger.read(self.records)
         self.say_damage(known)
         return known
+
+    def view(self, known: Ledger | None = None) -> View:
+        """What the records, or some of them, show."""
+        return support.view(self.ledger() if known is None else known, self.config, self.probes)
 
     def say_damage(self, known: Ledger) -> None:
         """List the damaged lines of the records, and say what to do."""

@@ -10,12 +10,13 @@ from functools import cached_property
 import msgspec
 from packaging.version import Version
 
+from compatmatrix.cli import plan
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.progress import Display
 from compatmatrix.config import probe_files
 from compatmatrix.config.source_addresses import published
 from compatmatrix.core import untrusted_files
-from compatmatrix.core.encoding import digest, format_instant
+from compatmatrix.core.encoding import digest, format_instant, parse_instant
 from compatmatrix.core.model import (
     NIGHTLY,
     CellRequest,
@@ -29,8 +30,9 @@ from compatmatrix.core.model import (
 )
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
-from compatmatrix.planning import missing, requests, scheduler
+from compatmatrix.planning import requests, scheduler
 from compatmatrix.planning.missing import Job
+from compatmatrix.planning.plan_file import Plan
 from compatmatrix.planning.requests import Selection
 from compatmatrix.planning.scheduler import Result
 from compatmatrix.results import ledger
@@ -42,18 +44,22 @@ Failure = tuple[str, str]
 """What could not be examined, and why."""
 
 
-def run_jobs(context: Context, jobs: Sequence[Job], workers: int, now: datetime, as_of: datetime) -> list[Result]:
-    """Run jobs with progress; each result is recorded as soon as it is there.
+def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> tuple[list[Result], list[Failure]]:
+    """Record what the plan settles, and run jobs of it with progress; each result is recorded as soon as it is there.
 
-    Args:
-        now: dates the records.
-        as_of: dates the pairings: the instant of the index data that the cells were locked with.
+    Returns:
+        The results, and all that could not be examined: when planning, and now.
 
     Raises:
         InfrastructureError: the probes cannot be copied, or were edited since the context was read.
     """
-    if not jobs:
-        return []
+    ledger.append(context.records, todo.facts)
+    results = _run_jobs(context, todo, jobs, workers) if jobs else []
+    failed = [(result.job.title, result.trouble) for result in results if result.record is None]
+    return results, [*todo.failed, *failed]
+
+
+def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> list[Result]:
     display = Display(context.console, len(jobs))
     with scheduler.claimed_folder(context.cache / "questions") as scratch, display.shown():
         # A copy, so that an edit during the run does not change what a digest stands for.
@@ -65,15 +71,10 @@ def run_jobs(context: Context, jobs: Sequence[Job], workers: int, now: datetime,
             raise InfrastructureError(f"the probes cannot be copied to {scratch}: {error}") from None
         if probe_files.read(folder) != context.probes:
             raise InfrastructureError(f"{context.probes_folder} changed while the run was planned; run again")
-        run = scheduler.Run(
-            context.config, context.probes, folder, context.records, context.cache, Selection(as_of=as_of), now, display
-        )
+        as_of = Selection(as_of=parse_instant(todo.instant))
+        now = parse_instant(todo.planned)
+        run = scheduler.Run(context.config, context.probes, folder, context.records, context.cache, as_of, now, display)
         return run.go(jobs, workers)
-
-
-def failures(results: Sequence[Result]) -> list[Failure]:
-    """The jobs that left no record."""
-    return [(result.job.title, result.trouble) for result in results if result.record is None]
 
 
 class Examiner:
@@ -150,20 +151,7 @@ class Examiner:
 
     def examine(self, requested: Sequence[CellRequest]) -> list[Failure]:
         """Bring every request to a record, running what is missing; returns what could not be examined."""
-        context = self._context
-        known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in self.rows}))
-        todo = missing.agenda(
-            context.config,
-            requested,
-            known,
-            Selection(as_of=self._as_of),
-            context.cache,
-            context.now,
-            fresh=self._fresh,
-        )
-        ready = ledger.merge(*(Ledger(records={record.key: record}) for record in todo.ready))
-        ledger.append(context.records, Ledger(records=ready.records, releases=known.releases))
-        results = run_jobs(context, todo.jobs, self._workers, context.now, self._as_of or context.now)
-        failed = failures(results)
-        self.cells_run += len(results) - len(failed)
-        return [*todo.failed, *failed]
+        todo = plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh)
+        results, failed = run_plan(self._context, todo, todo.jobs, self._workers)
+        self.cells_run += sum(result.record is not None for result in results)
+        return failed

@@ -15,7 +15,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import InfrastructureError, UserError
+from compatmatrix.core.model import CellRequest, InfrastructureError, Release, UserError
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.missing import Job, shard
@@ -58,10 +58,18 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
     if not requested:
         raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
     rows = requests.subject_releases(config, projects, selection.as_of)
+    listed = tuple(release.version for release in releases.releases(files))
+    return msgspec.structs.replace(resolve(context, requested, rows, selection, fresh), listed=listed)
+
+
+def resolve(
+    context: Context, requested: Sequence[CellRequest], rows: Sequence[Release], selection: Selection, fresh: bool
+) -> Plan:
+    """Lock the requested cells, and plan those that are not on record; ``rows`` are the releases to record with them."""
     known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in rows}))
     with context.console.status(f"resolving {len(requested)} cells …") as status:
         todo = missing.agenda(
-            config,
+            context.config,
             requested,
             known,
             selection,
@@ -76,7 +84,6 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
         jobs=todo.jobs,
         ready=todo.ready,
         failed=todo.failed,
-        listed=tuple(release.version for release in releases.releases(files)),
         # Without the names of its files, of which no report says anything.
         releases=tuple(msgspec.structs.replace(release, wheels=()) for release in rows),
     )

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from compatmatrix.analysis import recommend, support
+from compatmatrix.analysis import recommend
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
@@ -26,7 +26,7 @@ def show(context: Context, chosen: options.Show) -> int:
     requirement, name = Requirement(chosen.release), context.config.subject.name
     if canonicalize_name(requirement.name) != canonicalize_name(name):
         raise UserError(f"{chosen.release}: the subject here is {name}; write {name}==VERSION")
-    view, selection = _view(context), Selection(only=chosen.only)
+    view, selection = context.view(), Selection(only=chosen.only)
     cells = [
         cell
         # A local version (`+g1a2b3c4d5e6f`) is that of a source, and `==0.5.0` admits it too (PEP 440).
@@ -43,7 +43,7 @@ def show(context: Context, chosen: options.Show) -> int:
 
 def recipe(context: Context, chosen: options.Recipe) -> int:
     """Print what works on the versions that a Python has installed, or on those that ``--only`` names."""
-    view, config = _view(context), context.config
+    view, config = context.view(), context.config
     name, headline = config.subject.name, config.subject.headline
     names = [name, *(companion.name for companion in config.companions)]
     versions = _pinned(chosen.only) if chosen.only else _installed(names, chosen.python)
@@ -75,7 +75,7 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
 
 def bounds(context: Context, chosen: options.Bounds) -> int:
     """Print the specifier under which a probe is supported, and where each release in it is known to import."""
-    view, probe, name = _view(context), chosen.probe, context.config.subject.name
+    view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
     known = recommend.bounds(view, probe)
@@ -94,10 +94,6 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
                 line = f"  {name} {release.version} imports with {companion} {', '.join(good) or '(none known)'}"
                 context.say(line + (f"; not with {', '.join(bad)}" if bad else ""))
     return DONE
-
-
-def _view(context: Context) -> View:
-    return support.view(context.ledger(), context.config, context.probes)
 
 
 def _recorded(view: View) -> str:

@@ -6,7 +6,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from compatmatrix.analysis import support
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
@@ -44,8 +43,8 @@ def write_reports(context: Context) -> tuple[Ledger, int]:
         project = context.probes_folder.parent
         page = project / "README.md"
         if context.reports == project / "reports" and page.is_file():
-            view = support.view(known, context.config, context.probes)
-            write.write(project, {page.name: readme.refreshed(page.read_text(encoding="utf-8"), view).encode()})
+            text = readme.refreshed(page.read_text(encoding="utf-8"), context.view(known))
+            write.write(project, {page.name: text.encode()})
     return known, len(files)
 
 

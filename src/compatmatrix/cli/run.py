@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compatmatrix.analysis import changes, support
+from compatmatrix.analysis import changes
 from compatmatrix.analysis.support import View
 from compatmatrix.cli import examine, options, plan, sources
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
-from compatmatrix.core.encoding import parse_instant
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.planning.missing import shard
 from compatmatrix.planning.scheduler import Result
@@ -28,13 +27,9 @@ def run(context: Context, chosen: options.Run) -> int:
     jobs = shard(todo.jobs, *chosen.shard)
     plan.say_counts(context, todo, len(jobs))
     earlier = ledger.read(context.records) if "changed" in chosen.fail_on else Ledger()
-    ledger.append(context.records, todo.facts)
-    instants = parse_instant(todo.planned), parse_instant(todo.instant)
-    results = examine.run_jobs(context, jobs, chosen.jobs, *instants)
-    failed = [*todo.failed, *examine.failures(results)]
+    results, failed = examine.run_plan(context, todo, jobs, chosen.jobs)
     try:
-        known, _ = write_reports(context)
-        view = support.view(known, context.config, context.probes)
+        view = context.view(write_reports(context)[0])
         terminal.print_table(context.console, view)
         context.say(f"reports: {context.reports / 'compatibility.md'}, compatibility.json; records: {context.records}")
     finally:  # also where the reports cannot be written
@@ -51,7 +46,7 @@ def run(context: Context, chosen: options.Run) -> int:
 
 
 def _changed(context: Context, earlier: Ledger, view: View) -> bool:
-    changed = changes.alarming(changes.compare(support.view(earlier, context.config, context.probes), view))
+    changed = changes.alarming(changes.compare(context.view(earlier), view))
     for change in changed:
         context.say(f"changed: {changes.sentence(context.config, change)}")
     return bool(changed)

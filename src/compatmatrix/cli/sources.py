@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from compatmatrix.analysis import support
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.comparison import Comparison, compare
 from compatmatrix.analysis.support import View
@@ -38,7 +37,7 @@ def watch(context: Context, chosen: options.Watch) -> int:
         raise UserError(
             "watch: there is nothing to watch; name `sources` or a `nightly` index in [watch] of matrix.toml"
         )
-    earlier = support.view(ledger.read(context.records), context.config, context.probes)
+    earlier = context.view(ledger.read(context.records))
     examiner = Examiner(context, chosen.jobs, chosen.fresh)
     view, rows, failed = _examine(context, examiner, watched.sources, bool(watched.nightly), True)
     _compare_with_newest(context, view, examiner, rows)
@@ -75,8 +74,7 @@ def _examine(
         requested += [examiner.nightly_request(request) for request in (*requested, newest)]
     # The release again: the comparison is with what its users get today, not with what they got when it was last run.
     failed += examiner.examine([*requested, *([newest] if release else [])])
-    known, _ = write_reports(context)
-    view = support.view(known, context.config, context.probes)
+    view = context.view(write_reports(context)[0])
     subjects |= {request.subject for request in requested}
     rows = tuple(row for row in view.sources if row.subject in subjects)
     terminal.print_sources(context.console, view, rows)
