@@ -47,6 +47,21 @@ def install(session: nox.Session, *groups: str) -> None:
     stamp.write_text(state, encoding="utf-8")
 
 
+def github_files() -> dict[str, list[Path]]:
+    """The files below .github/ by the schema of check-jsonschema that describes them."""
+    folder = ROOT / ".github"
+    workflows = sorted(folder.glob("workflows/*.yml"))
+    forms = folder / "ISSUE_TEMPLATE"
+    config = forms / "config.yml"
+    return {
+        "vendor.github-workflows": workflows,
+        "custom.github-workflows-require-timeout": workflows,
+        "vendor.github-issue-forms": sorted({*forms.glob("*.yml")} - {config}),
+        "vendor.github-issue-config": [config],
+        "vendor.dependabot": [folder / "dependabot.yml"],
+    }
+
+
 def engine(session: nox.Session, *arguments: str) -> None:
     """Run one command of the engine; nox ends with its exit code."""
     install(session)
@@ -109,15 +124,24 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, types and layers, and the workflows against their schema and for security problems."""
+    """Check style, strict types, and the files that GitHub reads: their schemas, and the workflows' security."""
     install(session, "tests", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports", "--no-cache")
-    workflows = sorted(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("zizmor", "--offline", "--no-progress", *workflows)
+    for schema, files in github_files().items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *map(str, files))
+    session.run("zizmor", "--offline", "--no-progress", "--strict-collection", ".")
+
+
+@nox.session
+def style(session: nox.Session) -> None:
+    """Format Python files and fix what ruff can fix by itself: those named after `--`, else all. pre-commit runs this."""
+    install(session, "lint")
+    files = session.posargs or ["."]
+    session.run("ruff", "check", "--fix", "--force-exclude", *files)
+    session.run("ruff", "format", "--force-exclude", *files)
 
 
 @nox.session

@@ -88,6 +88,12 @@ def ready(
     return make
 
 
+@pytest.fixture
+def works(ready: Callable[[str], Ready]) -> Ready:
+    """The environment of a release that works; no test may change what is in it."""
+    return ready("works")
+
+
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The matrix after its first run; whoever takes it leaves it as it was."""

@@ -71,7 +71,6 @@ windows-amd64 = "x86_64-pc-windows-msvc"
 [limits]
 seconds = 20
 memory_mb = 1024
-output_kb = 16
 
 [environment]
 PLANTED = "by matrix.toml"

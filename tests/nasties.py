@@ -9,9 +9,9 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState
 from compatmatrix.results import interpretation
 from compatmatrix.results.ledger import Ledger
+from hostile import HOSTILE
 from made import HELD, STANDALONE, record, release
 from test_interpret import entry, raw
-from test_plain import HOSTILE
 
 MARK = "zqx"
 """Stands at both ends of what a release says, to find it again."""
@@ -39,7 +39,7 @@ def told(text: str) -> Ledger:
         {**entry("failed", raised), "user_properties": properties},
         {**entry("passed"), "nodeid": "test_value.py::test_held", "user_properties": properties},
     ]
-    left = raw(*tests, events=(*started, {"event": "done", "oddities": [said]}), changed=(said,), output=said)
+    left = raw(*tests, events=(*started, {"event": "done", "tampering": [said]}), changed=(said,))
     ran = interpretation.interpret(left, [HELD, STANDALONE])
     failed = interpretation.interpret(
         raw(events=(*started[:2], {"event": "import-failed", "exception": raised}), exit_code=4), [HELD, STANDALONE]

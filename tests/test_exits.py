@@ -25,9 +25,9 @@ from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
+from hostile import invisible
 from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
 from nasties import MARK, NASTIES, told
-from test_plain import invisible
 
 
 @pytest.fixture(scope="module")

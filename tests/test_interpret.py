@@ -14,8 +14,8 @@ from compatmatrix.core.model import CellState, InfrastructureError, Outcome, Out
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST, Raw
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
+from hostile import HOSTILE, invisible
 from made import ABSENT, HELD, INCONCLUSIVE, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, probe
-from test_plain import HOSTILE, invisible
 
 STARTED = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
 DONE = {"event": "done"}
@@ -28,7 +28,6 @@ def raw(*tests: dict[str, Any], events: Any = (*STARTED, DONE), **more: Any) -> 
         "exit_code": 0,
         "killed_for": None,
         "events": tuple(events),
-        "output": "",
         "began": 0.0,
         "seconds": 1.0,
         **more,
@@ -240,13 +239,13 @@ def test_defect_a_report_that_the_subject_wrote_before_it_left_with_status_0_was
 
 
 def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
-    events = [*STARTED, {"event": "done", "oddities": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
+    events = [*STARTED, {"event": "done", "tampering": ["subject says\x1b[2J that it is 9.9", 7, *["more"] * 99]}]
     reading = interpret(raw(entry("passed"), events=events, changed=("lib/a.py", "lib/b.py")), [STANDALONE])
     assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
     assert reading.oddities[:2] == ("subject says that it is 9.9", "7")
     assert reading.oddities[-1] == "changed files of its environment: lib/a.py and 1 more"
     assert len(reading.oddities) == 11
-    assert interpret(raw(events=[*STARTED, {"event": "done", "oddities": "none"}]), []).oddities == ()
+    assert interpret(raw(events=[*STARTED, {"event": "done", "tampering": "none"}]), []).oddities == ()
 
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:

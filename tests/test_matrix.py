@@ -14,6 +14,7 @@ from uv import find_uv_bin
 
 from compatmatrix.core.model import CellState, OutcomeState, Release
 from ground import NOWHERE, THIS, write
+from platforms import NEEDS_SHELL, NEEDS_SIGNALS
 from story import Story
 
 
@@ -34,7 +35,7 @@ def test_the_job_is_done_whatever_was_found(story: Story) -> None:
         ("1.5.0", CellState.IMPORT_FAILS, "ImportError: cannot import name 'never_there'"),
         ("0.2.0", CellState.IMPORT_FAILS, "AttributeError: module 'companion' has no attribute 'ancient'"),
         ("1.6.0", CellState.TIMEOUT, "no end within the time limit (at the import)"),
-        ("1.7.0", CellState.CRASHED, "ended by SIGSEGV (in standalone)"),
+        pytest.param("1.7.0", CellState.CRASHED, "ended by SIGSEGV (in standalone)", marks=NEEDS_SIGNALS),
         ("1.8.0", CellState.CRASHED, "ended without a complete report, exit code 0 (at the import)"),
     ],
 )
@@ -109,6 +110,7 @@ def test_the_reports_tell_it(story: Story) -> None:
     assert {cell["state"] for cell in tree["cells"]} == {state.value for state in CellState}
 
 
+@NEEDS_SHELL
 def test_show_prints_the_evidence_and_a_command_that_really_rebuilds_the_cell(story: Story, tmp_path: Path) -> None:
     shown = story.project.main("show", "subject==1.0.0")
     assert shown.code == 0

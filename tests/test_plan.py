@@ -13,7 +13,7 @@ from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.model import CellRequest, UserError
 from compatmatrix.index.releases import File, Projects
-from compatmatrix.planning.requests import Selection, plan, subject_releases
+from compatmatrix.planning.requests import Selection, plan, subject_releases, undated
 from ground import matrix, write
 from made import HELD, PLATFORM, STANDALONE, probe
 from packages import world
@@ -217,3 +217,37 @@ def test_the_questions_identity_is_that_of_what_is_resolved(config: Config) -> N
     found = one(config, "0.5.0", "newest")
     assert msgspec.structs.replace(found, probes={}).request_id() == found.request_id()
     assert one(config, "0.5.0", "release-day").request_id() != found.request_id()
+
+
+def without_days(projects: Projects, *names: str) -> Projects:
+    return {
+        name: tuple(msgspec.structs.replace(file, uploaded=None) if name in names else file for file in files)
+        for name, files in projects.items()
+    }
+
+
+@pytest.mark.parametrize("dateless", ["subject", "companion"])
+def test_defect_a_release_whose_day_is_not_known_was_asked_about_its_day(config: Config, dateless: str) -> None:
+    """It was taken for one of 1970: nothing was there on that day, and the release had to answer for it."""
+    projects = without_days(WORLD, dateless)
+    found = wanted(config, projects=projects)
+    assert {wish.pairing for wish in found} == {"newest"}
+    assert {wish.subject for wish in found} == {wish.subject for wish in wanted(config)}
+    ((what, why),) = undated(config, projects, EVERY)
+    count = len(subject_releases(config, projects))
+    assert what == f"subject release-day (0.1.0 to 0.7.0rc1, {count} releases)"
+    assert f"the index gives no upload times of {dateless}," in why
+    assert undated(config, projects, Selection(pairings=("newest",))) == ()
+    assert undated(config, WORLD, EVERY) == ()
+
+
+def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
+    files = tuple(
+        msgspec.structs.replace(file, uploaded=None) if file.version == "0.2.0" else file for file in WORLD["subject"]
+    )
+    projects = {**WORLD, "subject": files}
+    assert [what for what, _ in undated(config, projects, EVERY)] == ["subject release-day (0.2.0)"]
+    asked = [wish.subject for wish in wanted(config, projects=projects) if wish.pairing == "release-day"]
+    assert asked == [
+        wish.subject for wish in wanted(config) if wish.pairing == "release-day" and wish.subject != "0.2.0"
+    ]

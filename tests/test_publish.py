@@ -16,13 +16,14 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState, Probe
+from compatmatrix.core.states import TABLE
 from compatmatrix.publish import json_data, labels, markdown
 from compatmatrix.publish.readme import BEGIN, END, refreshed
 from compatmatrix.publish.write import contents, write
 from compatmatrix.results.ledger import Ledger
 from ground import Project
+from hostile import HOSTILE
 from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
-from test_plain import HOSTILE
 
 NASTY = (
     "<script>alert(1)</script> | [x](javascript:y) `code` *b* _i_ ~~s~~ # h & &lt; ![i](j) https://evil.example @you"
@@ -187,7 +188,7 @@ def test_the_verdict_claims_no_more_than_was_run(
     config: Config, probes: tuple[Probe, ...], found: list[Any], said: str
 ) -> None:
     made = [record(f"0.{n}.0", answers(standalone=one), probes=probes) for n, one in enumerate(found)]
-    assert labels.verdict(support.view(ledger(*made), config, probes)).startswith(said)
+    assert str(labels.sentence(support.view(ledger(*made), config, probes))).startswith(said)
 
 
 def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Probe, ...]) -> None:
@@ -197,14 +198,15 @@ def test_where_the_pairings_disagree_it_depends(config: Config, probes: tuple[Pr
         ),
         record("0.1.0", answers(standalone=RAISES), probes=probes, companion="2.0", pairings={"newest": (DAY,)}),
     ]
-    assert labels.verdict(support.view(ledger(*made), config, probes)) == (
+    assert str(labels.sentence(support.view(ledger(*made), config, probes))) == (
         "It depends: standalone on Subject 0.1.0 is supported with release-day companions, raises with newest companions."
     )
 
 
 def test_every_state_and_outcome_has_a_sign_of_its_own_and_a_meaning() -> None:
-    assert len({*labels.SIGNS.values()}) == len(labels.SIGNS) == len(labels.MEANINGS) == len(OutcomeState)
-    assert labels.CELL_SIGNS.keys() == labels.CELL_MEANINGS.keys() == {*CellState}
+    assert TABLE.keys() == {*OutcomeState, *CellState}
+    for states in (OutcomeState, CellState):
+        assert len({state.sign for state in states}) == len({state.meaning for state in states}) == len(states)
 
 
 def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:

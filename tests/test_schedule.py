@@ -19,18 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.files import SCRATCH_PREFIX
+from compatmatrix.core.files import SCRATCH_PREFIX, claimed_folder
 from compatmatrix.core.model import Cell, CellState, InfrastructureError
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job, group
 from compatmatrix.planning.requests import Selection
-from compatmatrix.planning.scheduler import Queue, Result, Run, claimed_folder
+from compatmatrix.planning.scheduler import Queue, Result, Run
 from compatmatrix.results import ledger
 from ground import Project, Ready
+from hostile import nested
 from test_agenda import cell, jobs
-from test_untrusted import nested
 
 
 def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:
@@ -185,7 +185,7 @@ def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
         made.stop()
         raise InfrastructureError("stopped before it was done")
 
-    monkeypatch.setattr(scheduler.execute, "run", hang)  # type: ignore[attr-defined]
+    monkeypatch.setattr(scheduler.cell_runner, "run", hang)  # type: ignore[attr-defined]
     results = made.go([job(works), job(works, "held")], 1)
     assert [(result.record, result.trouble) for result in results] == [
         (None, "the run was stopped before it was done")
@@ -204,7 +204,7 @@ class Broken:
     def put(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have them in the place of those that there are."""
         monkeypatch.setattr(scheduler, "Workspace", lambda *arguments: self._or("clearing", self))
-        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.cell_runner, "run", self._run)  # type: ignore[attr-defined]
         monkeypatch.setattr(scheduler.ledgers, "append", lambda *arguments: self._or("recording"))  # type: ignore[attr-defined]
         monkeypatch.setattr(scheduler.disk, "keep_within", lambda *arguments: None)  # type: ignore[attr-defined]
 
@@ -249,10 +249,9 @@ def ended(code: int, at: str) -> Raw:
         killed_for=None,
         events=tuple(events),
         report={"exitcode": 0, "tests": []},
-        output="",
         began=0.0,
         seconds=1.0,
-        apart=frozenset({"network", "environment"}),
+        isolation=frozenset({"network", "environment"}),
     )
 
 
@@ -348,7 +347,7 @@ class Endings:
         self._at_work = 0
         monkeypatch.setattr(Workspace, "bring_to", lambda workspace, cell: Path("environment/bin/python"))
         monkeypatch.setattr(Workspace, "discard", lambda workspace, python: self.discarded.append(python))
-        monkeypatch.setattr(scheduler.execute, "run", self._run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(scheduler.cell_runner, "run", self._run)  # type: ignore[attr-defined]
 
     def _run(self, config: Config, cell: Cell, *more: object) -> Raw:
         self._at_work += 1
@@ -462,10 +461,3 @@ def test_a_second_try_that_is_not_made_says_what_the_first_was(
     assert other.record is not None
     assert result.trouble == ("ended early (in one), and was not tried again: the run was stopped before it was done")
     assert sorted(endings.tried) == ["1.0", "1.1"]
-
-
-def test_a_folder_is_claimed_by_one_worker_at_a_time(tmp_path: Path) -> None:
-    with claimed_folder(tmp_path) as one, claimed_folder(tmp_path) as other:
-        assert one != other
-    with claimed_folder(tmp_path) as again:
-        assert again == one

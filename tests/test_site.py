@@ -17,11 +17,13 @@ import msgspec
 import pytest
 
 import sample
-from compatmatrix.analysis import support
+from compatmatrix.analysis import changes, grid, support
 from compatmatrix.analysis.support import Range, View
+from compatmatrix.ci import issue_texts
+from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, OutcomeState
-from compatmatrix.publish import csv_files, json_data, latest_changes, pairs, render, site, statement, write
+from compatmatrix.publish import csv_files, json_data, latest_changes, render, site, statement, write
 from compatmatrix.results.ledger import Ledger
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -102,7 +104,7 @@ def test_ids_are_unique_on_a_page(parsed: Mapping[str, Page]) -> None:
 
 
 def test_every_pair_has_an_address_of_its_own(view: View, parsed: Mapping[str, Page]) -> None:
-    for version, row in pairs.pairs(view).items():
+    for version, row in grid.grid(view).rows.items():
         ids = set(parsed[f"release/{version}.html"].ids)
         assert {f"motor-{other}" for other in row} <= ids
 
@@ -366,14 +368,61 @@ def test_only_web_addresses_become_links() -> None:
 
 
 def test_runs_of_neighbours_are_drawn_together(view: View) -> None:
-    found = pairs.pairs(view)
-    row, columns = found["0.20.0"], pairs.columns(found)
-    assert pairs.spans(row, pairs.IMPORTS, columns) == "17.0 to 44.0, 50.0"
-    assert pairs.spans(row, pairs.TRAINS, columns) == "17.0 to 40.0, 50.0"
-    assert pairs.spans(row, pairs.FULLY, columns) == "17.0 to 36.0, 50.0"
+    found = grid.grid(view)
+    assert found.spans("0.20.0", grid.IMPORTS) == "17.0 to 44.0, 50.0"
+    assert found.spans("0.20.0", grid.TRAINS) == "17.0 to 40.0, 50.0"
+    assert found.spans("0.20.0", grid.FULLY) == "17.0 to 36.0, 50.0"
 
 
 def test_no_range_runs_over_what_was_not_examined(view: View) -> None:
-    found = pairs.pairs(view)
-    row = {version: pair for version, pair in found["0.20.0"].items() if version != "30.0"}
-    assert pairs.spans(row, pairs.FULLY, pairs.columns(found)) == "17.0 to 29.0, 31.0 to 36.0, 50.0"
+    found = grid.grid(view)
+    row = {version: pair for version, pair in found.rows["0.20.0"].items() if version != "30.0"}
+    holed = msgspec.structs.replace(found, rows={"0.20.0": row})
+    assert holed.spans("0.20.0", grid.FULLY) == "17.0 to 29.0, 31.0 to 36.0, 50.0"
+
+
+def test_defect_an_address_that_ends_in_a_slash_made_double_ones(config: Config, tmp_path: Path) -> None:
+    """Feeds, the badge to copy and the alarm's links led to `/matrix//release/`."""
+    published = msgspec.structs.replace(config.publish, url="https://example.org/matrix/")
+    with_url = msgspec.structs.replace(config, publish=published)
+    view = support.view(sample.make_ledger(hostile=False, headline_since=31), with_url, sample.make_probes())
+    files = site.contents(view)
+    told = {name: files[name].decode() for name in ("changes.atom", "feeds/step-1.atom", "data.html")}
+    earlier = msgspec.structs.replace(
+        view, by_pairing={pairing: {**row, "0.31.0": None} for pairing, row in view.by_pairing.items()}
+    )
+    moves = changes.compare(earlier, view)
+    assert moves[0].kind is changes.Kind.LIFTED
+    told["alarm"] = issue_texts.headline(
+        with_url,
+        Bulletin(
+            verdict="Yes: it can", examined=1, fresh=True, missing=(), failed=(), refusals=(), before={}, after={},
+            moves=moves,
+        ),
+    )  # fmt: skip
+    for name, text in told.items():
+        addresses = re.findall(r"https://example\.org/matrix[^\s\"<),]*", text)
+        assert len(addresses) > 1, name
+        assert not [address for address in addresses if "//" in address.removeprefix("https://")], name
+
+
+def test_defect_environments_that_were_never_installed_were_counted(config: Config) -> None:
+    known = sample.make_ledger(hostile=False)
+    states = [record.state for record in known.records.values()]
+    ruled_out, ran = states.count(CellState.UNRESOLVABLE), states.count(CellState.RAN)
+    told = f"{len(states) - ruled_out} environments installed, the probes ran in {ran}; {ruled_out} more ruled out by package metadata"
+    files = site.contents(support.view(known, config, sample.make_probes()))
+    assert all(told in Page(files[name].decode()).text for name in ("index.html", "about.html", "release/0.1.0.html"))
+    assert 0 < ran < len(states) - ruled_out < len(states)
+
+
+def test_defect_the_pythons_began_with_none(config: Config) -> None:
+    """A cell that no Python can hold has none: "with Python , 3.11"."""
+    known = sample.make_ledger(hostile=False)
+    one, other = list(known.records.values())[:2]
+    lacking = msgspec.structs.replace(one, state=CellState.NO_PYTHON, python="", outcomes={})
+    newer = msgspec.structs.replace(other, state=CellState.RAN, python="3.12")
+    records = {**known.records, one.key: lacking, other.key: newer}
+    files = site.contents(support.view(msgspec.structs.replace(known, records=records), config, sample.make_probes()))
+    assert "with Python 3.11, 3.12." in Page(files["about.html"].decode()).text
+    assert "Python ," not in Page(files["release/0.1.0.html"].decode()).text

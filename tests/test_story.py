@@ -12,8 +12,9 @@ from ground import THIS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.world import subject
+from platforms import NEEDS_SHELL
 
-pytestmark = pytest.mark.story
+pytestmark = [pytest.mark.story, NEEDS_SHELL]  # GitHub runs the steps of a workflow in bash
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = ".github/workflows/compatibility.yml"

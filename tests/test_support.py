@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.analysis import support
-from compatmatrix.analysis.support import UNKNOWN, View, before, changes, difference, summarise
+from compatmatrix.analysis.support import View, before, changes, difference, summarise
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, Outcome, OutcomeState
 from compatmatrix.results.ledger import Ledger
@@ -48,8 +48,7 @@ def versions(count: int) -> list[str]:
 
 
 def summary(*found: Outcome) -> support.Support:
-    listed = versions(len(found))
-    return summarise(listed, found, listed[-1])
+    return summarise([release(version) for version in versions(len(found))], found, found)
 
 
 @given(st.lists(outcomes, min_size=1, max_size=12))
@@ -78,7 +77,7 @@ def test_first_supported_is_the_first_and_its_bound_is_honest(found: list[Outcom
         return
     first = states.index(OutcomeState.SUPPORTED)
     assert said.first_supported == versions(len(found))[first]
-    assert said.at_latest == (first > 0 and states[first - 1] in UNKNOWN)
+    assert said.at_latest == (first > 0 and not states[first - 1].known)
 
 
 def test_another_signature_is_another_range() -> None:
@@ -101,7 +100,8 @@ def test_support_holds_since_the_range_that_the_latest_release_is_in() -> None:
 @pytest.mark.parametrize("newer", [NOT_RUN, RAISES, INCONCLUSIVE])
 def test_defect_a_candidate_without_an_answer_took_away_since_when_it_is_supported(newer: Outcome) -> None:
     """The verdict then read "since None"."""
-    said = summarise(["0.1.0", "0.2.0", "0.3.0rc1"], [RAISES, SUPPORTED, newer], latest="0.2.0")
+    listed = [release("0.1.0"), release("0.2.0"), release("0.3.0rc1", prerelease=True)]
+    said = summarise(listed, [RAISES, SUPPORTED, newer], [RAISES, SUPPORTED, newer])
     assert (said.since, said.latest) == ("0.2.0", OutcomeState.SUPPORTED)
 
 

@@ -12,6 +12,9 @@ import pytest
 from compatmatrix.ci import github
 from compatmatrix.ci.github import LABEL, GitHub, NoIssuesError
 from compatmatrix.core.model import InfrastructureError
+from platforms import NEEDS_SHELL
+
+pytestmark = NEEDS_SHELL  # the stand-in for `gh` is a script
 
 
 @pytest.fixture

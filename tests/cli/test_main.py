@@ -20,6 +20,7 @@ from compatmatrix.results import ledger
 from ground import MATRIX, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
+from platforms import NEEDS_SIGNALS
 
 COMMANDS = ("run", "plan", "report", "show")
 
@@ -212,6 +213,27 @@ def test_what_was_not_examined_is_listed_also_where_the_reports_cannot_be_writte
     assert ran.out.count("not examined: subject 1.") == 3
 
 
+def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Path) -> None:
+    with LocalIndex(html_only=True) as index:
+        world.fill(index, {"works": world.SUBJECT["works"], "raises": world.SUBJECT["raises"]})
+        world.fill(index, world.COMPANIONS, world.HELPERS)
+        project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+        planned = project.main("plan", "--save", str(tmp_path / "plan.json"))
+        ran = project.main("run", "--only", "subject==0.5.0")
+    for ended in (planned, ran):
+        assert ended.code == 1
+        told = [line for line in ended.out.splitlines() if line.startswith("not examined: ")]
+        assert len(told) == 1 and "the index gives no upload times of subject, companion" in told[0]
+    assert "2 cells wanted: 0 recorded or settled, 1 to run, 1 could not be looked into" in ran.out
+    known = ledger.read(project.records)
+    assert {label for record in known.records.values() for label in record.pairings} == {"newest"}
+    assert known.damage == () and {release.released for release in known.releases.values()} == {None}
+    published = json.loads((project.reports / "compatibility.json").read_bytes())
+    assert {release["released"] for release in published["releases"]} == {None}
+    for path in (*project.reports.rglob("*.*"), tmp_path / "plan.json"):
+        assert path.is_dir() or b"1970" not in path.read_bytes(), path
+
+
 def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:
     told = project.main("plan")
     assert told.code == 0
@@ -289,6 +311,7 @@ def test_repair_sets_damaged_lines_aside_and_what_they_held_is_run_again(project
     assert len(ledger.read(project.records).records) == 1
 
 
+@NEEDS_SIGNALS
 def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path: Path, index: LocalIndex) -> None:
     releases = {
         "works": world.subject("works", "1.1.0", "2025-05-20"),

@@ -145,7 +145,7 @@ def test_nothing_is_left_behind(site: Site, found: dict[str, Record], figures: F
     assert not [path for path in site.cache.parent.rglob(f"{LITTER}*")]
     assert not [path for path in site.cache.rglob("helper/__init__.py") if LITTER in path.read_text()]
     assert not list(site.cache.glob("environments/*/cell-*"))
-    had = sandbox.abilities(site.cache)
+    had = sandbox.available(site.cache)
     assert {record.network for record in found.values()} == {"network" not in had}
     figures.tell(
         "hostile releases (hang, crash, eat memory, flood, lie, litter, forge, spy)",

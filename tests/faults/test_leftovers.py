@@ -12,10 +12,10 @@ from compatmatrix.core.model import Record
 from compatmatrix.results import ledger
 from faults.ground import Figures, Site
 from ground import Project
+from hostile import nested
 from packages import world
 from packages.behaviours import Behaviour
 from packages.index import LocalIndex
-from test_untrusted import nested
 
 SECONDS = 8
 """What a cell has; the two that hang take it all."""

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from platforms import NEEDS_SIGNALS
+
 from . import world
 from .behaviours import ORDINARY
 from .hostile import LITTER, hostile
@@ -103,7 +105,7 @@ def test_ordinary_behaviours(tmp_path: Path, behaviour: str, companion: str, exp
 SIGSEGV, SIGABRT = -signal.SIGSEGV, -signal.SIGABRT
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="crashes are named by signals")
+@NEEDS_SIGNALS
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [

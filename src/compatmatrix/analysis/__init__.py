@@ -1,1 +1,1 @@
-"""What the ledger says. Pure; every output takes its answers from here."""
+"""Views -> answers: every output takes what it says from here; none computes an answer of its own."""

@@ -1,8 +1,11 @@
-"""Records -> cells: what all records of one cell together show, weighed by the controls, for today's questions. Pure."""
+"""Records -> cells: what all records of one cell together show, for today's probes, and what of it counts. Pure.
+
+A *no* counts only where no control failed (`weigh`). A *yes* counts only beside a main control that is `supported`, in a
+cell whose records name no tampering: everything that is concluded from cells goes by `CellView.counted`.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,17 +15,18 @@ from packaging.version import Version
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import BISECTED, CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders
-
-UNKNOWN = (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE)
-"""States that say neither yes nor no."""
 
 NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
 
 
 class CellView(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell as all its records together show it; outcomes are weighed by the controls and answer today's questions only."""
+    """A cell as all its records together show it; ``outcomes`` are weighed by the controls and answer today's probes only.
+
+    ``control`` is the probe that must be supported for a yes to count.
+    """
 
     id: str
     subject: str
@@ -38,9 +42,34 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None = None
     network: bool | None = None
     oddities: tuple[str, ...] = ()
+    control: str = ""
 
     def outcome(self, probe: str) -> Outcome:
+        """What the probe found."""
         return self.outcomes.get(probe, NOT_RUN) if self.state is CellState.RAN else NOT_RUN
+
+    def credible(self, probe: str) -> Outcome:
+        """What the probe found, as it is shown: a yes beside tampering or a control that failed is `inconclusive`."""
+        outcome = self.outcome(probe)
+        if outcome.state is not OutcomeState.SUPPORTED:
+            return outcome
+        if self.oddities:
+            return _doubted(outcome, f"the release tampered with the test ({self.oddities[0]})")
+        control = self.outcome(self.control).state
+        if control.negative or control is OutcomeState.INCONCLUSIVE:
+            return _doubted(outcome, f"the control {self.control} {control.clause}")
+        return outcome
+
+    def counted(self, probe: str) -> Outcome:
+        """What the probe found, as far as anything is concluded from it: a yes that no control confirms is `inconclusive`."""
+        outcome, control = self.credible(probe), self.outcome(self.control).state
+        if outcome.state is OutcomeState.SUPPORTED and control is not OutcomeState.SUPPORTED:
+            return _doubted(outcome, f"the control {self.control} {control.clause}")
+        return outcome
+
+
+def _doubted(outcome: Outcome, why: str) -> Outcome:
+    return msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=why)
 
 
 def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
@@ -75,6 +104,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
             for name, outcome in record.outcomes.items()
             if record.probes.get(name) == current.get(name)
         }
+    tampering = tuple(dict.fromkeys(found for record in asked_today or ordered for found in record.oddities))
     return CellView(
         id=last.cell,
         subject=last.subject,
@@ -83,22 +113,15 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         pairings=tuple(sorted(pairings)),
         versions=last.versions,
         state=last.state,
-        detail=_decisive(last),
+        detail=deciding_requirement(last.detail) if last.state is CellState.UNRESOLVABLE else last.detail,
         lock=last.lock,
         outcomes=weigh(outcomes, probes, config.subject.control),
         recorded=last.recorded[:10],
         source=last.source,
         network=last.network,
-        oddities=last.oddities,
+        oddities=tampering,
+        control=config.subject.control,
     )
-
-
-def _decisive(record: Record) -> str:
-    """The record's detail; of the resolver's chain of reasons, the one requirement that it begins with and that decides."""
-    if record.state is not CellState.UNRESOLVABLE:
-        return record.detail
-    first = re.match(r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", record.detail)
-    return first[1].rstrip(",") if first else record.detail
 
 
 def _signed(outcome: Outcome) -> Outcome:

@@ -1,7 +1,7 @@
 """Two views, before and after -> what moved, probe by probe and pairing by pairing. Pure.
 
-What is unknown moves nothing, in either direction: a cell that could not be run, a control that failed or a question
-that was put differently is neither an alarm nor its end. A first ledger has nothing to be held against.
+What is unknown moves nothing, in either direction: a cell that could not be run, a control that failed, a yes that does
+not count or a question that was put differently is neither an alarm nor its end. A first ledger has nothing to be held against.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
+from packaging.version import Version
 
-from compatmatrix.analysis.support import UNKNOWN, CellView, View
+from compatmatrix.analysis.support import CellView, View
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Release
+from compatmatrix.publish.labels import aside, marks
 
 
 class Kind(str, Enum):
@@ -52,6 +54,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
     evidence: str = ""
     prerelease: bool = False
+    yanked: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +98,8 @@ def standing(view: View, probe: str) -> dict[str, Standing]:
     found = {}
     for pairing in view.pairings:
         for release in reversed(view.releases):
-            outcome = view.outcome(probe, pairing, release.version)
-            if _counts(release) and outcome.state not in UNKNOWN:
+            outcome = view.counted(probe, pairing, release.version)
+            if release.stable and outcome.state.known:
                 found[pairing] = Standing(release=release.version, answer=answer(outcome))
                 break
     return found
@@ -111,7 +114,7 @@ def answer(outcome: Outcome) -> str:
 def sentence(config: Config, move: Move) -> str:
     """One move in a line of plain text: ``name 0.5.0, probe (newest): lifted, from raises … to supported``."""
     name, beside = config.subject.name, _beside(config, move)
-    where = f"{name} {move.release}" + (" (pre-release)" if move.prerelease else "")
+    where = f"{name} {move.release}{aside(marks(move))}"
     if not move.probe:
         return f"{where} ({move.pairing}): no longer imports{beside}: {move.detail}"
     held = f"in {move.against}" if move.against != move.release else "until now"
@@ -145,7 +148,6 @@ def _of_pairing(old: View, new: View, pairing: str) -> Iterator[Move]:
     known = [release for release in new.releases if old.cell(pairing, release.version)]
     if not known:
         return  # a pairing that nobody asked for before
-    last = max(release.released for release in known)
     for number, release in enumerate(new.releases):
         cell = new.cell(pairing, release.version)
         if cell is None:
@@ -155,34 +157,37 @@ def _of_pairing(old: View, new: View, pairing: str) -> Iterator[Move]:
             if earlier.state is CellState.RAN and cell.state is CellState.IMPORT_FAILS:
                 yield _move(new, pairing, release, cell, Kind.NO_LONGER_IMPORTS, release.version)
             for probe in new.probes:
-                before, after = earlier.outcome(probe.id), cell.outcome(probe.id)
-                if before.state not in UNKNOWN and after.state not in UNKNOWN and answer(before) != answer(after):
+                before, after = earlier.counted(probe.id), cell.counted(probe.id)
+                if before.state.known and after.state.known and answer(before) != answer(after):
                     kind = classify(before, after)
                     yield _move(new, pairing, release, cell, kind, release.version, probe.id, before, after)
-        elif release.released > last:  # an older one, examined late, is no event of today
+        elif all(_came_after(release, one) for one in known):  # an older one, examined late, is no event of today
             yield from _of_new_release(new, pairing, number, cell)
 
 
 def _of_new_release(new: View, pairing: str, number: int, cell: CellView) -> Iterator[Move]:
     release = new.releases[number]
-    before_it = [one for one in reversed(new.releases[:number]) if _counts(one)]
+    before_it = [one for one in reversed(new.releases[:number]) if one.stable]
     examined = [one for one in before_it if (found := new.cell(pairing, one.version)) and found.state is CellState.RAN]
     if cell.state is CellState.IMPORT_FAILS and examined and examined[0] is before_it[0]:
         yield _move(new, pairing, release, cell, Kind.NO_LONGER_IMPORTS, before_it[0].version)
     for probe in new.probes:
-        after = cell.outcome(probe.id)
-        if after.state in UNKNOWN:
+        after = cell.counted(probe.id)
+        if not after.state.known:
             continue
         for one in before_it:
-            before = new.outcome(probe.id, pairing, one.version)
-            if before.state not in UNKNOWN:
+            before = new.counted(probe.id, pairing, one.version)
+            if before.state.known:
                 kind = classify(before, after)
                 yield _move(new, pairing, release, cell, kind, one.version, probe.id, before, after)
                 break
 
 
-def _counts(release: Release) -> bool:
-    return not release.prerelease and not release.yanked
+def _came_after(release: Release, other: Release) -> bool:
+    """Whether it was published later; where the index does not say when, the version decides."""
+    if release.released and other.released:
+        return release.released > other.released
+    return Version(release.version) > Version(other.version)
 
 
 def _move(
@@ -209,4 +214,5 @@ def _move(
         detail=cell.detail,
         evidence=view.evidence.get(after.evidence or "", "") if kind.alarming else "",
         prerelease=release.prerelease,
+        yanked=release.yanked,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from compatmatrix.analysis import changes
-from compatmatrix.analysis.cells import UNKNOWN, CellView
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.core.model import Outcome, Probe
 
 
@@ -45,8 +45,8 @@ def compare(before: CellView, after: CellView, probes: Iterable[Probe], subject:
     """Hold one cell against another, probe by probe; what is unknown in either is neither the same nor moved."""
     answers = []
     for probe in probes:
-        old, new = before.outcome(probe.id), after.outcome(probe.id)
-        known = old.state not in UNKNOWN and new.state not in UNKNOWN
+        old, new = before.counted(probe.id), after.counted(probe.id)
+        known = old.state.known and new.state.known
         answers.append(Answer(probe=probe, before=old, after=new, kind=changes.classify(old, new) if known else None))
     others = [name for name in after.versions if name != subject]
     return Comparison(

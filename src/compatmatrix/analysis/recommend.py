@@ -1,4 +1,4 @@
-"""View -> what to do: the recipe that works on a release, the bounds under which a probe holds, where the import works.
+"""View -> what to do: the recipe that works on a release, and the bounds under which a probe holds.
 
 Nothing is said that no cell showed: a recipe is named where it came out supported in every cell of the release
 that could answer, and a bound leaves out what is unknown.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from packaging.specifiers import SpecifierSet
 
-from compatmatrix.analysis.support import UNKNOWN, CellView, View
-from compatmatrix.core.encoding import by_version
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.core.model import OutcomeState, Probe
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ def recipe(view: View, version: str, order: Iterable[str]) -> Recipe | None:
     """The first recipe in the order of preference that is supported in every cell of the release that could answer."""
     cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, version)) is not None]
     for probe in order:
-        answers = {cell.id: cell.outcome(probe) for cell in cells if cell.outcome(probe).state not in UNKNOWN}
+        answers = {cell.id: cell.credible(probe) for cell in cells if cell.credible(probe).state.known}
         files = {outcome.recipe for outcome in answers.values() if outcome.recipe}
         if len(files) == 1 and all(outcome.state is OutcomeState.SUPPORTED for outcome in answers.values()):
             pairings = [
@@ -54,49 +54,28 @@ def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:
 
 
 def bounds(view: View, probe: str) -> Bounds:
-    """The newest unbroken run of releases in which no recorded cell says otherwise than supported.
+    """The newest run of stable releases, interrupted by no other answer, in which a yes counts in some recorded cell.
 
-    Pre-releases do not count; a yanked release inside the run is excluded by name, as is one that is unknown.
+    A release is refuted if any cell of it says otherwise. What the specifier would admit and is unknown or yanked is
+    excluded by name; the run begins and ends with a yes that counts.
     """
-    verdicts: dict[str, bool | None] = {}
-    for release in view.releases:
-        if not release.prerelease:
-            states = {outcome.state for outcome in _answers(view, release.version, probe)}
-            verdicts[release.version] = states == {OutcomeState.SUPPORTED} if states else None
-    versions = list(verdicts)
-    good = [index for index, version in enumerate(versions) if verdicts[version]]
-    refuted = tuple(version for version in versions if verdicts[version] is False)
+    stable = [release.version for release in view.releases if release.stable]
+    answers = {version: _answer(view, version, probe) for version in stable}
+    refuted = tuple(version for version in stable if answers[version] is False)
+    unknown = tuple(version for version in stable if answers[version] is None)
+    good = [place for place, version in enumerate(stable) if answers[version]]
     if not good:
-        return Bounds(
-            specifier=None, unknown=tuple(version for version in versions if verdicts[version] is None), refuted=refuted
-        )
-    last = good[-1]
-    after = next((version for version in versions[last + 1 :] if verdicts[version] is False), None)
-    first = last
-    while first > 0 and verdicts[versions[first - 1]] is not False:
-        first -= 1
-    while not verdicts[versions[first]]:
-        first += 1  # a run does not begin with what is unknown
-    yanked = {release.version for release in view.releases if release.yanked}
-    inside = versions[first : last + 1]
-    left_out = [version for version in inside if verdicts[version] is None or version in yanked]
-    parts = [f">={versions[first]}", *([f"<{after}"] if after else []), *(f"!={version}" for version in left_out)]
-    unknown = tuple(version for version in versions if verdicts[version] is None)
-    return Bounds(specifier=",".join(parts), unknown=unknown, refuted=refuted)
-
-
-def imports(view: View, companion: str) -> Mapping[str, Mapping[str, CellState]]:
-    """Subject version -> companion version -> the best state that any recorded cell of the pair came to."""
-    order = [CellState.RAN, CellState.IMPORT_FAILS]
-    found: dict[str, dict[str, CellState]] = {}
-    for cell in view.cells:
-        version = cell.versions.get(companion)
-        if version is not None:
-            pair = found.setdefault(cell.subject, {})
-            known = pair.get(version)
-            if known is None or _rank(cell.state, order) < _rank(known, order):
-                pair[version] = cell.state
-    return {subject: {version: pair[version] for version in by_version(pair)} for subject, pair in found.items()}
+        return Bounds(specifier=None, unknown=unknown, refuted=refuted)
+    first = last = good[-1]
+    for place in reversed(good):
+        if any(answers[version] is False for version in stable[place:last]):
+            break
+        first = place
+    after = next((version for version in stable[last + 1 :] if answers[version] is False), None)
+    run = f">={stable[first]}" + (f",<{after}" if after else "")
+    admitted = [release for release in view.releases if SpecifierSet(run).contains(release.version, prereleases=False)]
+    left_out = [f"!={release.version}" for release in admitted if release.yanked or release.version in unknown]
+    return Bounds(specifier=",".join([run, *left_out]), unknown=unknown, refuted=refuted)
 
 
 def cells_for(view: View, version: str, companions: Mapping[str, str]) -> list[CellView]:
@@ -108,10 +87,8 @@ def cells_for(view: View, version: str, companions: Mapping[str, str]) -> list[C
     ]
 
 
-def _answers(view: View, version: str, probe: str) -> list[Outcome]:
-    outcomes = [cell.outcome(probe) for cell in view.cells if cell.subject == version]
-    return [outcome for outcome in outcomes if outcome.state not in UNKNOWN]
-
-
-def _rank(state: CellState, order: list[CellState]) -> int:
-    return order.index(state) if state in order else len(order)
+def _answer(view: View, version: str, probe: str) -> bool | None:
+    """Whether every cell of a release that could answer says a yes that counts; None where none could."""
+    states = [cell.counted(probe).state for cell in view.cells if cell.subject == version]
+    known = [state is OutcomeState.SUPPORTED for state in states if state.known]
+    return all(known) if known else None

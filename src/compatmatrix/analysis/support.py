@@ -1,7 +1,8 @@
 """Ledger -> what it says: cells with their outcomes, ranges over releases, verdicts, changes. Pure.
 
 A bound is as exact as what was run: where a release between was not run, came out inconclusive or could not be
-examined, a range ends there and "first supported" says so.
+examined, a range ends there and "first supported" says so. A release that is yanked or a pre-release is never the first:
+a plain install does not choose it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from packaging.version import Version
 from compatmatrix.analysis import cells as cell_views
 from compatmatrix.analysis import unreleased
 from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
-from compatmatrix.analysis.cells import UNKNOWN as UNKNOWN
 from compatmatrix.analysis.cells import CellView as CellView
 from compatmatrix.analysis.cells import kind
 from compatmatrix.analysis.unreleased import Preview
@@ -37,11 +37,12 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Support(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one probe under one pairing.
 
-    ``first_supported`` is the earliest release found supported; ``at_latest`` that an earlier one may be too,
-    because the release before it is not known to lack it. ``latest`` is the outcome in the newest release that is
-    neither yanked nor a pre-release, ``since`` the first release of the supported range that it stands in (None where
-    it is not supported), ``since_at_latest`` that this range may begin earlier. ``preview`` says where it is supported
-    that is not released yet, if the newest release lacks it.
+    ``first_supported`` is the earliest stable release in which a yes counts; ``at_latest`` that an earlier one may be it,
+    because the stable release before it is not known to lack it. ``not_counted`` maps each release before it that came
+    out supported to why it is not the first. ``latest`` is the outcome in the newest stable release, ``since`` the first
+    of the unbroken run of stable releases up to it in which a yes counts (None where there is none), ``since_at_latest``
+    that this run may begin earlier. ``preview`` says where it is supported that is not released yet, if the newest
+    release lacks it.
     """
 
     first_supported: str | None
@@ -50,6 +51,7 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[Range, ...]
     since: str | None = None
     since_at_latest: bool = False
+    not_counted: Mapping[str, str] = {}
     preview: Preview | None = None
 
 
@@ -66,6 +68,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report needs, computed once.
 
+    ``as_of`` is the day of the newest record, empty without one; ``platform`` the one that tables and maps show.
     ``sources`` are rows of their own above the releases: what is not released.
     """
 
@@ -79,6 +82,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Mapping[str, str]
     as_of: str
     latest: Release | None
+    platform: str = ""
     sources: tuple[CellView, ...] = ()
 
     def cell(self, pairing: str, version: str) -> CellView | None:
@@ -87,6 +91,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def outcome(self, probe: str, pairing: str, version: str) -> Outcome:
         cell = self.cell(pairing, version)
         return cell.outcome(probe) if cell else NOT_RUN
+
+    def counted(self, probe: str, pairing: str, version: str) -> Outcome:
+        """The outcome as far as anything is concluded from it."""
+        cell = self.cell(pairing, version)
+        return cell.counted(probe) if cell else NOT_RUN
 
 
 def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
@@ -109,15 +118,16 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
             if pairing != "grid" and cell.platform == shown:
                 by_pairing[pairing][cell.subject] = cell
     pairings = (*config.pairings.default, *sorted(by_pairing.keys() - set(config.pairings.default)))
-    latest = next((release for release in reversed(releases) if not release.prerelease and not release.yanked), None)
-    versions = [release.version for release in releases]
+    latest = next((release for release in reversed(releases) if release.stable), None)
     sources = unreleased.rows(ledger, everything, shown)
     previews = unreleased.previews(everything, sources, config, ordered, latest)
     support: dict[str, dict[str, Support]] = {}
     for probe in ordered:
         for pairing in pairings:
-            outcomes = [_outcome_at(by_pairing[pairing].get(version), probe.id) for version in versions]
-            found = summarise(versions, outcomes, latest.version if latest else None)
+            row = [by_pairing[pairing].get(release.version) for release in releases]
+            outcomes = [cell.outcome(probe.id) if cell else NOT_RUN for cell in row]
+            counted = [cell.counted(probe.id) if cell else NOT_RUN for cell in row]
+            found = summarise(releases, outcomes, counted)
             if found.latest is not OutcomeState.SUPPORTED and probe.id in previews:
                 found = msgspec.structs.replace(found, preview=previews[probe.id])
             support.setdefault(probe.id, {})[pairing] = found
@@ -131,54 +141,87 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
         by_pairing=by_pairing,
         support=support,
         evidence=ledger.evidence,
-        as_of=max(instants, default="1970-01-01")[:10],
+        as_of=max(instants, default="")[:10],
         latest=latest,
+        platform=shown,
         sources=sources,
     )
 
 
-def summarise(versions: Sequence[str], outcomes: Sequence[Outcome], latest: str | None) -> Support:
-    """Ranges over releases in order: each release is in exactly one of them."""
-    ranges = []
-    for (state, signature), group in groupby(zip(versions, outcomes, strict=True), key=lambda pair: kind(pair[1])):
-        members = [version for version, _ in group]
-        ranges.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
-    first = next((index for index, outcome in enumerate(outcomes) if outcome.state is OutcomeState.SUPPORTED), None)
-    since = versions.index(latest) if latest in versions else None
-    if since is not None and outcomes[since].state is not OutcomeState.SUPPORTED:
-        since = None
-    while since and outcomes[since - 1].state is OutcomeState.SUPPORTED:
-        since -= 1
+def summarise(releases: Sequence[Release], outcomes: Sequence[Outcome], counted: Sequence[Outcome]) -> Support:
+    """What is known of one probe under one pairing.
+
+    Args:
+        releases: in version order.
+        outcomes: what was found in each of them.
+        counted: the same, as far as anything is concluded from it.
+    """
+    stable = [number for number, release in enumerate(releases) if release.stable]
+    answers = [counted[number].state for number in stable]
+    first = next((place for place, state in enumerate(answers) if state is OutcomeState.SUPPORTED), None)
+    since, since_at_latest = unbroken(answers)
     return Support(
-        first_supported=versions[first] if first is not None else None,
-        at_latest=_open_before(outcomes, first),
-        latest=outcomes[versions.index(latest)].state if latest in versions else OutcomeState.NOT_RUN,
-        ranges=tuple(ranges),
-        since=versions[since] if since is not None else None,
-        since_at_latest=_open_before(outcomes, since),
+        first_supported=releases[stable[first]].version if first is not None else None,
+        at_latest=bool(first) and not answers[(first or 0) - 1].known,
+        latest=outcomes[stable[-1]].state if stable else OutcomeState.NOT_RUN,
+        ranges=ranges([release.version for release in releases], outcomes),
+        since=releases[stable[since]].version if since is not None else None,
+        since_at_latest=since_at_latest,
+        not_counted={
+            release.version: words
+            for release, outcome, judged in zip(releases, outcomes, counted, strict=True)
+            if outcome.state is OutcomeState.SUPPORTED and (words := _why_not_first(release, judged))
+            if first is None or Version(release.version) < Version(releases[stable[first]].version)
+        },
     )
 
 
-def _open_before(outcomes: Sequence[Outcome], index: int | None) -> bool:
-    """Whether what stands just before says neither yes nor no."""
-    return index is not None and index > 0 and outcomes[index - 1].state in UNKNOWN
+def ranges(versions: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[Range, ...]:
+    """Ranges over releases in order: each release is in exactly one of them."""
+    found = []
+    for (state, signature), group in groupby(zip(versions, outcomes, strict=True), key=lambda pair: kind(pair[1])):
+        members = [version for version, _ in group]
+        found.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
+    return tuple(found)
+
+
+def unbroken(answers: Sequence[OutcomeState]) -> tuple[int | None, bool]:
+    """Where the run of yes begins that the last answer stands in, and whether it may begin earlier; None without one."""
+    start = len(answers)
+    while start and answers[start - 1] is OutcomeState.SUPPORTED:
+        start -= 1
+    if start == len(answers):
+        return None, False
+    return start, start > 0 and not answers[start - 1].known
+
+
+def _why_not_first(release: Release, counted: Outcome) -> str:
+    if release.prerelease or release.yanked:
+        return "pre-release" if release.prerelease else "yanked"
+    return "" if counted.state is OutcomeState.SUPPORTED else counted.note or counted.state.value
 
 
 def changes(view: View) -> tuple[Change, ...]:
-    """Every move of an outcome from one release to the next, oldest first; what is unknown moves nothing."""
+    """Every move of an outcome from one release to the next, oldest first; what is unknown moves nothing.
+
+    A stable release is held against the stable one before it; a pre-release or a yanked one against whatever came before.
+    """
     found = []
     for probe in view.probes:
         for pairing in view.pairings:
-            before: Outcome | None = None
+            stable: Outcome | None = None
+            last: Outcome | None = None
             for release in view.releases:
-                after = view.outcome(probe.id, pairing, release.version)
-                if after.state in UNKNOWN:
+                after = view.counted(probe.id, pairing, release.version)
+                if not after.state.known:
                     continue
+                before = stable if release.stable else last
                 if before is not None and kind(before) != kind(after):
                     found.append(
                         Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
                     )
-                before = after
+                last = after
+                stable = after if release.stable else stable
     return tuple(sorted(found, key=lambda change: Version(change.release)))
 
 
@@ -191,8 +234,8 @@ def difference(old: View, new: View) -> tuple[Change, ...]:
     for probe in new.probes:
         for pairing in new.pairings:
             for release in new.releases:
-                before, after = (view.outcome(probe.id, pairing, release.version) for view in (old, new))
-                if after.state not in UNKNOWN and kind(before) != kind(after):
+                before, after = (view.counted(probe.id, pairing, release.version) for view in (old, new))
+                if after.state.known and kind(before) != kind(after):
                     found.append(
                         Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
                     )
@@ -209,7 +252,3 @@ def before(ledger: Ledger, instant: str) -> Ledger:
                 record, pairings={label: instants for label, instants in labels.items() if instants}
             )
     return msgspec.structs.replace(ledger, records=records)
-
-
-def _outcome_at(cell: CellView | None, probe: str) -> Outcome:
-    return cell.outcome(probe) if cell else NOT_RUN

@@ -57,7 +57,7 @@ def previews(
             and row.source.package == name
             and (row.source.origin, row.source.reference) in places
             and "newest" in row.pairings
-            and (latest is None or row.source.committed > latest.released)
+            and (latest is None or (latest.released and row.source.committed > latest.released))
         ),
         None,
     )
@@ -82,9 +82,7 @@ def previews(
 def _since(probe: str, line: Sequence[CellView]) -> Preview | None:
     """From the newest commit back for as long as every commit that answers says yes."""
     answers = [
-        (cell.source, cell.outcome(probe).state)
-        for cell in line
-        if cell.source and (cell.outcome(probe).state not in (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE))
+        (cell.source, cell.counted(probe).state) for cell in line if cell.source and cell.counted(probe).state.known
     ]
     if not answers or answers[-1][0] is not line[-1].source or answers[-1][1] is not OutcomeState.SUPPORTED:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.analysis.cells import UNKNOWN, CellView, kind, united
+from compatmatrix.analysis.cells import CellView, kind, united
 from compatmatrix.bisect.search import Verdict
 from compatmatrix.config.matrix_file import Config, host_platform
 from compatmatrix.core import sanitize
@@ -99,8 +99,8 @@ def verdict(cell: CellView, probe: str) -> Verdict:
         return Verdict(kind=(cell.state.value, sanitize.signature(name, message)), broken=True, why=cell.detail)
     if cell.state is not CellState.RAN:
         return Verdict(why=f"{cell.state.value}: {cell.detail}")
-    outcome = cell.outcome(probe)
-    if outcome.state in UNKNOWN:
+    outcome = cell.counted(probe)
+    if not outcome.state.known:
         return Verdict(why=outcome.note or outcome.state.value)
     state, signature = kind(outcome)
     return Verdict(kind=(OutcomeState(state).value, signature))

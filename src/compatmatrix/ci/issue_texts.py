@@ -15,6 +15,8 @@ from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
+from compatmatrix.core.text import address
+from compatmatrix.publish.labels import marks
 from compatmatrix.publish.markdown import environment, escaped
 
 MOST_LINES = 300
@@ -134,7 +136,7 @@ def run_address(environ: Mapping[str, str] = os.environ) -> str:
     """The address of this workflow run; empty outside of one."""
     names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
     server, repository, run = (environ.get(name, "") for name in names)
-    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+    return address(server, repository, "actions/runs", run) if server and repository and run else ""
 
 
 def _longest_fence(text: str) -> int:
@@ -165,5 +167,5 @@ def _assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -
 def _macros() -> Any:
     templates = environment()
     templates.filters |= {"code": code, "fenced": fenced, "prose": prose}
-    templates.globals |= {"answer": answer, "commands": commands}
+    templates.globals |= {"address": address, "answer": answer, "commands": commands, "marks": marks}
     return templates.get_template("alarm.md.j2").module

@@ -12,7 +12,7 @@ from compatmatrix.analysis.changes import Move, Standing
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core import json_files
+from compatmatrix.core import files
 from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, missing
 from compatmatrix.publish import labels
@@ -59,7 +59,7 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
     old, new = (support.view(known, config, probes) for known in (ledgers.before, ledgers.after))
     lost = missing(plan, ledgers.after) if plan else ()
     return Bulletin(
-        verdict=labels.verdict(new),
+        verdict=str(labels.sentence(new)),
         examined=len(plan.jobs) - len(lost) if plan else len(ledgers.delivered.records),
         fresh=fresh,
         missing=tuple(job.title for job in lost),
@@ -73,9 +73,9 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
 
 def read(path: Path) -> Bulletin:
     """Read a bulletin; raises UserError where there is none, or none of this schema."""
-    return json_files.read(path, Bulletin, SCHEMA, "merge --bulletin")
+    return files.read_json(path, Bulletin, SCHEMA, "merge --bulletin")
 
 
 def save(bulletin: Bulletin, path: Path) -> None:
     """Write a bulletin; raises InfrastructureError where the disk does not take it."""
-    json_files.save(bulletin, path)
+    files.write_json(bulletin, path)

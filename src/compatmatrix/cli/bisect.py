@@ -109,7 +109,7 @@ def _companions(context: Context, chosen: options.Bisect, probe: Probe) -> int:
     examination = Examination(
         pairing=pairing, matches=matches, examine=examine, records=context.records, fresh=chosen.fresh
     )
-    dates = {one.version: one.released[:10] for one in listed}
+    dates = {one.version: one.day or "on a day that the index does not say" for one in listed}
     context.say(f"beside {config.subject.name} {subject.version}")
     one = _Search(
         context,

@@ -60,7 +60,7 @@ def changes(context: Context, chosen: options.Changes) -> int:
     """Print the answers that changed since an instant."""
     config, known, since = context.config, context.ledger(), format_instant(chosen.since)
     old, new = (context.view(one) for one in (support.before(known, since), known))
-    verdict, moves = labels.verdict(new), analysis.compare(old, new)
+    verdict, moves = str(labels.sentence(new)), analysis.compare(old, new)
     if chosen.format == "json":
         tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "moves": moves}
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())

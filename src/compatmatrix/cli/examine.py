@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import cached_property
 
 import msgspec
-from packaging.version import Version
 
 from compatmatrix.cli import plan
 from compatmatrix.cli.context import Context
@@ -17,6 +16,7 @@ from compatmatrix.config import probe_files
 from compatmatrix.config.source_addresses import published
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import digest, format_instant, parse_instant
+from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import (
     NIGHTLY,
     CellRequest,
@@ -61,7 +61,7 @@ def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) ->
 
 def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> list[Result]:
     display = Display(context.console, len(jobs))
-    with scheduler.claimed_folder(context.cache / "questions") as scratch, display.shown():
+    with claimed_folder(context.cache / "questions") as scratch, display.shown():
         # A copy, so that an edit during the run does not change what a digest stands for.
         folder = scratch / "probes"
         try:
@@ -98,10 +98,10 @@ class Examiner:
     @cached_property
     def newest(self) -> Release:
         """The release that `pip install` gives: the newest that is neither a pre-release nor yanked."""
-        stable = [release for release in self.rows if not release.prerelease and not release.yanked]
-        if not stable:
+        newest = next((release for release in reversed(self.rows) if release.stable), None)
+        if newest is None:
             raise InfrastructureError(f"the index lists no stable release of {self._context.config.subject.name}")
-        return max(stable, key=lambda release: Version(release.version))
+        return newest
 
     @cached_property
     def builder(self) -> Builder:

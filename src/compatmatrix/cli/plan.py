@@ -55,11 +55,15 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
             f"--as-of: the index gives no upload times of {config.subject.name}, so its past is unknown"
         )
     requested = requests.plan(config, projects, context.probes, context.platform, selection)
-    if not requested:
+    undated = requests.undated(config, projects, selection)
+    if not requested and not undated:
         raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
     rows = requests.subject_releases(config, projects, selection.as_of)
     listed = tuple(release.version for release in releases.releases(files))
-    return msgspec.structs.replace(resolve(context, requested, rows, selection, fresh), listed=listed)
+    todo = resolve(context, requested, rows, selection, fresh)
+    return msgspec.structs.replace(
+        todo, wanted=todo.wanted + len(undated), failed=(*undated, *todo.failed), listed=listed
+    )
 
 
 def resolve(

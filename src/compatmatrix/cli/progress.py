@@ -22,7 +22,6 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import OutcomeState
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Result
-from compatmatrix.publish.labels import SIGNS
 
 
 class Display:
@@ -73,7 +72,7 @@ def result_line(result: Result) -> str:
     if record is None:
         return f"{title}: NOT EXAMINED: {sanitize.line(result.trouble, 200)}"
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
-    outcomes = " ".join(f"{SIGNS[state]}{count}" for state, count in counts.items() if count)
+    outcomes = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
     return f"{title}: {record.state.value} {outcomes or sanitize.line(record.detail, 120)} {result.seconds:.1f} s"
 
 

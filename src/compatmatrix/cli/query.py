@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from compatmatrix.analysis import recommend
+from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
@@ -59,8 +59,8 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
     if versions:
         context.say("import: " + _import(exact, view, version))
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
-        outcome = labels.outcome_words(cell.outcome(headline), cell)
-        context.say(f"{headline}: {outcome} ({labels.companions_words(view, cell)})")
+        outcome = labels.outcome_words(cell, headline)
+        context.say(f"{headline}: {outcome}{labels.aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
         context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
     best = recommend.recipe(view, version, config.publish.recipes)
@@ -84,15 +84,12 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     )
     if known.unknown:
         context.say(f"not known (not run, or inconclusive): {', '.join(known.unknown)}")
-    for companion in [companion.name for companion in context.config.companions[:1] if known.specifier]:
-        pairs = recommend.imports(view, companion)
-        for release in view.releases:
-            if SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
-                states = pairs.get(release.version, {})
-                good = [version for version, state in states.items() if state is CellState.RAN]
-                bad = [version for version, state in states.items() if state is not CellState.RAN]
-                line = f"  {name} {release.version} imports with {companion} {', '.join(good) or '(none known)'}"
-                context.say(line + (f"; not with {', '.join(bad)}" if bad else ""))
+    pairs = grid.grid(view)
+    for release in view.releases if known.specifier else ():
+        if pairs.companion and SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
+            good, bad = (pairs.spans(release.version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
+            line = f"  {name} {labels.release_words(release)} imports with {pairs.companion} {good or '(none known)'}"
+            context.say(line + (f"; not with {bad}" if bad else ""))
     return DONE
 
 
@@ -134,7 +131,6 @@ def _import(exact: list[CellView], view: View, version: str) -> str:
         return "works"
     if exact:
         return f"{exact[0].state.value}: {exact[0].detail}"
-    companion = view.config.companions[0].name
-    states = recommend.imports(view, companion).get(version, {})
-    good = [other for other, state in states.items() if state is CellState.RAN]
-    return f"not recorded for exactly these versions; known to work with {companion} {', '.join(good) or '(none)'}"
+    pairs = grid.grid(view)
+    good = pairs.spans(version, grid.IMPORTS) if version in pairs.rows else ""
+    return f"not recorded for exactly these versions; known to work with {pairs.companion} {good or '(none)'}"

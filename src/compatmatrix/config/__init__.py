@@ -1,1 +1,1 @@
-"""matrix.toml and the probes, read from their files."""
+"""matrix.toml, the probes and the addresses of sources: read and checked, nothing run or reached."""

@@ -1,7 +1,4 @@
-"""matrix.toml -> Config.
-
-Every error names the file, the line, the key, what is wrong there and what is accepted instead.
-"""
+"""Reads matrix.toml and checks it. Errors name the file, the line, the key, what is wrong there and what is accepted."""
 
 from __future__ import annotations
 
@@ -9,165 +6,35 @@ import os
 import platform as machine
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from compatmatrix.config import source_addresses
+from compatmatrix.config.tables import Companion as Companion
+from compatmatrix.config.tables import Config as Config
+from compatmatrix.config.tables import Index as Index
 from compatmatrix.config.toml_errors import explain, place
-from compatmatrix.core.model import Probe, UserError
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class Subject(_Table, frozen=True, kw_only=True):
-    """The package whose releases are the rows."""
-
-    name: str
-    releases: str
-    import_: str = msgspec.field(name="import")
-    headline: str
-    control: str
-    title: str = ""
-    question: str = ""
-    yes: str = ""
-    no: str = ""
-    issue: str = ""
-
-
-class Companion(_Table, frozen=True, kw_only=True):
-    """A package installed beside the subject whose version matters."""
-
-    name: str
-    requirement: str = ""
-    follows: tuple[str, ...] = ()
-    oldest: bool = False
-
-    def pinned(self, version: str | None = None) -> str:
-        """The requirement, with its extras, on one version or on any."""
-        base = self.requirement or self.name
-        return f"{base}=={version}" if version else base
-
-
-class Grid(_Table, frozen=True, kw_only=True):
-    """The explicit pairing: every release of one companion that the specifier admits."""
-
-    companion: str
-    releases: str = ""
-    probes: tuple[str, ...] = ()
-
-
-class Pairings(_Table, frozen=True, kw_only=True):
-    """Which pairings a run takes if none is asked for, and what the grid is made of."""
-
-    default: tuple[str, ...] = ("release-day", "newest")
-    grid: Grid | None = None
-
-
-class Python(_Table, frozen=True, kw_only=True):
-    """The Pythons that a cell may have, in order of preference."""
-
-    versions: tuple[str, ...]
-
-
-class Limits(_Table, frozen=True, kw_only=True):
-    """Bounds of one cell: wall time, resident memory of all its processes, what is kept of its output.
-
-    ``disk_gb`` bounds all that the engine keeps on disk: package cache, environments, lists, locks.
-    """
-
-    seconds: Positive = 180
-    memory_mb: Positive = 4096
-    output_kb: Positive = 256
-    disk_gb: float = 20
-
-
-class Index(_Table, frozen=True, kw_only=True):
-    """Where packages come from; with extra indexes the best version over all wins.
-
-    ``only`` binds a package to one index, whatever others offer under its name (dependency confusion).
-    """
-
-    url: str = "https://pypi.org/simple/"
-    extra: tuple[str, ...] = ()
-    only: dict[str, str] = {}
-
-    def of(self, package: str) -> tuple[str, ...]:
-        """Where the package may come from."""
-        bound = {canonicalize_name(name): address for name, address in self.only.items()}
-        name = canonicalize_name(package)
-        return (bound[name],) if name in bound else (self.url, *self.extra)
-
-
-class Watch(_Table, frozen=True, kw_only=True):
-    """What is not released yet: ``sources`` of the subject and, for a companion, the index of its ``nightly`` builds.
-
-    ``version_file`` is the file in the subject's repository that says its version.
-    """
-
-    sources: tuple[str, ...] = ()
-    nightly: dict[str, str] = {}
-    version_file: str = msgspec.field(name="version-file", default="")
-
-
-class Publish(_Table, frozen=True, kw_only=True):
-    """What the reports show: ``recipes`` is the order of preference, nearest to the headline first.
-
-    ``url`` is where the pages are read and ``repository`` where the project's files are, both once they are
-    known; ``schedule`` says in a sentence how often the matrix runs. ``control_failures`` is the share of a run's
-    cells in which the control may fail before nothing of that run is published.
-    """
-
-    recipes: tuple[str, ...] = ()
-    url: str = ""
-    repository: str = ""
-    schedule: str = ""
-    control_failures: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-
-
-class Config(_Table, frozen=True, kw_only=True):
-    """All of matrix.toml; the order of tables and of what they list is kept."""
-
-    subject: Subject
-    companions: tuple[Companion, ...] = msgspec.field(default=(), name="companion")
-    pairings: Pairings = Pairings()
-    python: Python
-    platform: dict[str, str]
-    tools: dict[str, str]
-    limits: Limits = Limits()
-    environment: dict[str, str] = {}
-    index: Index = Index()
-    groups: dict[str, str] = {}
-    publish: Publish = Publish()
-    watch: Watch = Watch()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The packages whose versions a reader is told: the subject, then companions and what follows them."""
-        names = [self.subject.name]
-        for companion in self.companions:
-            names += [companion.name, *companion.follows]
-        return tuple(names)
-
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe
 
 PAIRINGS = ("release-day", "newest", "oldest", "grid")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read and check matrix.toml; index addresses may come from uv's and pip's variables.
+    """Read and check matrix.toml.
+
+    Args:
+        environ: environment variables; those of uv and pip replace the index addresses.
 
     Raises:
-        UserError: the file is missing, is no TOML, or says something that is not accepted.
+        UserError: the file is missing, is not TOML, or holds something that is not accepted.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -180,8 +47,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise UserError(explain(path, text, str(error), _fields)) from None
-    _check(path, text, config)
+        raise UserError(explain(path, text, error, Config)) from None
+    _raise_first(path, text, chain(_package_problems(config), _run_problems(config)))
     return msgspec.structs.replace(config, index=_index(config.index, environ))
 
 
@@ -197,102 +64,96 @@ def host_platform(config: Config) -> str:
 
 
 def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Path) -> None:
-    """Raises UserError where matrix.toml names a probe, or a module of the probes' folder, that is not there."""
-    known = [probe.id for probe in probes]
-    named: dict[str, tuple[str, ...]] = {
-        "subject.headline": (config.subject.headline,),
-        "subject.control": (config.subject.control,),
-    }
-    named["publish.recipes"] = config.publish.recipes
-    if config.pairings.grid:
-        named["pairings.grid.probes"] = config.pairings.grid.probes
-    text = path.read_text(encoding="utf-8")
-    if not (folder / f"{config.subject.import_}.py").is_file():
-        module = (
-            f"{config.subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"
-        )
-        raise UserError(f"{place(path, text, 'subject.import')}: `subject.import`: {module}")
-    for key, names in named.items():
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"{place(path, text, key)}: `{key}`: {name!r} is no probe; there are {', '.join(known)}"
-                )
+    """Check the names in matrix.toml (``path``) that refer to the probes of a folder.
+
+    Raises:
+        UserError: a probe, or a module of the folder, is not there.
+    """
+    problems = _probe_problems(config, [probe.id for probe in probes], folder)
+    _raise_first(path, path.read_text(encoding="utf-8"), problems)
 
 
 def _index(index: Index, environ: Mapping[str, str]) -> Index:
-    url = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or environ.get("PIP_INDEX_URL") or index.url
-    extra = (
-        environ.get("UV_INDEX") or environ.get("UV_EXTRA_INDEX_URL") or environ.get("PIP_EXTRA_INDEX_URL") or ""
-    ).split()
-    # uv's variables may carry a name before the address (`name=https://…`).
-    return Index(url=_unnamed(url), extra=tuple(map(_unnamed, extra)) or index.extra, only=index.only)
+    def first(*names: str) -> list[str]:
+        value = next((environ[name] for name in names if environ.get(name)), "")
+        # uv's variables may carry a name before the address (`name=https://…`).
+        return [re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z+]+://)", "", address) for address in value.split()]
+
+    url = first("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL") or [index.url]
+    extra = first("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL") or index.extra
+    return Index(url=url[0], extra=tuple(extra), only=index.only)
 
 
-def _unnamed(address: str) -> str:
-    return re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z+]+://)", "", address)
+def _raise_first(path: Path, text: str, problems: Iterable[tuple[str, str]]) -> None:
+    """Raise the first problem (dotted key, what is wrong there) as a UserError."""
+    for key, problem in problems:
+        raise UserError(f"{place(path, text, key)}: `{key}`: {problem}")
 
 
-def _check(path: Path, text: str, config: Config) -> None:
-    """What a type cannot say: specifiers, requirements, names that must refer to something."""
-
-    def wrong(key: str, problem: str) -> UserError:
-        return UserError(f"{place(path, text, key)}: `{key}`: {problem}")
-
-    specifiers = {"subject.releases": config.subject.releases}
-    if grid := config.pairings.grid:
-        specifiers["pairings.grid.releases"] = grid.releases
-    for key, specifier in specifiers.items():
-        try:
-            SpecifierSet(specifier)
-        except InvalidSpecifier:
-            raise wrong(key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'") from None
+def _package_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Invalid specifiers and requirements, unknown companions."""
+    names = [companion.name for companion in config.companions]
+    grid = config.pairings.grid
+    specifiers = [("subject.releases", config.subject.releases)]
+    specifiers += [("pairings.grid.releases", grid.releases)] if grid else []
+    for key, specifier in specifiers:
+        if not _parses(SpecifierSet, specifier):
+            yield key, f"{specifier!r} is no version specifier; write one like '>=0.8.0,!=0.9.1'"
     for number, companion in enumerate(config.companions):
-        key = f"companion[{number}].requirement"
-        try:
-            named = Requirement(companion.pinned()).name
-        except InvalidRequirement:
-            raise wrong(key, f"{companion.requirement!r} is no requirement; write one like 'name[extra]'") from None
-        if canonicalize_name(named) != canonicalize_name(companion.name):
-            raise wrong(key, f"{companion.requirement!r} is not about {companion.name!r}")
+        key, requirement = f"companion[{number}].requirement", companion.pinned()
+        if not _parses(Requirement, requirement):
+            yield key, f"{requirement!r} is no requirement; write one like 'name[extra]'"
+        elif canonicalize_name(Requirement(requirement).name) != canonicalize_name(companion.name):
+            yield key, f"{requirement!r} is not about {companion.name!r}"
+    if grid and grid.companion not in names:
+        yield "pairings.grid.companion", f"{grid.companion!r} is no companion; there are {', '.join(names)}"
+    for name in config.watch.nightly:
+        if name not in names:
+            yield f"watch.nightly.{name}", f"is no companion; there are {', '.join(names)}"
+
+
+def _run_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Invalid pairings, Pythons, sources and tools."""
     for pairing in config.pairings.default:
         if pairing not in PAIRINGS:
-            raise wrong("pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}")
-    names = [companion.name for companion in config.companions]
-    if grid and grid.companion not in names:
-        raise wrong("pairings.grid.companion", f"{grid.companion!r} is no companion; there are {', '.join(names)}")
+            yield "pairings.default", f"{pairing!r} is no pairing; there are {', '.join(PAIRINGS)}"
     for version in config.python.versions:
         if not re.fullmatch(r"3\.\d+", version):
-            raise wrong("python.versions", f'{version!r} is not accepted; write versions like "3.12"')
+            yield "python.versions", f'{version!r} is not accepted; write versions like "3.12"'
     if not config.python.versions:
-        raise wrong("python.versions", 'is empty; list at least one version like "3.12"')
+        yield "python.versions", 'is empty; list at least one version like "3.12"'
     for source in config.watch.sources:
-        source_addresses.parse(source, config.subject.name, f"{place(path, text, 'watch.sources')}: `watch.sources`:")
-    for companion_name in config.watch.nightly:
-        if companion_name not in names:
-            raise wrong(f"watch.nightly.{companion_name}", f"is no companion; there are {', '.join(names)}")
-    if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
-        raise wrong("tools", "must pin pytest and pytest-json-report, which run the probes")
-    for tool, version in config.tools.items():
         try:
-            Version(version)
-        except InvalidVersion:
-            raise wrong(f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'") from None
+            source_addresses.parse(source, config.subject.name, key="")
+        except UserError as error:
+            yield "watch.sources", str(error).strip()
+    if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
+        yield "tools", "must pin pytest and pytest-json-report, which run the probes"
+    for tool, version in config.tools.items():
+        if not _parses(Version, version):
+            yield f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'"
 
 
-def _fields(key: str) -> tuple[str, ...]:
-    table: type[msgspec.Struct] = Config
-    tables: dict[str, type[msgspec.Struct]] = {
-        "subject": Subject,
-        "companion": Companion,
-        "pairings": Pairings,
-        "grid": Grid,
-        "python": Python,
-        "limits": Limits,
-        "index": Index,
-        "publish": Publish,
-        "watch": Watch,
+def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Iterator[tuple[str, str]]:
+    subject, grid = config.subject, config.pairings.grid
+    if not (folder / f"{subject.import_}.py").is_file():
+        problem = f"{subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"
+        yield "subject.import", problem
+    named = {
+        "subject.headline": [subject.headline],
+        "subject.control": [subject.control],
+        "publish.recipes": config.publish.recipes,
+        "pairings.grid.probes": grid.probes if grid else (),
     }
-    for part in re.sub(r"\[.*?\]", "", key).split("."):
-        table = tables.get(part, table)
-    return tuple(field.encode_name for field in msgspec.structs.fields(table))
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                yield key, f"{name!r} is no probe; there are {', '.join(known)}"
+
+
+def _parses(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,7 @@
-"""probes/ -> the questions: read as text with `ast`, never imported.
+"""probes/ -> Probe, parsed with `ast` and never imported.
 
-A probe is a test function in a file `test_*.py`; its id is the function's name, its question the docstring's
-first paragraph, and what else there is to say stands in one mark with literal arguments:
+A probe is a test function in a file `test_*.py`. Its id is the function's name, its question the first paragraph of
+the docstring. Everything else is in one mark with literal arguments:
 `@pytest.mark.probe(title=..., group=..., links=(...), control=True, needs=(...))`.
 """
 
@@ -15,21 +15,22 @@ from typing import Any
 
 from compatmatrix.config.syntax_tree import tree_digest
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import Probe, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe
 
 MARK = ("title", "group", "links", "control", "needs")
-"""What the mark may say."""
+"""Arguments of the mark."""
 
 
 def read(folder: Path) -> tuple[Probe, ...]:
-    """Every probe of the folder, in the order of files and of functions in them.
+    """Read every probe of a folder, in the order of files and of functions in them.
 
-    The digest covers the syntax trees of the function, of the rest of its file that is no probe, of every helper
-    module of the folder and of the recipes whose name begins with the probe's id: all code that decides what a run
-    observes, and no other probe's. The mark is no part of it: it says how answers are shown and weighed.
+    A probe's digest covers the syntax trees of its function, of the rest of its file that is no probe, of every helper
+    module of the folder and of the recipes whose name begins with its id: all code that decides what a run observes,
+    and no other probe's. The mark is left out: it only says how answers are shown and weighed.
 
     Raises:
-        UserError: a file is no Python, a probe has no docstring, or two have one name.
+        UserError: there is no probe, a file is no Python, a probe has no docstring, or two have one name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of probes")
@@ -54,14 +55,14 @@ def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[P
     tree = _parsed(path)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     functions = list(_functions(tree, path))
-    beside = tree_digest(ast.Module([node for node in tree.body if node not in functions], type_ignores=[]))
+    rest = tree_digest(ast.Module([node for node in tree.body if node not in functions], type_ignores=[]))
     for node in functions:
         question, _, advice = (ast.get_docstring(node) or "").partition("\n\n")
         if not question:
             raise UserError(
                 f"{path}:{node.lineno}: {node.name} has no docstring; its first paragraph is the question that readers see"
             )
-        own = "".join(lines[_first_line(node) - 1 : node.end_lineno])
+        first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         scripts = sorted((folder / "recipes").glob(f"{_id(node)}.*"))
         recipes = {script.name: tree_digest(_parsed(script)) for script in scripts}
         mark = _mark(node, path)
@@ -72,11 +73,11 @@ def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[P
             advice=" ".join(advice.split()),
             group=str(mark.get("group", "others")),
             file=path.name,
-            digest=digest([helpers, beside, tree_digest(_without_mark(node)), recipes]),
+            digest=digest([helpers, rest, tree_digest(_without_mark(node)), recipes]),
             control=bool(mark.get("control", False)),
             links=tuple(mark.get("links", ())),
             needs=tuple(mark.get("needs", ())),
-            source=own,
+            source="".join(lines[first_line - 1 : node.end_lineno]),
             recipes={recipe.name: recipe.read_text(encoding="utf-8") for recipe in scripts},
         )
 
@@ -115,7 +116,7 @@ def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
 
 
 def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
-    """The test functions of a file; what pytest would run but this reader cannot name is an error, never passed over."""
+    """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
@@ -127,10 +128,6 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
                     f"{path}:{node.lineno}: {node.name}: a probe asks one question; write a function for each case"
                 )
             yield node
-
-
-def _first_line(node: ast.FunctionDef) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
 def _id(node: ast.FunctionDef) -> str:

@@ -1,6 +1,6 @@
-"""What `--source`, `--repository` and `[watch]` may say: read and checked, nothing reached. Pure.
+"""Addresses of sources in `--source`, `--repository` and `[watch]`: parsed and checked. Pure.
 
-Whatever is read here is later given to git or uv, so what they could take for an option or for a command is refused.
+They are later passed to git or uv, so anything that those could take for an option or a command is refused.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix.core.model import UserError
+from compatmatrix.core.errors import UserError
 
 SCHEMES = ("https", "http", "ssh", "git", "file")
-"""Transports that git may use; all others, `ext::` above all, run commands."""
+"""Transports that git may use; others, such as `ext::`, run commands."""
 
 FORMS = "'{name} @ git+https://HOST/REPOSITORY@REFERENCE', '{name} @ git+file:///FOLDER@BRANCH' or '{name} @ file:///CHECKOUT-OR-WHEEL'"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a source is: a git repository and a reference in it, or a path (a checkout, a wheel)."""
+    """Where a source is: a git repository (``url``) and a reference in it, or a path (a checkout, a wheel)."""
 
     text: str
     package: str
@@ -31,12 +31,15 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origin(self) -> str:
-        """The address as it may be published: without credentials, and nothing at all of what lies on a machine."""
+        """The repository's address as it may be published (see `published`)."""
         return published(self.url)
 
 
 def parse(text: str, package: str, key: str = "--source") -> Address:
     """Read ``name @ URL`` (PEP 508) as a source of the package.
+
+    Args:
+        key: where the text stands, for the message.
 
     Raises:
         UserError: it is none, or is about another package.
@@ -49,12 +52,9 @@ def parse(text: str, package: str, key: str = "--source") -> Address:
         raise UserError(f"{key} {text}: sources are builds of {package}, not of {name}; write {forms}")
     if url.startswith("git+"):
         base, reference = _split(url.removeprefix("git+"))
-        return Address(
-            text=text,
-            package=package,
-            url=repository(base, f"{key} {text}"),
-            reference=reference_checked(reference, f"{key} {text}"),
-        )
+        place = f"{key} {text}"
+        url, reference = repository(base, place), reference_checked(reference, place)
+        return Address(text=text, package=package, url=url, reference=reference)
     split = urlsplit(url)
     if split.scheme == "file" and not split.netloc and split.path.startswith("/") and not split.fragment:
         return Address(text=text, package=package, path=Path(unquote(split.path)))
@@ -62,10 +62,10 @@ def parse(text: str, package: str, key: str = "--source") -> Address:
 
 
 def repository(text: str, key: str = "--repository") -> str:
-    """The address of a git repository, a folder on this machine included, as git is given it.
+    """Check the address of a git repository, or the path of one on this machine, and return it as git takes it.
 
     Raises:
-        UserError: git could take it for something else than a repository's address.
+        UserError: git could take it for something other than the address of a repository.
     """
     text = text.removeprefix("git+")
     if re.fullmatch(r"[\w.-]+@[\w.-]+:[^:].*", text) and not text.startswith("-"):
@@ -80,7 +80,11 @@ def repository(text: str, key: str = "--repository") -> str:
 
 
 def reference_checked(text: str, key: str) -> str:
-    """A branch, tag, commit or full reference (`refs/pull/1/head`); without one, the repository's HEAD."""
+    """Check a branch, tag, commit or full reference (`refs/pull/1/head`); an empty one is the repository's HEAD.
+
+    Raises:
+        UserError: it is none (`git help check-ref-format`).
+    """
     if not text:
         return "HEAD"
     if text.startswith(("-", "+", "/")) or re.search(r"[\s\x00-\x1f\x7f:?*\[\\^~]|\.\.|@\{|//|\.lock$|[/.]$", text):
@@ -89,7 +93,7 @@ def reference_checked(text: str, key: str) -> str:
 
 
 def published(url: str) -> str:
-    """A repository's or index's address without credentials; empty for one on this machine."""
+    """The address of a repository or index without credentials; empty for one on this machine."""
     if url.startswith("file:") or not url:
         return ""
     split = urlsplit(url)
@@ -100,11 +104,9 @@ def published(url: str) -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Address and reference: what stands after the last `@` of the path (the one of a user stands before it)."""
+    """Address and reference: the part after the last `@` of the path (a user's name stands before the host)."""
     split = urlsplit(url)
     path, at, reference = split.path.rpartition("@")
     if not at:
-        path, reference = reference, ""
-    return urlunsplit(
-        (split.scheme, split.netloc, path, "", "")
-    ) if split.netloc else f"{split.scheme}://{path}", reference
+        path, reference = split.path, ""
+    return f"{split.scheme}://{split.netloc}{path}", reference

@@ -11,10 +11,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def tree_digest(*trees: ast.AST | Sequence[ast.AST]) -> str:
-    """Digest (16 hexadecimal digits) of syntax trees, the same under every Python that can parse them.
-
-    Docstrings, comments, line numbers and layout are no part of it.
-    """
+    """Digest (16 hexadecimal digits) of syntax trees, the same under every Python that can parse them."""
     return digest([_plain(tree) for tree in trees])
 
 

@@ -1,1 +1,1 @@
-"""Types, states, errors, encoding and files: what every other package speaks in."""
+"""Types, states, errors, encoding and files that every other package uses."""

@@ -1,4 +1,4 @@
-"""How data is spelt: equal data in equal bytes, content in short addresses, instants in UTC, versions in order. No I/O."""
+"""Canonical JSON, digests, instants in UTC, the order of versions. No I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def canonical(value: Any) -> bytes:
 
 
 def digest(value: Any) -> str:
-    """Short content address (64 bits of SHA-256) of JSON-like data."""
+    """The first 64 bits of the SHA-256 of JSON-like data, as 16 hexadecimal digits."""
     return hashlib.sha256(canonical(value)).hexdigest()[:16]
 
 

@@ -1,24 +1,29 @@
-"""The words of the project as types: what every other room speaks in.
+"""The project's terms as types: frozen data and the identities that belong to it, no I/O.
 
-Frozen data and the few laws that belong to it (identities); no I/O. The spellings of outcomes and
-cell states are a contract with everybody who reads the published files.
+The spellings of outcomes and cell states are a contract with the readers of the published files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
 from typing import Annotated
 
 import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
+from compatmatrix.core.errors import InfrastructureError as InfrastructureError
+from compatmatrix.core.errors import UserError as UserError
+from compatmatrix.core.states import CellState as CellState
+from compatmatrix.core.states import OutcomeState as OutcomeState
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
 
+
+RELEASE_DAY = "release-day"
+"""Label of a release with what was the newest on the day it came out."""
 
 COMMIT_DAY = "commit-day"
 """Label of a commit with the companions of its day: what `release-day` is to a release."""
@@ -30,42 +35,6 @@ BISECTED = "bisect"
 """Label of a pair that a bisection over a companion made, where that is not the grid's."""
 
 
-class OutcomeState(str, Enum):
-    """What a probe found in a cell."""
-
-    SUPPORTED = "supported"
-    RAISES = "raises"
-    NO_EFFECT = "no-effect"
-    ABSENT = "absent"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not-run"
-
-    @property
-    def negative(self) -> bool:
-        """Whether it speaks against the capability, and so needs a control that works to mean anything."""
-        return self in (OutcomeState.RAISES, OutcomeState.NO_EFFECT)
-
-
-class CellState(str, Enum):
-    """How far a cell got. Any state but ``ran`` says nothing about a capability."""
-
-    RAN = "ran"
-    UNRESOLVABLE = "unresolvable"
-    NO_PYTHON = "no-python"
-    INSTALL_FAILED = "install-failed"
-    IMPORT_FAILS = "import-fails"
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"
-
-
-class InfrastructureError(Exception):
-    """Something of ours failed (network, disk, time): never a statement about the subject, never a record."""
-
-
-class UserError(Exception):
-    """The arguments or matrix.toml are wrong; the message names the thing, what is wrong and what to do."""
-
-
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     pass
 
@@ -73,24 +42,35 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 class Release(_Frozen, frozen=True, kw_only=True):
     """One published version of a package.
 
-    ``released`` is the upload time (UTC, ISO 8601) of its first file; ``wheels`` are the file names from which
-    wheel tags are read (empty where only the fact of the release is kept).
+    Attributes:
+        released: upload time (UTC, ISO 8601) of its first file; None where the index says none.
+        wheels: file names of its wheels, for their tags; not stored in the ledger.
     """
 
     version: str
-    released: str
+    released: str | None = None
     requires_python: str | None = None
     yanked: bool = False
     prerelease: bool = False
     wheels: tuple[str, ...] = ()
 
     @property
-    def uploaded(self) -> datetime:
-        return parse_instant(self.released)
+    def uploaded(self) -> datetime | None:
+        return parse_instant(self.released) if self.released else None
+
+    @property
+    def day(self) -> str:
+        """The day (UTC) of its upload, empty where the index says none."""
+        return (self.released or "")[:10]
+
+    @property
+    def stable(self) -> bool:
+        """Whether a plain install may choose it: neither a pre-release nor yanked."""
+        return not self.prerelease and not self.yanked
 
 
 class Pin(_Frozen, frozen=True, kw_only=True):
-    """One package of a lock: exact version and the SHA-256 of every wheel of it that fits the cell."""
+    """One package of a lock: exact version, and the SHA-256 of each of its wheels that uv locked."""
 
     name: str
     version: str
@@ -98,19 +78,21 @@ class Pin(_Frozen, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """The line of a requirements file (pip's hash-checking mode)."""
-        return f"{self.name}=={self.version} " + " ".join(f"--hash=sha256:{digest}" for digest in self.sha256)
+        return f"{self.name}=={self.version} " + " ".join(f"--hash=sha256:{sha256}" for sha256 in self.sha256)
 
 
 Lock = tuple[Pin, ...]
 
 
 class Source(_Frozen, frozen=True, kw_only=True):
-    """Where a package came from that is no release on the index; nothing in it tells of the machine.
+    """Origin of a package that is not a release on the index; contains nothing that depends on the machine.
 
-    ``origin`` is the address of the repository or index, empty for what lies on a machine; ``reference`` what was
-    asked for there (a branch, a tag, ``nightly``, ``wheel``, ``checkout``). A commit identifies what was built from it
-    (``parent`` is its first parent); what no commit says is identified by the digest ``content``. ``version`` is what
-    the wheel calls itself.
+    Attributes:
+        origin: address of the repository or index; empty for a folder or file on a machine.
+        reference: what was requested there: a branch, a tag, ``nightly``, ``wheel``, ``checkout``.
+        commit: the commit that it was built from, ``parent`` its first parent, ``committed`` its instant.
+        content: digest of the source where there is no commit.
+        version: the version in the wheel's metadata.
     """
 
     package: str
@@ -125,7 +107,7 @@ class Source(_Frozen, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What makes two sources the same: not the bytes of a wheel, which differ from build to build."""
+        """The commit or digest that identifies the source; the bytes of a wheel differ from build to build."""
         return self.commit or self.content
 
     @property
@@ -134,28 +116,31 @@ class Source(_Frozen, frozen=True, kw_only=True):
 
     @property
     def row(self) -> str:
-        """The version that the subject counts as: the built one and the commit, as PEP 440 writes a local version."""
+        """The subject's version in records and reports: the built one and the commit as a local version (PEP 440)."""
         base, _, local = (self.version or "0").partition("+")
         return f"{base}+{f'{local}.' if local else ''}{'g' if self.commit else 'w'}{self.short}"
 
     @property
     def file(self) -> str:
-        """Name of the file of records that it has in the ledger."""
-        return (
-            f"git-{self.short}" if self.commit else f"wheel-{self.short}" if self.content else f"nightly-{self.package}"
-        )
+        """Name (without suffix) of its file of records in the ledger."""
+        if self.identity:
+            return f"{'git' if self.commit else 'wheel'}-{self.short}"
+        return f"nightly-{self.package}"
 
 
 class CellRequest(_Frozen, frozen=True, kw_only=True):
-    """A cell that is wanted, before it is known what it holds.
+    """A cell that is asked for, before it is resolved.
 
-    ``pythons`` are the candidates in order of preference; ``bound`` leaves out what was uploaded after it;
-    ``companions`` are explicit companion versions (a grid pair); ``lowest`` takes the oldest version of the
-    requirements named there. ``probes`` maps the probes to run to the digest of their source. ``refused`` says
-    why no Python of the configuration can hold the cell.
-
-    ``source`` is set where not everything is a release on the index: the subject, whose wheel is at ``wheel`` then, or
-    companions, which ``nightly`` maps to the index of their nightly builds.
+    Attributes:
+        pythons: candidates (X.Y) in order of preference.
+        bound: instant; files uploaded after it are left out.
+        companions: explicit versions of companions (a grid pair).
+        lowest: the requirements of which the oldest version is taken.
+        probes: the probes to run, with the digests of their code.
+        refused: why no Python of the configuration can hold the cell, where that is so.
+        source: set where the subject or a companion is not a release on the index.
+        wheel: address of the wheel that was built of the subject's source.
+        nightly: companions that come as nightly builds, with the index of these.
     """
 
     subject: str
@@ -178,21 +163,24 @@ class CellRequest(_Frozen, frozen=True, kw_only=True):
         return f"{self.subject} {self.pairing}{explicit}"
 
     def request_id(self) -> str:
-        """Identity of the question put to the resolver; the probes are no part of it."""
-        asked: list[object] = [self.platform, self.pythons, self.requirements, self.bound, self.lowest]
+        """Digest of everything that decides the lock; the probes do not."""
+        content: list[object] = [self.platform, self.pythons, self.requirements, self.bound, self.lowest]
         if self.source:
-            asked += [self.source.reference, self.source.identity, self.nightly]
-        return digest(asked)
+            content += [self.source.reference, self.source.identity, self.nightly]
+        return digest(content)
 
 
 class Cell(_Frozen, frozen=True, kw_only=True):
     """One (Python X.Y, platform, lock): the unit that is installed and run.
 
-    ``versions`` are those of the subject and its companions; ``companions`` names the companions among them, the
-    heaviest first, for a mapping that was read from a file has lost its order.
-
-    Where the subject is built from a ``source``, its wheel lies at ``wheel`` and the cell is identified by the commit
-    instead of that wheel's bytes; ``indexes`` are further ones that hold companions. Neither place is recorded.
+    Attributes:
+        versions: of the subject and its companions.
+        companions: names of the companions in ``versions``, in the order of matrix.toml, which a mapping read from a
+            file does not keep.
+        source: set where the subject or a companion is not a release on the index; its commit, not the wheel's bytes,
+            identifies the cell.
+        wheel: address of the wheel that was built of the subject's source; not recorded.
+        indexes: addresses of further indexes that hold companions; not recorded.
     """
 
     subject: str
@@ -211,21 +199,21 @@ class Cell(_Frozen, frozen=True, kw_only=True):
         return (*(name for name in self.versions if name not in self.companions), *self.companions)
 
     def id(self) -> str:
-        told: list[object] = [self.python, self.platform, [self._identity(pin) for pin in self.lock]]
+        """Digest that identifies the cell on every machine."""
+        content: list[object] = [self.python, self.platform, [self._identity(pin) for pin in self.lock]]
         if self.source:
-            told.append([self.source.package, self.source.reference])
-        return digest(told)
+            content.append([self.source.package, self.source.reference])
+        return digest(content)
 
     def listed(self) -> tuple[str, ...]:
         """The lock as it is recorded: lines of a requirements file, the same on every machine."""
         return tuple(self._from_source() if self._is_built(pin) else str(pin) for pin in self.lock)
 
     def installed(self) -> tuple[str, ...]:
-        """The lock as it is installed here."""
+        """The lock as it is installed on this machine."""
+        address = self.wheel.partition("#")[0]
         return tuple(
-            f"{pin.name} @ {self.wheel.partition('#')[0]} --hash=sha256:{pin.sha256[0]}"
-            if self._is_built(pin)
-            else str(pin)
+            f"{pin.name} @ {address} --hash=sha256:{pin.sha256[0]}" if self._is_built(pin) else str(pin)
             for pin in self.lock
         )
 
@@ -244,11 +232,14 @@ class Cell(_Frozen, frozen=True, kw_only=True):
 
 
 class Outcome(_Frozen, frozen=True, kw_only=True):
-    """What one probe found in one cell.
+    """Result of one probe in one cell.
 
-    ``where`` is the innermost frame in the subject or a companion (``path:line in function``, path relative to
-    site-packages); ``signature`` stays the same across releases and machines; ``evidence`` names the stored
-    traceback; ``recipe`` the script that ran.
+    Attributes:
+        where: the innermost frame in the subject or a companion (``path:line in function``, path relative to
+            site-packages).
+        signature: of the exception; the same across releases and machines (see `sanitize.signature`).
+        evidence: name of the stored traceback.
+        recipe: the script that ran.
     """
 
     state: OutcomeState
@@ -291,9 +282,14 @@ class Record(_Frozen, frozen=True, kw_only=True):
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):
-    """One question, as the files in ``probes/`` put it; ``digest`` covers all source that decides the answer.
+    """One probe, as read from the files in ``probes/``.
 
-    ``source`` is the function's text, ``recipes`` maps the scripts that it may run (file name) to their text.
+    Attributes:
+        digest: covers all code that decides the answer.
+        control: whether its answer decides if the others of a cell mean anything.
+        needs: ids of the probes that must be supported for its answer to mean anything.
+        source: the function's text.
+        recipes: the scripts that it may run: file name and text.
     """
 
     id: str
@@ -311,5 +307,5 @@ class Probe(_Frozen, frozen=True, kw_only=True):
 
 
 def record_key(cell: str, probes: Mapping[str, str]) -> str:
-    """Key of a record: lock, Python and platform (all in the cell's identity) and the probes' source."""
+    """Key of a record: the cell's id (lock, Python, platform) and the digests of the probes' code."""
     return digest([cell, dict(probes)])

@@ -1,6 +1,6 @@
-"""Text that came out of a package, made safe to keep: bounded, one line where one is meant, no control characters.
+"""Makes text that came out of a package safe to store: bounded, no control characters, one line where one is meant.
 
-What is stored is plain text; each exit (page, Markdown, terminal …) still escapes for its own syntax.
+The result is plain text; each output (page, Markdown, terminal) still escapes it for its own syntax.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import unicodedata
 MESSAGE = 300
 SIGNATURE = 160
 EVIDENCE = 4000
+"""Longest message, signature and traceback, in characters."""
 
 
 def line(text: object, limit: int = MESSAGE) -> str:
-    """The first line that says something, without control, format or bidi characters, cut to ``limit``."""
+    """The first line that is not blank, without control, format or bidi characters, cut to ``limit`` characters."""
     bounded = str(text)[: 20 * limit]
     first = next((part for part in bounded.splitlines() if part.strip()), "")
-    return cut(" ".join(_settled(_visible(first)).split()), limit)
+    return cut(" ".join(_without_addresses(_visible(first)).split()), limit)
 
 
 def block(text: object, limit: int = EVIDENCE) -> str:
-    """Several lines, each visible text only; the middle is left out where it is too long."""
-    lines = [_settled(_visible(part)).rstrip() for part in str(text)[: 20 * limit].splitlines()]
+    """Several lines without control characters; where there are more than ``limit`` characters, the middle is left out."""
+    lines = [_without_addresses(_visible(part)).rstrip() for part in str(text)[: 20 * limit].splitlines()]
     whole = "\n".join(lines)
     if len(whole) <= limit:
         return whole
@@ -32,12 +33,12 @@ def block(text: object, limit: int = EVIDENCE) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most ``limit`` characters, the last an ellipsis where some were left out."""
+    """At most ``limit`` characters; the last is an ellipsis where some were left out."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def signature(exception: str, message: str) -> str:
-    """What stays the same of an exception across releases and machines: no path, address, line number, shape, count."""
+    """An exception without what differs between releases and machines: paths, addresses, line numbers, shapes, counts."""
     text = line(message, SIGNATURE * 4)
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
     text = re.sub(r"<class '(?:\w+\.)+(\w+)'>", r"<class '\1'>", text)  # classes move between modules
@@ -49,14 +50,14 @@ def signature(exception: str, message: str) -> str:
     return cut(f"{exception.rsplit('.', 1)[-1]}: {text}".rstrip(": "), SIGNATURE)
 
 
-def _settled(text: str) -> str:
-    """Without addresses, which are others in every run and would make news of an answer that is the same."""
+def _without_addresses(text: str) -> str:
+    """Replace memory addresses: they differ in every run, so that equal answers would look changed."""
     return re.sub(r"\b0x[0-9a-fA-F]{6,}\b", "0x…", text)
 
 
 def _visible(text: str) -> str:
-    """Tabs become spaces; escape sequences and what has no visible form (Cc, Cf, Cs, Co, Cn, Zl, Zp) goes."""
-    if text.isprintable():  # nothing of all that is in it, as in nearly every text
+    """Replace tabs; remove escape sequences and characters without a visible form (Cc, Cf, Cs, Co, Cn, Zl, Zp)."""
+    if text.isprintable():  # fast path: nothing to remove in nearly every text
         return text
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?", "", text.expandtabs(4))
     return "".join(

@@ -1,8 +1,8 @@
-"""Reads, lists and removes what a cell could have written.
+"""Reads, lists and removes files that a cell could have written.
 
-That can be anything: links, FIFOs, sockets and devices in the place of files, files without an end, folders nested
-deeper than a path can name, names that are no text. Nothing here follows a link, waits for what it opens, or takes in
-more than it is told to.
+They can be anything: links, FIFOs, sockets and devices in the place of files, files without an end, folders nested
+deeper than a path can name, names that are not text. Nothing here follows a link, blocks when it opens a file, or reads
+more than its caller allows.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from pathlib import Path
 from compatmatrix.core.model import InfrastructureError
 
 DEPTH = 64
-"""Folders in folders that are looked into: no package nests deeper, and a path has an end."""
+"""How deep folders are listed: no package nests deeper, and the length of a path is limited."""
 
 _UNKNOWN = os.stat_result((0,) * 10)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """A regular file, open for reading.
+    """Open a regular file for reading.
 
     Raises:
-        OSError: there is none, or it is something else.
+        OSError: The file does not exist, or is not a regular file.
     """
     with open(path, "rb", opener=_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is no regular file")
+            raise OSError(f"{path} is not a regular file")
         yield file
 
 
 def _opener(path: str, flags: int) -> int:
-    # Opened without O_NONBLOCK, a FIFO waits until somebody writes to it. Windows has neither flag nor FIFO.
+    # Without O_NONBLOCK, opening a FIFO blocks until another process writes to it. Windows has neither flag nor FIFO.
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def read(path: Path, most: int) -> bytes:
-    """The content of a regular file; nothing where there is none, or where it is longer than ``most`` bytes."""
+    """The content of a regular file; empty if there is none, or if it is longer than ``most`` bytes."""
     try:
         with opened(path) as file:
             content = file.read(most + 1)
@@ -56,16 +56,16 @@ def read(path: Path, most: int) -> bytes:
 
 
 def files(folder: Path, most: int = sys.maxsize) -> Iterator[tuple[str, os.stat_result]]:
-    """What is below a folder and is no folder: its path from there, and its status.
+    """List everything below a folder that is not a folder: the relative path and the status.
 
-    A folder that lies deeper than `DEPTH`, that cannot be listed, or that is not listed to its end because ``most``
-    entries have been looked at, is an entry itself. What vanishes meanwhile is none.
+    A folder that is deeper than `DEPTH`, that cannot be listed, or whose listing was cut off after ``most`` entries in
+    all, is listed itself. Entries that vanish meanwhile are left out.
 
     Raises:
-        OSError: there is no such folder, or something else in its place, be it a link to one.
+        OSError: ``folder`` does not exist, or is not a folder; a link to one is not.
     """
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
-        raise NotADirectoryError(f"{folder} is no folder")
+        raise NotADirectoryError(f"{folder} is not a folder")
     return _below(os.fspath(folder), "", DEPTH, iter(range(most)))
 
 
@@ -92,10 +92,10 @@ def _below(root: str, folder: str, depth: int, left: Iterator[int]) -> Iterator[
 
 @contextmanager
 def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterator[Path]:
-    """A new folder, below ``root`` or where the system has such folders; removed afterwards whatever is in it by then.
+    """Make a temporary folder, below ``root`` or in the system's place, and remove it with all its content afterwards.
 
     Raises:
-        InfrastructureError: it cannot be made, or cannot be removed.
+        InfrastructureError: The folder cannot be made or removed.
     """
     try:
         folder = Path(tempfile.mkdtemp(dir=root, prefix=prefix))
@@ -108,10 +108,10 @@ def temporary(root: Path | None = None, prefix: str = "compatmatrix-") -> Iterat
 
 
 def remove(path: Path) -> None:
-    """Remove what has this path, if anything has: a folder with all that is below it.
+    """Remove a file, or a folder with all its content; nothing happens if the path does not exist.
 
     Raises:
-        InfrastructureError: something of it cannot be removed; what can be is gone.
+        InfrastructureError: A part cannot be removed; the rest is removed all the same.
     """
     try:
         _remove(path)
@@ -132,73 +132,66 @@ def _remove(path: Path) -> None:
     _unlock(os.fspath(path), None)
     top = os.open(path, _FOLDER)
     try:
-        _Removal(top).all()
+        _empty(top)
     finally:
         os.close(top)
     path.rmdir()
 
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_BATCH = 1000
 
 
-class _Removal:
-    """Empties one folder, which is open as ``top``.
+def _empty(top: int) -> None:
+    """Empty an open folder; what cannot be removed does not stop the rest.
 
-    Each folder's own folders are moved to the top before it is removed itself, so that no depth is too much: not for
-    the stack, nor for the number of open files, nor for the length of a path.
+    The folders in a folder are moved to ``top`` before it is removed itself. So no depth is too much for the stack, for
+    the number of open files, or for the length of a path.
     """
-
-    def __init__(self, top: int) -> None:
-        self._top = top
-        mark = secrets.token_hex(8)
-        self._names = (f"{mark}-{number}" for number in itertools.count())
-
-    def all(self) -> None:
-        """Pass by pass, as long as one gets anywhere: with every file that goes there is room for a folder that comes."""
-        while True:
-            gone, failure = False, None
-            with os.scandir(self._top) as entries:
-                for entry in entries:
-                    try:
-                        self._one(entry)
-                        gone = True
-                    except OSError as error:
-                        failure = error
-            if gone:
-                continue
-            if failure:
-                raise failure
-            return
-
-    def _one(self, entry: os.DirEntry[str]) -> None:
-        if not entry.is_dir(follow_symlinks=False):
-            os.unlink(entry.name, dir_fd=self._top)
-            return
-        _unlock(entry.name, self._top)
-        folder = os.open(entry.name, _FOLDER, dir_fd=self._top)
-        try:
-            while self._emptied(folder):
-                pass
-        finally:
-            os.close(folder)
-        os.rmdir(entry.name, dir_fd=self._top)
-
-    def _emptied(self, folder: int) -> bool:
-        """Whether there was anything in it."""
-        found = False
-        with os.scandir(folder) as entries:
+    mark = secrets.token_hex(8)
+    names = (f"{mark}-{number}" for number in itertools.count())
+    failure: OSError | None = None
+    progress = True
+    while progress:  # every file that is removed makes room for a folder that is moved
+        progress, failure = False, None
+        with os.scandir(top) as entries:
             for entry in entries:
-                found = True
-                if entry.is_dir(follow_symlinks=False):
-                    _unlock(entry.name, folder)
-                    os.rename(entry.name, next(self._names), src_dir_fd=folder, dst_dir_fd=self._top)
+                try:
+                    _remove_entry(entry, top, names)
+                    progress = True
+                except OSError as error:
+                    failure = error
+    if failure:
+        raise failure
+
+
+def _remove_entry(entry: os.DirEntry[str], top: int, names: Iterator[str]) -> None:
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.name, dir_fd=top)
+        return
+    _unlock(entry.name, top)
+    folder = os.open(entry.name, _FOLDER, dir_fd=top)
+    try:
+        while batch := _batch(folder):
+            for inner in batch:
+                if inner.is_dir(follow_symlinks=False):
+                    _unlock(inner.name, folder)
+                    os.rename(inner.name, next(names), src_dir_fd=folder, dst_dir_fd=top)
                 else:
-                    os.unlink(entry.name, dir_fd=folder)
-        return found
+                    os.unlink(inner.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+    os.rmdir(entry.name, dir_fd=top)
+
+
+def _batch(folder: int) -> list[os.DirEntry[str]]:
+    """Some entries of an open folder; an empty list where it is empty."""
+    with os.scandir(folder) as entries:
+        return list(itertools.islice(entries, _BATCH))
 
 
 def _unlock(name: str, parent: int | None) -> None:
-    """A folder of ours whose mode keeps us out of it lets us in again."""
+    """Give the owner of a folder all rights to it."""
     mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     if mode & stat.S_IRWXU != stat.S_IRWXU:
         os.chmod(name, stat.S_IMODE(mode) | stat.S_IRWXU, dir_fd=parent)

@@ -1,8 +1,8 @@
-"""Byte code for the modules that cells import, made by us from the sources as they stand, never taken from a cell.
+"""Byte code for the modules that cells import, compiled outside of any cell and shared by all environments.
 
-A cell writes none, and only tells which modules it imported: names, that are all we take from it. The next environment
-is given their byte code before a cell runs in it, compiled once for each source and kept for all environments. A release
-can so neither leave wrong byte code to another, nor does every cell pay for compiling what all have in common.
+A cell writes no byte code; it only names the modules that it imported. Before the next cell runs, the engine compiles
+these modules in its environment (`compile_sources`), each source once. So a release cannot leave wrong byte code to
+another, and a cell does not compile what all cells import.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from threading import Lock as Mutex
 
 from compatmatrix.core import processes, untrusted_files
-from compatmatrix.environment import precompile
+from compatmatrix.environment import compile_sources
 
 FOLDER = "bytecode"
-"""Where in the cache it lies."""
+"""The name of its folder in the cache."""
 
 SECONDS = 120
 MOST_NAMES = 20_000
@@ -27,48 +27,44 @@ LONGEST_NAME = 300
 
 
 class ByteCode:
-    """The byte code of all environments, below one folder; safe to use from any thread."""
+    """The byte code of all environments, below one folder; safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mutex = Mutex()
 
     def provide(self, base: Path, python: str, environment: Path) -> None:
-        """Give the environment byte code of what earlier cells of Python X.Y imported, as far as it holds that.
+        """Compile what earlier cells of Python X.Y imported, as far as the environment has it.
+
+        Without byte code a cell only takes longer, so every failure is ignored.
 
         Args:
-            base: an interpreter of the same X.Y that nothing is installed in.
-
-        Without byte code a cell only takes longer: nothing that goes wrong here is worth a word.
+            base: An interpreter of the same X.Y in which nothing is installed.
         """
-        names = self._known(python)
+        names = self._names(python)
         if not names:
             return
         task = {"environment": str(environment), "store": str(self._folder / python), "names": sorted(names)}
-        # The sources are anybody's, and not run; but a compiler can be made to take for ever, or all memory.
-        command = processes.tied([base, "-I", "-S", "-B", "-X", "utf8", precompile.__file__])
+        command = processes.die_with_parent([base, "-I", "-S", "-B", "-X", "utf8", compile_sources.__file__])
+        # The sources are not run, but a hostile one can make the compiler take forever.
         with suppress(OSError, subprocess.SubprocessError):
             subprocess.run(command, input=json.dumps(task).encode(), capture_output=True, timeout=SECONDS)
 
     def learn(self, python: str, names: Iterable[object]) -> None:
-        """Note what a cell says that it imported: paths of sources, relative to its environment."""
+        """Store the names that a cell reports: paths of sources, relative to its environment."""
         with self._mutex:
-            known = self._known(python)
-            told = {name for name in names if isinstance(name, str) and len(name) <= LONGEST_NAME} - known
-            if not told or len(known | told) > MOST_NAMES:
+            known = self._names(python)
+            all_names = known | {name for name in names if isinstance(name, str) and len(name) <= LONGEST_NAME}
+            if all_names == known or len(all_names) > MOST_NAMES:
                 return
-            target = self._names(python)
-            partial = target.with_suffix(f".{os.getpid()}.partial")
+            partial = self._folder / f"{python}.{os.getpid()}.partial"
             with suppress(OSError):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                partial.write_text(json.dumps(sorted(known | told)), encoding="utf-8")
-                os.replace(partial, target)
+                self._folder.mkdir(parents=True, exist_ok=True)
+                partial.write_text(json.dumps(sorted(all_names)), encoding="utf-8")
+                os.replace(partial, self._folder / f"{python}.json")
 
-    def _known(self, python: str) -> set[str]:
-        try:
-            return set(json.loads(untrusted_files.read(self._names(python), 2 * MOST_NAMES * LONGEST_NAME)))
-        except (ValueError, TypeError):
-            return set()
-
-    def _names(self, python: str) -> Path:
-        return self._folder / f"{python}.json"
+    def _names(self, python: str) -> set[str]:
+        content = untrusted_files.read(self._folder / f"{python}.json", 2 * MOST_NAMES * LONGEST_NAME)
+        with suppress(ValueError, TypeError):
+            return set(json.loads(content))
+        return set()

@@ -1,4 +1,4 @@
-"""Keeps what the engine has on disk within a bound: the package cache gives way first, and what is large in it."""
+"""Keeps the engine's cache folder within a size: byte code is removed first, then the largest packages, then the rest."""
 
 from __future__ import annotations
 
@@ -8,34 +8,31 @@ from pathlib import Path
 
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.model import InfrastructureError
-from compatmatrix.environment.bytecode import FOLDER as BYTE_CODE
+from compatmatrix.environment import bytecode
 from compatmatrix.resolve import uv
 
 
 def used(folder: Path) -> int:
-    """Bytes of all files below the folder, each once however many names it has; what vanishes meanwhile is not there."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
+    """Bytes of all files below a folder; a file with several hard links counts once."""
+    sizes: dict[object, int] = {}
     with suppress(OSError):
-        for _, status in untrusted_files.files(folder):
-            if status.st_nlink > 1:
-                if (status.st_dev, status.st_ino) in seen:
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-            total += status.st_size
-    return total
+        for path, status in untrusted_files.files(folder):
+            sizes[(status.st_dev, status.st_ino) if status.st_nlink > 1 else path] = status.st_size
+    return sum(sizes.values())
 
 
 def keep_within(folder: Path, limit: int, packages: Sequence[str], say: Callable[[str], None]) -> None:
-    """Bring the folder under ``limit`` bytes: byte code goes first, then the named packages, then all of the cache.
+    """Bring a cache folder under ``limit`` bytes, as far as possible; environments keep what they hold.
 
-    What an environment holds stays there; only a later cell has to fetch again what it needs.
+    Args:
+        packages: Those that are removed from uv's cache before all others.
+        say: Called with a message for the user.
     """
     if used(folder) <= limit:
         return
-    with suppress(InfrastructureError):  # somebody may be writing to it
-        untrusted_files.remove(folder / BYTE_CODE)
-    for names in (list(packages), []):
+    with suppress(InfrastructureError):  # another thread may be writing to it
+        untrusted_files.remove(folder / bytecode.FOLDER)
+    for names in (packages, ()):
         before = used(folder)
         if before <= limit:
             return

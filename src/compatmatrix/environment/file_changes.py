@@ -1,7 +1,6 @@
-"""What a cell changed in its environment, named.
+"""Names the files of its environment that a cell changed.
 
-Where the cell's changes went to a layer of their own (`confine`), the environment itself is as it was. Elsewhere it is
-held against what it was before the cell.
+In the sandbox, the changes are in the upper layer of an overlay. Elsewhere the environment is compared with a snapshot.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ import os
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from pathlib import Path
 
 from compatmatrix.core import untrusted_files
 
 MOST = 1000
-"""How many changed files are named: more make no difference to a reader."""
+"""How many changed files are named, at most."""
 
 WALKED = 20 * MOST
 """How many entries that a cell may have made are looked at, folders included."""
@@ -25,11 +23,11 @@ WALKED = 20 * MOST
 RECORD_BYTES = 50_000_000
 
 Snapshot = Mapping[str, tuple[int, int, int, int, int]]
-"""Path -> inode, size, mode, time of the content, time of any change."""
+"""Path -> inode, size, mode, time of modification, time of status change (both in nanoseconds)."""
 
 
 def changes(layer: Path) -> tuple[str, ...]:
-    """What the cell changed of its environment, sorted, `MOST` files at most; the whole of it where the layer is gone."""
+    """The files in the upper layer of an overlay: sorted, `MOST` at most; `.` if the layer is gone."""
     try:
         return _named(path for path, _ in untrusted_files.files(layer, WALKED))
     except OSError:
@@ -37,7 +35,7 @@ def changes(layer: Path) -> tuple[str, ...]:
 
 
 def snapshot(environment: Path, most: int = sys.maxsize) -> Snapshot:
-    """The files of the environment; ``most`` entries are looked at."""
+    """The status of the environment's files; ``most`` entries are looked at."""
     return {
         path: (status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
         for path, status in untrusted_files.files(environment, most)
@@ -45,34 +43,33 @@ def snapshot(environment: Path, most: int = sys.maxsize) -> Snapshot:
 
 
 def differences(before: Snapshot, environment: Path) -> tuple[str, ...]:
-    """What is not as it was, sorted, `MOST` files at most.
+    """The files that were added, removed or changed since a snapshot: sorted, `MOST` at most.
 
-    A file that another environment was given or has lost meanwhile is looked into: that, too, counts as a change of it.
+    Hard links to another environment, made or removed meanwhile, also change the time of status change. A file where
+    only that differs is compared with the digest in its distribution's RECORD.
     """
     try:
         after = snapshot(environment, 2 * len(before) + WALKED)
     except OSError:  # something else is in its place
         after = {}
     changed = before.keys() ^ after.keys()
-    listed: Mapping[str, str] | None = None
+    touched = set()
     for path in before.keys() & after.keys():
-        if before[path] == after[path]:
-            continue
-        if before[path][:-1] == after[path][:-1]:
-            listed = _listed(environment, before) if listed is None else listed
-            if listed.get(path) == _digest(environment / path):
-                continue
-        changed |= {path}
-    return _named(changed)
+        if before[path][:-1] != after[path][:-1]:
+            changed |= {path}
+        elif before[path] != after[path]:
+            touched.add(path)
+    digests = _record_digests(environment, before) if touched else {}
+    return _named(changed | {path for path in touched if digests.get(path) != _digest(environment / path)})
 
 
 def _named(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(islice(sorted(path.replace(os.sep, "/") for path in paths), MOST))
+    return tuple(sorted(path.replace(os.sep, "/") for path in paths)[:MOST])
 
 
-def _listed(environment: Path, installed: Iterable[str]) -> dict[str, str]:
-    """Path -> digest, as the RECORD of each installed distribution has it."""
-    found = {}
+def _record_digests(environment: Path, installed: Iterable[str]) -> dict[str, str]:
+    """Path -> digest, from the RECORD of each installed distribution (PyPA, Recording installed projects)."""
+    digests = {}
     for path in map(Path, installed):
         if path.name != "RECORD" or path.parent.suffix != ".dist-info" or path.parents[1].name != "site-packages":
             continue
@@ -80,8 +77,8 @@ def _listed(environment: Path, installed: Iterable[str]) -> dict[str, str]:
         for line in content.splitlines():
             name, _, rest = line.rpartition(",")[0].rpartition(",sha256=")
             if name:
-                found[os.path.normpath(path.parents[1] / name.strip('"'))] = rest
-    return found
+                digests[os.path.normpath(path.parents[1] / name.strip('"'))] = rest
+    return digests
 
 
 def _digest(path: Path) -> str:

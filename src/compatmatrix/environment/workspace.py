@@ -1,7 +1,7 @@
-"""Lock -> a ready interpreter: one environment per worker and Python, brought from cell to cell by uv.
+"""Makes the environment of a cell: one per worker and Python, which uv brings from one lock to the next.
 
-Packages are hard-linked from uv's cache where the file system allows it, so an environment costs little disk
-and a step from one lock to the next only what differs.
+Packages are hard-linked from uv's cache if the file system allows it. So an environment takes little disk space, and
+only what differs between two locks is installed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,15 +24,16 @@ from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index.releases import TIMEOUT_SECONDS
 from compatmatrix.index.wheel_tags import fits
-from compatmatrix.resolve import uv
+from compatmatrix.resolve import uv, uv_errors
+from compatmatrix.resolve.uv_errors import BrokenWheel
 
 
 class InstallFailed(Exception):
-    """What the index delivered, as listed and with the right hash, cannot be installed: the release's own fault."""
+    """A wheel with the hash that the index lists cannot be installed: a fact about the release."""
 
 
 class NoPython(Exception):
-    """This machine has no such Python and none could be fetched."""
+    """This machine has no such Python, and none could be downloaded."""
 
 
 class Workspace:
@@ -42,10 +42,10 @@ class Workspace:
     def __init__(
         self, config: Config, root: Path, interpreters: Interpreters, byte_code: ByteCode | None = None
     ) -> None:
-        """Clear the folder of what a run that was killed left of its cells.
+        """Remove the scratch folders that a killed run has left.
 
         Raises:
-            InfrastructureError: it cannot be cleared.
+            InfrastructureError: They cannot be removed.
         """
         self._config = config
         self._root = root
@@ -59,43 +59,43 @@ class Workspace:
         """The interpreter of an environment that holds exactly the cell's lock.
 
         Raises:
-            NoPython: there is no interpreter of the cell's X.Y here.
-            InstallFailed: a wheel of the lock is broken as published.
-            InfrastructureError: anything of ours: index, disk, a hash that is not the lock's.
+            NoPython: There is no interpreter of the cell's X.Y.
+            InstallFailed: A wheel of the lock is broken as published.
+            InfrastructureError: The index or the disk failed, or a hash is not the lock's.
         """
         base = self._interpreters.find(cell.python)
         if base is None:
             raise NoPython(f"needs Python {cell.python}, which is not on this machine and could not be downloaded")
-        # An environment that ever held something built from source never serves a release: uv takes the one for the
-        # other where they call themselves the same version.
+        # Releases and builds from source have environments of their own: uv does not tell the two apart where their
+        # version is the same.
         place = f"{cell.python}-source" if cell.wheel else cell.python
         folder = self._root / place
         python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         if self._holds.get(place) == cell.lock and python.exists():
             return python
         self._holds.pop(place, None)
-        # Whoever was killed in the middle left half an environment, which may be no environment at all: its
-        # interpreter would answer for the one that it was made from.
-        whole = self._whole(place)
-        if not (whole.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
+        # An engine that was killed here leaves an incomplete environment. Without pyvenv.cfg, its interpreter would
+        # even be that of the base installation.
+        complete = self._complete(place)
+        if not (complete.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
             untrusted_files.remove(folder)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
         try:
-            whole.unlink(missing_ok=True)
-            self._sync(cell, base, folder, self._written(cell, place))
+            complete.unlink(missing_ok=True)
+            self._sync(cell, base, folder, self._write_lock(cell, place))
         except OSError as error:
             raise InfrastructureError(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
         if self._byte_code:
             self._byte_code.provide(base, cell.python, folder)
-        whole.touch()
+        complete.touch()
         self._holds[place] = cell.lock
         return python
 
     def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path]) -> None:
         """Make the environment hold the lock, and nothing else.
 
-        uv asks an interpreter what it is by running it: the environment's own would run what a release has installed
-        to be run at Python's start.
+        uv runs the interpreter that `--python` names. The environment's own would run what a release installs to be
+        run at Python's start, so uv gets the base interpreter, and the environment as `--prefix`.
         """
         arguments: list[str | Path] = [
             "pip",
@@ -114,38 +114,35 @@ class Workspace:
             *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
         ]
         try:
-            # What the hashes name is most often in the package cache: then there is nothing to ask the index.
+            # Usually all wheels are in uv's cache: then no request to the index is needed.
             uv.run([*arguments, "--offline"])
         except (uv.Refused, InfrastructureError):
-            _checked(arguments, lambda text: _as_listed(self._config, cell, text))
+            _checked(arguments, lambda broken: _as_listed(self._config, cell, broken))
 
-    def _written(self, cell: Cell, place: str) -> list[str | Path]:
-        """The lock as files, in uv's arguments. Raises OSError."""
+    def _write_lock(self, cell: Cell, place: str) -> list[str | Path]:
+        """Write the lock to files, and return uv's arguments for them. Raises OSError."""
         requirements = self._root / f"{place}.txt"
         requirements.write_text("".join(f"{line}\n" for line in cell.installed()), encoding="utf-8")
         names: dict[str, str] = {canonicalize_name(name): address for name, address in self._config.index.only.items()}
         bound = {pin.name: names[pin.name] for pin in cell.lock if pin.name in names}
         if not bound or cell.wheel or cell.indexes:
             return [requirements]
-        # Another index may have the same version in other bytes: only a project's file keeps it out.
+        # Another index may have another file of the same version: only a pyproject.toml can exclude it.
         folder = self._root / f"{place}-project"
         folder.mkdir(exist_ok=True)
         project = folder / "pyproject.toml"
         project.write_text(uv.project([f"{pin.name}=={pin.version}" for pin in cell.lock], bound), encoding="utf-8")
         return [project, "--constraints", requirements]
 
-    def _whole(self, place: str) -> Path:
-        """A file that is there as long as nobody is at work on the environment."""
-        return self._root / f"{place}.whole"
+    def _complete(self, place: str) -> Path:
+        """A file that exists while the environment is complete."""
+        return self._root / f"{place}.complete"
 
     def distrust(self, cell: Cell) -> None:
-        """Throw the cell's environment away, and what it held out of the package cache.
-
-        Files of an environment and of the cache are one and the same where the file system allows it: what a cell
-        writes into one is in the other.
+        """Remove the cell's environment, and its packages from uv's cache: with hard links, they share their files.
 
         Raises:
-            InfrastructureError: not all of it is gone.
+            InfrastructureError: A part of them could not be removed.
         """
         self.discard(cell.python)
         try:
@@ -156,55 +153,30 @@ class Workspace:
             ) from None
 
     def discard(self, python: str) -> None:
-        """Throw the environment of X.Y away; the next cell gets a new one.
+        """Remove the environments of X.Y; the next cell gets a new one.
 
         Raises:
-            InfrastructureError: it cannot be removed.
+            InfrastructureError: They cannot be removed.
         """
         for place in (python, f"{python}-source"):
             self._holds.pop(place, None)
-            untrusted_files.remove(self._whole(place))
+            untrusted_files.remove(self._complete(place))
             untrusted_files.remove(self._root / place)
 
 
-# How uv says that a wheel itself is broken (as opposed to: not there, not reached, not the one that was locked).
-_BROKEN_WHEEL = (
-    "The wheel is invalid",
-    "malformed wheel",
-    "`RECORD` file is invalid",
-    "Failed to extract archive",
-    ".dist-info/METADATA`: No such file",
-    ".dist-info/WHEEL`: No such file",
-    ".dist-info/RECORD`: No such file",
-)
-_NOT_ITS_FAULT = (
-    "Hash mismatch",
-    "error sending request",
-    "No space left",
-    "Permission denied",
-    "Read-only file system",
-    "timed out",
-)
-
-
-def _checked(arguments: list[str | Path], as_listed: Callable[[str], bool] = lambda text: False) -> None:
+def _checked(arguments: list[str | Path], as_listed: Callable[[BrokenWheel], bool] = lambda broken: False) -> None:
     try:
         uv.run(arguments)
     except (uv.Refused, InfrastructureError) as failure:
-        text = str(failure)
-        broken = any(sign in text for sign in _BROKEN_WHEEL) and not any(sign in text for sign in _NOT_ITS_FAULT)
-        if broken and as_listed(text):
-            raise InstallFailed(_REASON.sub("", " ".join(text.split()))[:500]) from None
+        broken = uv_errors.broken_wheel(str(failure))
+        if broken and as_listed(broken):
+            raise InstallFailed(broken.reason) from None
         if isinstance(failure, InfrastructureError):
             raise
-        raise InfrastructureError(f"uv {arguments[0]} {arguments[1]} failed: {text[-1000:]}") from None
+        raise InfrastructureError(f"uv {arguments[0]} {arguments[1]} failed: {str(failure)[-1000:]}") from None
 
 
-_REASON = re.compile(r"^uv pip sync failed \(\d+\): |(?<=`)/[^`]*/(?=[^/`]+\.dist-info/)|(?<=`)/[^`]*/(?=[^/`]+`)")
-"""What a reason is read without: who says it, and the folder of this machine that a wheel was unpacked in."""
-
-
-def _as_listed(config: Config, cell: Cell, text: str) -> bool:
+def _as_listed(config: Config, cell: Cell, broken: BrokenWheel) -> bool:
     """Whether the wheel that uv names is, byte for byte, one that was locked, and lacks what uv misses in it.
 
     A download that ends early without a sign, or a package cache that is cleared at the wrong moment, looks to uv
@@ -213,8 +185,7 @@ def _as_listed(config: Config, cell: Cell, text: str) -> bool:
     import requests
     from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple
 
-    named = re.search(r"[`(]([\w.-]+)==", text)
-    pin = next((pin for pin in cell.lock if named and pin.name == canonicalize_name(named[1])), None)
+    pin = next((pin for pin in cell.lock if pin.name == broken.package), None)
     if pin is None:
         return False
     target = config.platform[cell.platform]
@@ -225,17 +196,14 @@ def _as_listed(config: Config, cell: Cell, text: str) -> bool:
             for package in packages:
                 if package.digests.get("sha256") in pin.sha256 and fits(package.filename, cell.python, target):
                     content = requests.get(package.url, timeout=TIMEOUT_SECONDS).content
-                    return hashlib.sha256(content).hexdigest() in pin.sha256 and not _holds_all(content, text)
+                    return hashlib.sha256(content).hexdigest() in pin.sha256 and not _holds(content, broken.missing)
         except (requests.RequestException, ValueError, OSError):
             continue
     return False
 
 
-def _holds_all(content: bytes, text: str) -> bool:
+def _holds(content: bytes, missing: str | None) -> bool:
     """Whether a wheel holds the file that uv did not find in it."""
-    missed = re.search(r"/([^/`]+\.dist-info/\w+)`: No such file", text)
-    if missed is None:
-        return False
     with suppress(zipfile.BadZipFile):
-        return missed[1] in zipfile.ZipFile(io.BytesIO(content)).namelist()
+        return missing in zipfile.ZipFile(io.BytesIO(content)).namelist()
     return False

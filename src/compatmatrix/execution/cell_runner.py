@@ -1,6 +1,6 @@
-"""Interpreter + probes -> raw report: pytest in a process of its own, kept apart, under limits of time, memory and output.
+"""Runs the probes of one cell: pytest in a sandboxed process, under limits of time, memory and output.
 
-Nothing that comes back is believed beyond its form: a missing, cut or malformed report is never a pass.
+Everything that a cell leaves is checked for its form: a missing, cut or malformed report is never a pass.
 """
 
 from __future__ import annotations
@@ -24,63 +24,64 @@ from compatmatrix.core.model import Cell, InfrastructureError, Probe
 from compatmatrix.environment import file_changes
 from compatmatrix.execution import limits, sandbox
 from compatmatrix.execution.in_cell import run_probes, tamper_check
+from compatmatrix.execution.sandbox import Sandbox
 
 REPORT_BYTES = 8_000_000
 
 EVENTS_BYTES, EVENTS_LINES = 4_000_000, 2_000
-"""What is read of the events at either end of their file, at most."""
+"""How much is read at either end of the events file, at most."""
 
 LOST = "lost"
-"""The event that stands where events were left out."""
+"""The event that replaces events that were not read."""
 
-FILLER = 1 << 20
-"""Bytes that the disk must still take after a cell."""
+RESERVE_BYTES = 1 << 20
+"""Bytes that must fit on the disk after a cell."""
 
-# What a cell inherits of the environment: enough to run a process, nothing that could be a secret or a setting.
+# The variables that a cell inherits: enough to run a process, none that could be a secret or a setting.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+_PARTS = {"import": "start", "imported": "import", "import-failed": "import", "probe": "pytest", "done": "probes"}
+"""Event -> the part of a cell's time that ends with it; the first `probe` counts."""
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cell left behind: exit code (negative: the signal that ended it), why we ended it, events, report, tail of its output.
+    """What a cell left, uninterpreted.
 
-    ``apart`` says what it was kept from, ``changed`` which files of its environment it changed, ``starved`` whether the
-    kernel ended processes for want of memory meanwhile, be it this one or another.
+    Attributes:
+        exit_code: Negative for a signal.
+        killed_for: The limit that it exceeded, `time` or `memory`.
+        began: When it was started, in seconds since the epoch.
+        seconds: How long it ran.
+        isolation: What it was isolated from.
+        changed: Files of its environment that it changed.
+        starved: Whether the kernel killed any process for lack of memory meanwhile, this one or another.
     """
 
     exit_code: int
     killed_for: str | None
     events: tuple[dict[str, Any], ...]
     report: dict[str, Any] | None
-    output: str
     began: float
     seconds: float
-    apart: frozenset[sandbox.Ability] = frozenset()
+    isolation: frozenset[sandbox.Isolation] = frozenset()
     changed: tuple[str, ...] = ()
     starved: bool = False
 
     def parts(self) -> dict[str, float]:
-        """Where the time went, in seconds, by the cell's own word: its start, the import, pytest's start, probes, its end."""
-        names = {
-            "import": "start",
-            "imported": "import",
-            "import-failed": "import",
-            "probe": "pytest",
-            "done": "probes",
-        }
+        """Seconds of each part, as the cell reports them: its start, the import, pytest's start, probes, its end."""
         parts: dict[str, float] = {}
         last = self.began
         for event in self.events:
-            name, at = names.get(str(event.get("event"))), event.get("at")
-            if name is None or not isinstance(at, float) or (name == "pytest" and name in parts):
-                continue
-            parts[name], last = at - last, at
+            name, at = _PARTS.get(str(event.get("event"))), event.get("at")
+            if name and isinstance(at, float) and not (name == "pytest" and name in parts):
+                parts[name], last = at - last, at
         parts["end"] = self.began + self.seconds - last
         return parts
 
     def imported(self) -> list[object]:
-        """What the cell says of the sources that it imported."""
-        told = self.events[-1].get("sources") if self.events else None
-        return told if isinstance(told, list) else []
+        """The sources that the cell reports as imported."""
+        sources = self.events[-1].get("sources") if self.events else None
+        return sources if isinstance(sources, list) else []
 
 
 def run(
@@ -91,124 +92,98 @@ def run(
     folder: Path,
     stop: Callable[[], bool] = lambda: False,
 ) -> Raw:
-    """Run the probes in the cell's environment.
+    """Run probes in the environment of a cell.
 
     Args:
-        folder: the probes' folder; a copy is run, so that a cell cannot change the questions of the next.
-        stop: asked often; True ends the cell at once.
+        python: The environment's interpreter.
+        folder: The probes' folder; a copy is run, so that a cell cannot change the probes of the next.
+        stop: Called often; when it returns True, the cell is killed.
 
     Raises:
-        InfrastructureError: the process could not be started or watched, was stopped, or left no room on the disk.
+        InfrastructureError: The process could not be started or watched, was stopped, or left no room on the disk.
     """
     try:
-        # Beside the environment: on one file system with it, and below a folder that the next run clears.
+        # Beside the environment: on the same file system, and below a folder that the next run clears.
         root = python.parents[2]
-        with untrusted_files.temporary(root, SCRATCH_PREFIX) as place:
-            raw = _run(config, cell, python, probes, folder, place, stop)
+        with untrusted_files.temporary(root, SCRATCH_PREFIX) as parent:
+            isolation = sandbox.available(root)
+            place = sandbox.create(parent, python.parents[1], isolation)
+            (place.scratch / "home").mkdir()
+            shutil.copytree(folder, place.scratch / "probes", ignore=shutil.ignore_patterns("__pycache__"))
+            for file in (run_probes.__file__, tamper_check.__file__):
+                shutil.copy(file, place.scratch)
+            task = json.dumps(_task(config, cell, probes, place.scratch))
+            (place.scratch / "task.json").write_text(task, encoding="utf-8")
+            raw = _run(config, python, place, stop)
             _check_disk(root)
             if not raw.events:
-                _check_start(python, raw.apart, place)
+                _check_start(python, sandbox.create(parent / "bare", place.environment, isolation))
             return raw
     except OSError as error:
         raise InfrastructureError(f"the cell could not be run: {error}") from None
 
 
-def _run(
-    config: Config,
-    cell: Cell,
-    python: Path,
-    probes: Sequence[Probe],
-    folder: Path,
-    place: Path,
-    stop: Callable[[], bool],
-) -> Raw:
-    scratch, layer, environment = place / "scratch", place / "layer", python.parents[1]
-    for made in (scratch, layer, scratch / "home"):
-        made.mkdir()
-    shutil.copytree(folder, scratch / "probes", ignore=shutil.ignore_patterns("__pycache__"))
-    for file in (run_probes.__file__, tamper_check.__file__):
-        shutil.copy(file, scratch)
-    apart = sandbox.abilities(environment.parent)
-    before = None if "environment" in apart else file_changes.snapshot(environment)
-    command: list[str | Path] = [python, "-I", "-B", "-X", "utf8", scratch / "run_probes.py", scratch / "task.json"]
-    # Open before the cell is there: nothing that it puts in their place is what is read.
+def _run(config: Config, python: Path, place: Sandbox, stop: Callable[[], bool]) -> Raw:
+    scratch, home = place.scratch, place.scratch / "home"
+    before = None if "environment" in place.isolation else file_changes.snapshot(place.environment)
+    script = ("-I", "-B", "-X", "utf8", scratch / "run_probes.py", scratch / "task.json")
+    # Open before the cell starts: what it puts in their place is never read.
     with (scratch / "events.jsonl").open("x+b") as events, (scratch / "report.json").open("x+b") as report:
-        task = _task(config, cell, probes, scratch, Path(events.name), Path(report.name))
-        (scratch / "task.json").write_text(json.dumps(task), encoding="utf-8")
-        killed, began, started = limits.oom_kills(), time.time(), time.monotonic()
+        oom_kills, began, started = limits.oom_kills(), time.time(), time.monotonic()
         process = subprocess.Popen(
-            sandbox.minded(command, apart, environment, scratch, layer),
-            cwd=scratch / "home",
-            env=_environ(config, scratch / "home"),
+            place.command_line(python, *script),
+            cwd=home,
+            env=_environ(config, home),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert process.stdout is not None
-        tail = limits.Tail(process.stdout, config.limits.output_kb * 1024)
         try:
-            killed_for = limits.until_its_end(process, config, started, stop)
+            killed_for = limits.wait(process, config.limits, started, stop)
         finally:
-            limits.end(process)
-            tail.close()
+            limits.kill_tree(process)
         seconds = time.monotonic() - started
-        changed = (
-            file_changes.differences(before, environment)
-            if before is not None
-            else file_changes.changes(layer / "changes")
-        )
         return Raw(
             exit_code=process.returncode,
             killed_for=killed_for,
             events=_read_events(events),
             report=_read_report(report),
-            output=tail.text(),
             began=began,
             seconds=seconds,
-            apart=apart,
-            changed=changed,
-            starved=limits.oom_kills() != killed,
+            isolation=place.isolation,
+            changed=(
+                file_changes.changes(place.layer / "changes")
+                if before is None
+                else file_changes.differences(before, place.environment)
+            ),
+            starved=limits.oom_kills() != oom_kills,
         )
 
 
-def _task(
-    config: Config, cell: Cell, probes: Sequence[Probe], scratch: Path, events: Path, report: Path
-) -> dict[str, object]:
-    """What the script in the cell is told to do."""
+# Output is not captured: pytest would hold all of it in memory.
+_PYTEST_OPTIONS = (
+    *("-c", os.devnull, "-q", "--tb=no", "--capture=no", "--no-summary", "-p", "no:cacheprovider"),
+    *("-p", "pytest_metadata.plugin", "-p", "pytest_jsonreport.plugin", "--json-report"),
+    *("--json-report-omit", "collectors", "log", "streams", "warnings", "keywords", "traceback"),
+)
+
+
+def _task(config: Config, cell: Cell, probes: Sequence[Probe], scratch: Path) -> dict[str, object]:
+    """The task of `in_cell.run_probes`."""
     copy = scratch / "probes"
     return {
         "lock": {pin.name: pin.version for pin in cell.lock},
         "packages": list(config.named),
         "import": config.subject.import_,
         "probes": str(copy),
-        "events": str(events),
+        "events": str(scratch / "events.jsonl"),
         "pytest": [
             *(f"{copy / probe.file}::test_{probe.id.replace('-', '_')}" for probe in probes),
             f"--rootdir={copy}",
             f"--confcutdir={copy}",
-            "-c",
-            os.devnull,
-            "-q",
-            "--tb=no",
-            # Output goes straight to us, who keep its end: pytest would hold all of it, and go through long messages.
-            "--capture=no",
-            "--no-summary",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "pytest_metadata.plugin",
-            "-p",
-            "pytest_jsonreport.plugin",
-            "--json-report",
-            f"--json-report-file={report}",
-            "--json-report-omit",
-            "collectors",
-            "log",
-            "streams",
-            "warnings",
-            "keywords",
-            "traceback",
+            f"--json-report-file={scratch / 'report.json'}",
+            *_PYTEST_OPTIONS,
         ],
     }
 
@@ -216,37 +191,33 @@ def _task(
 def _environ(config: Config, home: Path) -> dict[str, str]:
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environ["PYTHONDONTWRITEBYTECODE"] = "1"  # byte code is made by us
+    environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the engine compiles it
     return environ | config.environment
 
 
 def _check_disk(folder: Path) -> None:
-    """Raises InfrastructureError where the disk is full: what a cell does then is nobody's answer."""
+    """Raises InfrastructureError if the disk is full: what a cell does then says nothing about a release."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(FILLER))
+            file.write(bytes(RESERVE_BYTES))
     except OSError as error:
         raise InfrastructureError(
             f"the disk takes nothing more ({error.strerror}): make room, and run it again"
         ) from None
 
 
-def _check_start(python: Path, apart: frozenset[sandbox.Ability], place: Path) -> None:
-    """Raises InfrastructureError where Python does not start at all, with nothing that is installed taking part."""
-    scratch, layer = place / "bare", place / "bare-layer"
-    for made in (scratch, layer):
-        made.mkdir()
-    # What the script in the cell takes of Python's own library, and no `site`, which is what runs others' code.
+def _check_start(python: Path, place: Sandbox) -> None:
+    """Raises InfrastructureError if Python does not start, even without anything that is installed."""
+    # What the script in the cell imports of the standard library; no `site`, which runs code of installed packages.
     script = "import importlib.metadata, json, linecache, re, traceback"
-    command = sandbox.minded([python, "-I", "-S", "-c", script], apart, python.parents[1], scratch, layer)
     try:
         subprocess.run(
-            command,
-            cwd=scratch,
+            place.command_line(python, "-I", "-S", "-c", script),
+            cwd=place.scratch,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=sandbox.PROBE_SECONDS,
+            timeout=sandbox.TRIAL_SECONDS,
             check=True,
         )
     except subprocess.SubprocessError as error:
@@ -257,7 +228,7 @@ def _check_start(python: Path, apart: frozenset[sandbox.Ability], place: Path) -
 
 
 def _read_events(file: BinaryIO) -> tuple[dict[str, Any], ...]:
-    """The events at both ends of their file: a flood between hides neither how the cell began nor what it was at."""
+    """The events at both ends of their file, so that a flood hides neither the beginning nor the last probe."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     content = file.read(EVENTS_BYTES)
@@ -267,7 +238,7 @@ def _read_events(file: BinaryIO) -> tuple[dict[str, Any], ...]:
     lines = (content + file.read(EVENTS_BYTES)).splitlines()
     if len(lines) > 2 * EVENTS_LINES:
         lines[EVENTS_LINES:-EVENTS_LINES] = [_LOST_LINE]
-    # A line that is none was cut short: by the end of the cell, or by us.
+    # A line that is not an event was cut: by the end of the cell, or by the limits above.
     events = (_decoded(line) for line in lines)
     return tuple(event for event in events if event and isinstance(event.get("event"), str))
 
@@ -276,14 +247,14 @@ _LOST_LINE = json.dumps({"event": LOST}).encode()
 
 
 def _read_report(file: BinaryIO) -> dict[str, Any] | None:
-    """The report; None where there is none, or one that is larger than any honest one."""
+    """The report; None if there is none, or if it is larger than `REPORT_BYTES`."""
     file.seek(0)
     content = file.read(REPORT_BYTES + 1)
     return _decoded(content) if len(content) <= REPORT_BYTES else None
 
 
 def _decoded(content: bytes) -> dict[str, Any] | None:
-    """A JSON object, or None. Half a surrogate in it is no reason to drop the rest: `plain` takes it out."""
+    """A JSON object, or None. A lone surrogate in it is accepted: `core.sanitize` removes it."""
     try:
         tree = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,87 +1,97 @@
-"""How far a cell is kept apart from the machine: what the system allows, and the command line that brings it about.
+"""The sandbox of a cell: which isolation this system allows, and the command line that applies it.
 
-On Linux everything is started by way of the `minder`. Where user namespaces are to be had, a cell has no network, sees
-no process but its own and changes no file but in its scratch folder; where they are not, it runs without that and its
-record says so. On other systems it is a process like any other.
+On Linux, `core.launcher` starts every cell. Without user namespaces it cannot isolate the cell, and the record says so.
+On other systems a cell is an ordinary process.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from compatmatrix.core import processes
 
-Ability = Literal["network", "files", "environment"]
-EVERYTHING: tuple[Ability, ...] = ("network", "files", "environment")
-PROBE_SECONDS = 20
+Isolation = Literal["network", "files", "environment"]
+ALL: tuple[Isolation, ...] = ("network", "files", "environment")
+TRIAL_SECONDS = 20
+
+_TRIAL = threading.Lock()
 
 
-def abilities(root: Path) -> frozenset[Ability]:
-    """What can be had for cells whose environments and scratch folders lie below ``root``; tried out once."""
-    with _TRYING:
-        return _abilities(root.absolute())
-
-
-_TRYING = threading.Lock()
+def available(root: Path) -> frozenset[Isolation]:
+    """The isolation that works for environments and scratch folders below ``root``; tried once per process."""
+    with _TRIAL:
+        return _available(root.absolute())
 
 
 @cache
-def _abilities(root: Path) -> frozenset[Ability]:
-    if not processes.LINUX:
-        return frozenset()
-    had: frozenset[Ability] = frozenset()
-    # Each by itself on top of what works: an old kernel, or a file system that cannot be the upper of two layers,
-    # takes one of them away and leaves the others.
-    for wanted in EVERYTHING:
-        if wanted == "network" or "network" in had:
-            had |= {wanted} if _works(root, had | {wanted}) else set()
-    return had
+def _available(root: Path) -> frozenset[Isolation]:
+    works: frozenset[Isolation] = frozenset()
+    # One at a time, on top of what works: an old kernel, or a file system that cannot hold the upper layer of an
+    # overlay, lacks one kind and allows the others.
+    for kind in ALL:
+        if processes.LINUX and (kind == "network" or "network" in works) and _works(root, works | {kind}):
+            works |= {kind}
+    return works
 
 
-def _works(root: Path, apart: frozenset[Ability]) -> bool:
+def _works(root: Path, isolation: frozenset[Isolation]) -> bool:
     try:
         with tempfile.TemporaryDirectory(dir=root, prefix="trial-", ignore_cleanup_errors=True) as folder:
-            environment, scratch, layer = (Path(folder) / name for name in ("environment", "scratch", "layer"))
-            for made in (environment, scratch, layer):
-                made.mkdir()
-            if "environment" in apart and any(sign in folder for sign in ":,\\"):
-                return False  # what separates layers of an overlay stands in the path
-            script = f"open({str(environment / 'written')!r}, 'w').close()"
-            command = minded([sys.executable, "-I", "-S", "-c", script], apart, environment, scratch, layer)
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS, cwd=scratch
+            if "environment" in isolation and any(separator in folder for separator in ":,\\"):
+                return False  # the mount options of an overlay cannot hold such a path
+            trial = create(Path(folder), Path(folder) / "environment", isolation)
+            trial.environment.mkdir()
+            written = trial.environment / "written"
+            process = subprocess.run(
+                trial.command_line(sys.executable, "-I", "-S", "-c", f"open({str(written)!r}, 'w').close()"),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=TRIAL_SECONDS,
+                cwd=trial.scratch,
             )
-            kept_out = "environment" not in apart or not (environment / "written").exists()
-            return done.returncode == 0 and kept_out
+            return process.returncode == 0 and written.exists() == ("environment" not in isolation)
     except (OSError, subprocess.SubprocessError):
         return False
 
 
-def minded(
-    command: Sequence[str | Path], apart: frozenset[Ability], environment: Path, scratch: Path, layer: Path
-) -> list[str | Path]:
-    """The command, run so far apart and ended with the thread that starts it.
+class Sandbox(msgspec.Struct, frozen=True):
+    """Where a command runs, and what it is isolated from.
 
-    Args:
-        scratch: the folder that it may write to.
-        layer: an empty folder; what it changes of its environment is in ``changes`` there.
+    Attributes:
+        isolation: What `available` returned.
+        environment: The environment that the command uses.
+        scratch: The folder that it may write to.
+        layer: A folder that it cannot reach; what it changes in the environment is stored in ``changes`` there.
     """
-    if not processes.LINUX:
-        return list(command)
-    task = {
-        "parent": os.getpid(),
-        "apart": sorted(apart),
-        "command": list(map(str, command)),
-        "environment": str(environment),
-        "scratch": str(scratch),
-        "layer": str(layer),
-    }
-    return processes.launched(task)
+
+    isolation: frozenset[Isolation]
+    environment: Path
+    scratch: Path
+    layer: Path
+
+    def command_line(self, *command: str | Path) -> list[str | Path]:
+        """The command line that runs a command here, and kills it when the thread that starts it ends.
+
+        Args:
+            command: The absolute path of a program, and its arguments.
+        """
+        if not processes.LINUX:
+            return list(command)
+        isolation = ",".join(sorted(self.isolation))
+        return processes.launched(command, isolation, self.environment, self.scratch, self.layer)
+
+
+def create(parent: Path, environment: Path, isolation: frozenset[Isolation]) -> Sandbox:
+    """A sandbox for an environment, with its scratch folder and layer below ``parent``. Raises OSError."""
+    scratch, layer = parent / "scratch", parent / "layer"
+    for folder in (scratch, layer):
+        folder.mkdir(parents=True)
+    return Sandbox(isolation, environment, scratch, layer)

@@ -1,1 +1,1 @@
-"""The package index: which releases there are, and which wheels fit where."""
+"""The package index: releases of a package, and the Pythons and platforms that a wheel fits."""

@@ -1,19 +1,19 @@
-"""Package index -> releases: what was published, when, for which Pythons, yanked or not.
+"""Package index -> releases: versions with upload time, Requires-Python, yanked or not.
 
-Reads the simple API (PEP 503, 691, 700) with conditional requests and keeps what it read in a small cache, so
-that losing the network yields an older list that says how old it is, never a shorter one.
+Reads the simple API (PEP 503, 691, 700) with conditional requests. Lists are cached: where the index cannot be reached,
+an older list is used and its age reported, never a shorter one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.utils import (
@@ -25,22 +25,30 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.config.matrix_file import Index
+from compatmatrix.config.tables import Index
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.model import InfrastructureError, Release
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.files import replace
+from compatmatrix.core.model import Release
+from compatmatrix.core.text import address as join
+
+if TYPE_CHECKING:
+    from pypi_simple import ProjectPage
 
 FRESH_SECONDS = 3600
-"""How long a list that was read is taken as current without asking the index again."""
+"""How long a list counts as current, without a request to the index."""
 
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 4
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a project on the index; ``uploaded`` is None where the index does not say (before PEP 700).
+    """One file of a project on the index.
 
-    ``sha256`` is empty where the index gives no such hash, or the list was kept by an earlier version.
+    Attributes:
+        uploaded: instant (UTC, ISO 8601); None where the index does not say (it predates PEP 700).
+        sha256: empty where the index gives no such hash.
     """
 
     name: str
@@ -52,7 +60,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A project's list of files as last read from one index (the cache's content)."""
+    """A project's list of files as cached; ``read`` is when the index confirmed it, in seconds since the epoch."""
 
     etag: str | None
     read: float
@@ -65,44 +73,49 @@ Projects = Mapping[str, tuple[File, ...]]
 def fetch(
     index: Index, names: Iterable[str], cache: Path, say: Callable[[str], None], now: Callable[[], float] = time.time
 ) -> Projects:
-    """The files of each project over all indexes, newest list that can be had.
+    """Read the files of each project, united over all its indexes.
 
     Args:
-        say: told about each list that could not be renewed, with its age.
+        cache: folder of the cached lists.
+        say: called with a message for each list that could not be renewed (with its age) or cached.
+        now: the clock, in seconds since the epoch.
 
     Raises:
         InfrastructureError: a list can neither be read nor is it in the cache.
     """
-    wanted = [(name, address) for name in dict.fromkeys(map(canonicalize_name, names)) for address in index.of(name)]
+    pages = [(name, address) for name in dict.fromkeys(map(canonicalize_name, names)) for address in index.of(name)]
+    projects: dict[str, dict[str, File]] = {name: {} for name, _ in pages}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        pages = list(pool.map(lambda pair: _page(pair[0], pair[1], cache, say, now), wanted))
-    projects: dict[str, dict[str, File]] = {}
-    for (name, _), page in zip(wanted, pages, strict=True):
-        for file in page.files:
-            projects.setdefault(name, {}).setdefault(file.name, file)
-    if missing := sorted({name for name, _ in wanted} - projects.keys()):
+        for (name, _), page in zip(
+            pages, pool.map(lambda each: _page(each[0], each[1], cache, say, now), pages), strict=True
+        ):
+            for file in page.files:
+                projects[name].setdefault(file.name, file)
+    if missing := sorted(name for name, files in projects.items() if not files):
         raise InfrastructureError(
             f"no index lists any file of {', '.join(map(repr, missing))} "
-            f"(asked: {len({address for _, address in wanted})} index address(es)); "
-            "check the names and [index]"
+            f"(asked: {len({address for _, address in pages})} index address(es)); check the names and [index]"
         )
     return {name: tuple(sorted(files.values(), key=lambda file: file.name)) for name, files in projects.items()}
 
 
 def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Release, ...]:
-    """The releases that the files make up, oldest version first; ``until`` gives the world of that instant.
+    """Group files into releases, oldest version first.
 
-    Yanked means that every file is (PEP 592); an index does not say when it yanked, so a release that is
+    A release is yanked where each of its files is (PEP 592). An index does not say when it yanked, so a release that is
     yanked today counts as yanked at every earlier instant too.
+
+    Args:
+        until: leave out files that were uploaded after this instant, or at an unknown one.
     """
     grouped: dict[str, list[File]] = {}
     for file in files:
         if until is None or (file.uploaded is not None and parse_instant(file.uploaded) <= until):
             grouped.setdefault(file.version, []).append(file)
-    made = [
+    releases = [
         Release(
             version=version,
-            released=min((file.uploaded for file in group if file.uploaded), default="1970-01-01T00:00:00Z"),
+            released=min((file.uploaded for file in group if file.uploaded), default=None),
             requires_python=next((file.requires_python for file in group if file.requires_python), None),
             yanked=all(file.yanked for file in group),
             prerelease=Version(version).is_prerelease,
@@ -110,41 +123,37 @@ def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Rele
         )
         for version, group in grouped.items()
     ]
-    return tuple(sorted(made, key=lambda release: Version(release.version)))
+    return tuple(sorted(releases, key=lambda release: Version(release.version)))
 
 
 def _page(name: str, address: str, cache: Path, say: Callable[[str], None], now: Callable[[], float]) -> _Page:
-    kept = cache / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}.json"
+    path = cache / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}.json"
     known: _Page | None = None
     with suppress(OSError, msgspec.DecodeError):
-        known = msgspec.json.decode(kept.read_bytes(), type=_Page)
-    # A clock set back makes the list look as if it came from the future: ask again.
+        known = msgspec.json.decode(path.read_bytes(), type=_Page)
+    # After the clock was set back, the list's age is negative: it does not count as current.
     if known and 0 <= now() - known.read < FRESH_SECONDS:
         return known
     try:
         page = _read(name, address, known, now())
-    except InfrastructureError as trouble:
+    except InfrastructureError as error:
         if known is None:
             raise
         hours = max(0.0, now() - known.read) / 3600
-        say(f"using the list of {name} releases that was read {hours:.1f} hours ago: {trouble}")
+        say(f"using the list of {name} releases that was read {hours:.1f} hours ago: {error}")
         return known
     if not page.files:
-        return page  # not kept: what is not there today is asked for again
+        return page  # not cached, so that a project that appears is seen at once
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(msgspec.json.encode(page))
-        os.replace(partial, kept)
+        replace(path, msgspec.json.encode(page), durable=False)
     except OSError as error:
-        say(
-            f"the list of {name} releases could not be kept in {cache.name}/ ({error.strerror}); it will be read again next time"
-        )
+        place = f"{cache.name}/ ({error.strerror})"
+        say(f"the list of {name} releases could not be kept in {place}; it will be read again next time")
     return page
 
 
 def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
-    # Imported late: a run that finds everything in the cache should not pay for an HTTP client.
+    # Imported late: an HTTP client is slow to import, and not needed where all lists are current.
     import requests
     from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage, UnsupportedContentTypeError, UnsupportedRepoVersionError
     from requests.adapters import HTTPAdapter
@@ -160,7 +169,7 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
         with requests.Session() as session:
             session.mount("http://", HTTPAdapter(max_retries=retry))
             session.mount("https://", HTTPAdapter(max_retries=retry))
-            answer = session.get(f"{address.rstrip('/')}/{name}/", headers=headers, timeout=TIMEOUT_SECONDS)
+            answer = session.get(join(address, name, ""), headers=headers, timeout=TIMEOUT_SECONDS)
         if answer.status_code == 304 and known:
             return msgspec.structs.replace(known, read=now)
         if answer.status_code == 404:  # an extra index need not hold every project
@@ -178,10 +187,7 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
         ) from None
 
 
-def _files(page: object) -> tuple[File, ...]:
-    from pypi_simple import ProjectPage
-
-    assert isinstance(page, ProjectPage)
+def _files(page: ProjectPage) -> tuple[File, ...]:
     files: dict[str, File] = {}
     for package in page.packages:
         version = _version(package.filename)
@@ -191,7 +197,7 @@ def _files(page: object) -> tuple[File, ...]:
                 name=package.filename,
                 version=version,
                 uploaded=format_instant(parse_instant(uploaded.isoformat())) if uploaded else None,
-                # Nothing but visible text gets any further, whatever an index says.
+                # Hostile text: it is shown in messages and on pages.
                 requires_python=sanitize.line(package.requires_python, 200) if package.requires_python else None,
                 yanked=package.is_yanked,
                 sha256=package.digests.get("sha256", ""),
@@ -200,7 +206,7 @@ def _files(page: object) -> tuple[File, ...]:
 
 
 def _version(filename: str) -> str | None:
-    """Version in a wheel's or sdist's name (normalised), None for what is neither (eggs, installers, junk)."""
+    """Version in a wheel's or sdist's name (normalized), None for any other file (eggs, installers)."""
     if sanitize.line(filename, 500) != filename:
         return None
     try:

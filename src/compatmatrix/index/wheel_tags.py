@@ -1,4 +1,4 @@
-"""Which wheels fit a Python on a platform, by their tags (PEP 425, 600): for any target, not only this machine."""
+"""Wheel tags (PEP 425, 600): whether a wheel fits a Python on a platform, which need not be this machine's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def admits_python(release: Release, python: str) -> bool:
 
 
 def fits(wheel: str, python: str, target: str) -> bool:
-    """Whether one of the wheel's tags is among those that the Python supports there."""
+    """Whether a Python (X.Y) on a platform (uv's name) supports one of the wheel's tags."""
     try:
         return not parse_wheel_filename(wheel)[3].isdisjoint(_supported(python, target))
     except InvalidWheelFilename:
@@ -43,8 +43,8 @@ def fits(wheel: str, python: str, target: str) -> bool:
 
 def pythons_of(wheels: Iterable[str]) -> str:
     """The Python tags that the wheels carry, for a message: ``cp39, cp310, cp311``."""
-    found = {tag.interpreter for wheel in wheels for tag in parse_wheel_filename(wheel)[3]}
-    return ", ".join(sorted(found, key=lambda tag: (len(tag), tag))) or "none"
+    interpreters = {tag.interpreter for wheel in wheels for tag in parse_wheel_filename(wheel)[3]}
+    return ", ".join(sorted(interpreters, key=lambda tag: (len(tag), tag))) or "none"
 
 
 @cache

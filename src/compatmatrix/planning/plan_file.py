@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.core import json_files
+from compatmatrix.core import files
 from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.model import CellState, Probe, Record, Release, UserError
 from compatmatrix.planning.missing import Job, parts
@@ -97,7 +97,7 @@ def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") 
     Raises:
         UserError: there is no such file, it is no plan, or it was made for something else.
     """
-    plan = json_files.read(path, Plan, SCHEMA, "plan --save")
+    plan = files.read_json(path, Plan, SCHEMA, "plan --save")
     if probes is not None:
         if plan.platform != platform:
             raise UserError(f"{path}: the plan is for {plan.platform}, and this machine is {platform}")
@@ -111,7 +111,7 @@ def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") 
 
 def save(plan: Plan, path: Path) -> None:
     """Raises InfrastructureError where the disk does not take it."""
-    json_files.save(plan, path)
+    files.write_json(plan, path)
 
 
 def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:

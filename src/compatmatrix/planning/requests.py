@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config.matrix_file import PAIRINGS, Companion, Config
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import COMMIT_DAY, CellRequest, Probe, Release, UserError
+from compatmatrix.core.model import COMMIT_DAY, RELEASE_DAY, CellRequest, InfrastructureError, Probe, Release, UserError
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
 
@@ -45,7 +45,7 @@ def subject_releases(config: Config, projects: Projects, as_of: datetime | None 
     specifier = SpecifierSet(config.subject.releases)
     listed = releases(projects[canonicalize_name(config.subject.name)], as_of)
     inside = [release for release in listed if specifier.contains(release.version, prereleases=True)]
-    newest = max((Version(release.version) for release in inside if _stable(release)), default=None)
+    newest = max((Version(release.version) for release in inside if release.stable), default=None)
     return tuple(
         release for release in inside if not release.prerelease or newest is None or Version(release.version) > newest
     )
@@ -70,16 +70,46 @@ def check_selection(config: Config, selection: Selection) -> None:
 def plan(
     config: Config, projects: Projects, probes: Sequence[Probe], platform: str, selection: Selection
 ) -> tuple[CellRequest, ...]:
-    """Every cell that is wanted, newest subject release first. Nothing is dropped: what no Python can hold is said in ``refused``."""
+    """Every cell that is wanted, newest subject release first. What no Python can hold is said in ``refused``.
+
+    What cannot be asked at all, because the index does not say when something was uploaded, is left to `undated`.
+    """
     check_selection(config, selection)
     wanted: list[CellRequest] = []
     for release in reversed(subject_releases(config, projects, selection.as_of)):
         if not selection.admits({config.subject.name: release.version}):
             continue
         for pairing in selection.pairings or config.pairings.default:
+            if pairing == RELEASE_DAY and _undated(config, projects, release):
+                continue
             for explicit in _explicit(config, projects, pairing, selection):
                 wanted.append(wish(config, projects, probes, platform, release, pairing, explicit, selection.as_of))
     return tuple(wanted)
+
+
+def undated(config: Config, projects: Projects, selection: Selection) -> tuple[tuple[str, str], ...]:
+    """What of `release-day` cannot be asked, and why, said once for all releases; nothing where every day is known."""
+    if RELEASE_DAY not in (selection.pairings or config.pairings.default):
+        return ()
+    found: dict[str, list[str]] = {}
+    for release in subject_releases(config, projects, selection.as_of):
+        if selection.admits({config.subject.name: release.version}):
+            for name in _undated(config, projects, release):
+                found.setdefault(name, []).append(release.version)
+    if not found:
+        return ()
+    releases_ = list(dict.fromkeys(version for versions in found.values() for version in versions))
+    span = releases_[0] if len(releases_) == 1 else f"{releases_[0]} to {releases_[-1]}, {len(releases_)} releases"
+    why = f"the index gives no upload times of {', '.join(found)}, so nothing is known of the release's day"
+    advice = "name an index that does, or leave release-day out of `[pairings] default` of matrix.toml"
+    return ((f"{config.subject.name} {RELEASE_DAY} ({span})", f"{why}; {advice}"),)
+
+
+def _undated(config: Config, projects: Projects, release: Release) -> tuple[str, ...]:
+    """The packages of which the index does not say what `release-day` has to know of a release."""
+    companions = [companion.name for companion in config.companions]
+    dateless = [name for name in companions if not any(file.uploaded for file in projects[canonicalize_name(name)])]
+    return (*([] if release.released else [config.subject.name]), *dateless)
 
 
 def _explicit(config: Config, projects: Projects, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
@@ -112,7 +142,9 @@ def wish(
 ) -> CellRequest:
     """The cell that a pairing wants of one release, or of what is to count as one."""
     bound = as_of
-    if pairing in ("release-day", COMMIT_DAY):
+    if pairing in (RELEASE_DAY, COMMIT_DAY):
+        if release.uploaded is None:
+            raise InfrastructureError(f"{config.subject.name} {release.version}: nobody says of which day it is")
         day_after = release.uploaded.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         bound = min(day_after, as_of) if as_of else day_after
     lowest = tuple(companion.name for companion in config.companions if companion.oldest) if pairing == "oldest" else ()
@@ -188,7 +220,7 @@ def _aims(
     candidates = (
         [release for release in listed if release.version == version]
         if version
-        else [release for release in listed if _stable(release)]
+        else [release for release in listed if release.stable]
     )
     if not candidates:
         return
@@ -202,10 +234,6 @@ def _aims(
         ]
         if known:
             yield follower, known[-1]
-
-
-def _stable(release: Release) -> bool:
-    return not release.prerelease and not release.yanked
 
 
 def _needs(release: Release) -> str:

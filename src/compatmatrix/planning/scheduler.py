@@ -9,20 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from filelock import FileLock, Timeout
 from packaging.version import Version
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import CellState, InfrastructureError, Probe, Record
 from compatmatrix.environment import bytecode, disk
 from compatmatrix.environment.bytecode import ByteCode
@@ -208,7 +208,7 @@ class Run:
         self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, put)
         early = ended_early(raw, reading)
-        if raw.changed and "environment" not in raw.apart:
+        if raw.changed and "environment" not in raw.isolation:
             # What the cell did to its environment it did to the one that the next cell would get.
             workspace.distrust(job.cell)
         elif reading.state not in (CellState.RAN, CellState.IMPORT_FAILS):
@@ -217,7 +217,7 @@ class Run:
         if early and not self._confirmed(job, early):
             return None
         record = self._made(job, reading)
-        return msgspec.structs.replace(record, network="network" not in raw.apart), reading.evidence
+        return msgspec.structs.replace(record, network="network" not in raw.isolation), reading.evidence
 
     def _confirmed(self, job: Job, early: str) -> bool:
         """Whether the job's cell has ended early before, at the same: twice, and the second time alone, is its own doing.
@@ -265,33 +265,6 @@ class Queue:
 
 def _words(error: BaseException) -> str:
     return str(error) if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def claimed_folder(root: Path) -> Iterator[Path]:
-    """A folder below ``root`` that no other worker, of this run or another, uses for as long as it is held.
-
-    Raises:
-        InfrastructureError: there is none, or the disk does not take it.
-    """
-    for number in range(256):
-        guard = FileLock(root / f"{number}.lock", timeout=0)
-        folder = root / str(number)
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            guard.acquire()
-            folder.mkdir(exist_ok=True)
-        except Timeout:
-            continue
-        except OSError as error:
-            guard.release()
-            raise InfrastructureError(f"{root} cannot be written: {error.strerror}") from None
-        try:
-            yield folder
-        finally:
-            guard.release()
-        return
-    raise InfrastructureError(f"all folders below {root.name}/ are in use")
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:

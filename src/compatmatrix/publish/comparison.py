@@ -23,7 +23,7 @@ def sentence(comparison: Comparison) -> str:
     """``2 of 24 answers differ: 1 lifted, 1 regressed``."""
     if comparison.after.state is not CellState.RAN:
         state = comparison.after.state
-        return f"No answers: {state.value}, {labels.CELL_MEANINGS[state]}. {comparison.after.detail}"
+        return f"No answers: {state.value}, {state.meaning}. {comparison.after.detail}"
     if comparison.before.state is not CellState.RAN:
         state = comparison.before.state
         return f"Nothing to be held against: {comparison.before.subject} is {state.value}. {comparison.before.detail}"
@@ -39,4 +39,4 @@ def sentence(comparison: Comparison) -> str:
 def _told(outcome: Outcome) -> str:
     """``✗ raises ValueError: …``."""
     what = outcome.signature or outcome.exception or outcome.note or ""
-    return f"{labels.SIGNS[outcome.state]} {outcome.state.value} {what}".strip()
+    return f"{outcome.state.sign} {outcome.state.value} {what}".strip()

@@ -9,6 +9,7 @@ from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core.encoding import format_instant, parse_instant
+from compatmatrix.core.text import address
 from compatmatrix.publish.latest_changes import News, latest
 
 
@@ -26,8 +27,10 @@ def feeds(templates: Environment, view: View, entries: Sequence[News]) -> Mappin
 
 def _feed(templates: Environment, view: View, name: str, title: str, entries: Sequence[News], root: str) -> bytes:
     subject = view.config.subject.name
-    base = view.config.publish.url.rstrip("/")
-    updated = latest(entries, view.releases[0].released[:10] if view.releases else view.as_of)
+    base = view.config.publish.url
+    # A feed has to have a date; where there is neither a release's nor a record's, it is the epoch.
+    first = next((release.day for release in view.releases if release.day), view.as_of or "1970-01-01")
+    updated = latest(entries, first)
     text = templates.get_template("feed.atom.j2").render(
         view=view,
         title=title,
@@ -36,7 +39,7 @@ def _feed(templates: Environment, view: View, name: str, title: str, entries: Se
         updated=format_instant(parse_instant(updated)),
         entries=[(entry, format_instant(parse_instant(entry.at))) for entry in entries],
         # Without a known address links are relative: to the feed's own, as RFC 4287 resolves them.
-        root=f"{base}/" if base else root,
-        base=base,
+        root=address(base, "") or root,
+        here=address(base, name),
     )
     return text.encode()

@@ -10,8 +10,10 @@ import msgspec
 
 from compatmatrix.analysis import recommend
 from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.grid import Kind, grid
 from compatmatrix.analysis.support import Range, View
 from compatmatrix.analysis.unreleased import Preview
+from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.core.model import SCHEMA, CellState, Outcome, OutcomeState, Release, Source
 
 
@@ -39,10 +41,10 @@ class PublishedRecipe(_Published, frozen=True, kw_only=True):
 
 
 class PublishedRelease(_Published, frozen=True, kw_only=True):
-    """One release of the subject."""
+    """One release of the subject; ``released`` is the day (UTC) of its upload, null where the index does not say."""
 
     version: str
-    released: str
+    released: str | None
     requires_python: str | None
     yanked: bool
     prerelease: bool
@@ -79,35 +81,71 @@ class PublishedSource(PublishedCell, frozen=True, kw_only=True):
 class PublishedSupport(_Published, frozen=True, kw_only=True):
     """One probe under one pairing over all releases, in version order; every release is in exactly one range.
 
-    Where ``first_supported_at_latest`` is true, the release before it is not known to lack support.
+    ``first_supported`` is the first stable release in which a yes counts: one beside a control that is supported, in a
+    cell without tampering. Where ``first_supported_at_latest`` is true, the stable release before it is not known to lack
+    support. ``not_counted`` maps each release before it that came out supported to why it is not the first.
     """
 
     first_supported: str | None
     latest: OutcomeState
     ranges: tuple[Range, ...]
     first_supported_at_latest: bool = False
+    not_counted: Mapping[str, str] = {}
     preview: Preview | None = None
 
 
+class PublishedVerdict(_Published, frozen=True, kw_only=True):
+    """The answer to the headline's question: on ``release``, the newest stable one, null where there is none.
+
+    ``answers`` has for each pairing the outcome, as far as it counts. Where ``value`` is yes, ``since`` is the first release
+    of the unbroken run up to it in which some pairing says yes and none says otherwise.
+    """
+
+    value: Value
+    release: str | None
+    answers: Mapping[str, OutcomeState]
+    since: str | None = None
+    since_at_latest: bool = False
+
+
 class Published(_Published, frozen=True, kw_only=True):
-    """The whole of compatibility.json."""
+    """The whole of compatibility.json.
+
+    ``as_of`` is the day of the newest record, null without one; ``pairs`` is how far each release gets beside each release
+    of the map's companion.
+    """
 
     schema: int
     subject: str
-    as_of: str
+    as_of: str | None
+    verdict: PublishedVerdict
     probes: tuple[PublishedProbe, ...]
     releases: tuple[PublishedRelease, ...]
     cells: tuple[PublishedCell, ...]
     support: Mapping[str, Mapping[str, PublishedSupport]]
     sources: tuple[PublishedSource, ...] = ()
+    pairs: Mapping[str, Mapping[str, Kind]] = {}
 
 
 def published(view: View) -> Published:
     """The view in the published form."""
+    found = verdict(view, view.config.subject.headline)
     return Published(
         schema=SCHEMA,
         subject=view.config.subject.name,
-        as_of=view.as_of,
+        as_of=view.as_of or None,
+        verdict=PublishedVerdict(
+            value=found.value,
+            release=found.release,
+            answers={one.pairing: one.outcome.state for one in found.reasons},
+            since=found.since,
+            since_at_latest=found.at_latest,
+        ),
+        pairs={
+            subject: {other: pair.kind for other, pair in row.items()}
+            for subject, row in grid(view).rows.items()
+            if row
+        },
         probes=tuple(
             PublishedProbe(
                 id=probe.id,
@@ -129,6 +167,7 @@ def published(view: View) -> Published:
                     latest=support.latest,
                     ranges=support.ranges,
                     first_supported_at_latest=support.at_latest,
+                    not_counted=support.not_counted,
                     preview=support.preview,
                 )
                 for pairing, support in pairings.items()
@@ -181,7 +220,7 @@ def _release(view: View, release: Release) -> PublishedRelease:
     found = recommend.recipe(view, release.version, view.config.publish.recipes)
     return PublishedRelease(
         version=release.version,
-        released=release.released[:10],
+        released=release.day or None,
         requires_python=release.requires_python,
         yanked=release.yanked,
         prerelease=release.prerelease,

@@ -9,21 +9,20 @@ from itertools import groupby
 import msgspec
 from packaging.version import Version
 
-from compatmatrix.analysis.support import UNKNOWN, Change, View, changes
-from compatmatrix.core.model import Outcome, Probe
-
-RELEASE_DAY = "release-day"
-"""The pairing whose answer cannot move once it is known, so that a change under it is of its release's day."""
+from compatmatrix.analysis.support import Change, View, changes
+from compatmatrix.core.model import RELEASE_DAY, Outcome, Probe, Release
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """A probe's outcome moved with a release.
 
-    ``pairings`` are those under which it did; ``unknown`` the releases just before it that were not examined or
-    came out inconclusive, any of which may be where it really happened; ``at`` the instant it is dated.
+    ``listed`` is the release as the index lists it; ``pairings`` are those under which it did; ``unknown`` the stable
+    releases just before it that were not examined or came out inconclusive, any of which may be where it really
+    happened; ``at`` the instant it is dated.
     """
 
     release: str
+    listed: Release
     probe: Probe
     pairings: tuple[str, ...]
     before: Outcome
@@ -62,6 +61,7 @@ def news(view: View) -> tuple[News, ...]:
         found.append(
             News(
                 release=first.release,
+                listed=view.releases[_place(view, first.release)],
                 probe=probes[first.probe],
                 pairings=tuple(change.pairing for change in together),
                 before=first.before,
@@ -96,7 +96,9 @@ def _place(view: View, version: str) -> int:
 def _unknown_before(view: View, change: Change) -> tuple[str, ...]:
     found: list[str] = []
     for release in reversed(view.releases[: _place(view, change.release)]):
-        if view.outcome(change.probe, change.pairing, release.version).state not in UNKNOWN:
+        if not release.stable:
+            continue
+        if view.counted(change.probe, change.pairing, release.version).state.known:
             break
         found.insert(0, release.version)
     return tuple(found)
@@ -104,8 +106,9 @@ def _unknown_before(view: View, change: Change) -> tuple[str, ...]:
 
 def _dated(view: View, together: list[Change]) -> str:
     """The release's upload where that settles it, else the day on which the answer was recorded."""
-    released = view.releases[_place(view, together[0].release)].released
-    if any(change.pairing == RELEASE_DAY for change in together):
+    released = view.releases[_place(view, together[0].release)].released or ""
+    # Under release-day an answer cannot move once it is known, so that a change is of its release's day.
+    if released and any(change.pairing == RELEASE_DAY for change in together):
         return released
     cells = [view.cell(change.pairing, change.release) for change in together]
-    return max(released, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell is not None), released)
+    return max([released, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell is not None)])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from compatmatrix.analysis import recommend
+from compatmatrix.analysis import grid, recommend
+from compatmatrix.analysis.grid import UNTRIED, Grid
 from compatmatrix.analysis.support import Change, View, changes
 from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
-from compatmatrix.publish import labels
-from compatmatrix.publish.gridmap import MEANINGS, gridmap
+from compatmatrix.publish import labels, version_picker
 
 
 def escaped(text: object) -> Markup:
@@ -35,9 +36,10 @@ def render(view: View, earlier: View | None) -> str:
             groups=grouped(view),
             changes=list(reversed(changes(view))),
             news=since(earlier, view),
-            grid=gridmap(view),
+            grid=grid.grid(view),
+            kinds=grid.Kind,
+            grid_words=_pair_words,
             todo=to_do(view),
-            grid_meanings=MEANINGS,
             # What is not released is examined with the newest companions, so it stands above the releases with theirs.
             shows_sources="newest" if "newest" in view.pairings else view.pairings[-1],
             OutcomeState=OutcomeState,
@@ -46,6 +48,7 @@ def render(view: View, earlier: View | None) -> str:
     )
 
 
+@functools.cache
 def environment() -> Environment:
     """Templates of Markdown: the filter `md` makes text of whatever it is given."""
     made = Environment(
@@ -73,6 +76,18 @@ def to_do(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Prob
             recipe = recommend.recipe(view, release.version, view.config.publish.recipes)
             rows.append((release, recipe, recommend.silent(view, cells)))
     return rows
+
+
+def _pair_words(grid: Grid, version: str) -> str:
+    """How far a release gets with which companion versions, and why no further."""
+    told = [f"imports {version_picker.levels(grid, version)}"]
+    reasons: dict[str, list[str]] = {}
+    for other, pair in grid.rows[version].items():
+        if pair.reason and pair.kind not in UNTRIED:
+            reasons.setdefault(pair.reason, []).append(other)
+    for reason, versions in reasons.items():
+        told.append(f"with {grid.companion} {grid.joined(version, versions)}: {reason}")
+    return "; ".join(told)
 
 
 def since(earlier: View | None, view: View) -> Iterable[Change]:

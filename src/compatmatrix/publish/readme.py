@@ -21,7 +21,7 @@ def refreshed(text: str, view: View) -> str:
 
 def answer(view: View) -> str:
     """The verdict, and what to do on the latest release."""
-    lines = [f"**{escaped(labels.verdict(view))}**", ""]
+    lines = [f"**{escaped(labels.sentence(view))}**", ""]
     for release, recipe, silent in to_do(view):
         if view.latest and release.version == view.latest.version:
             title = escaped(f"{view.config.subject.title or view.config.subject.name} {release.version}")

@@ -15,19 +15,28 @@ from markupsafe import Markup, escape
 
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.text import address
 from compatmatrix.publish import labels
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+@functools.cache
 def environment() -> Environment:
     """Autoescape for every template, whatever its name; an undefined name is an error."""
     made = Environment(
         loader=PackageLoader("compatmatrix.publish"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_admitted,
     )  # fmt: skip
-    made.filters |= {"code": code, "line": _line, "block": sanitize.block, "url": path_part, "outside": outside}
-    made.globals |= {"words": labels, "OutcomeState": OutcomeState, "CellState": CellState}
+    made.filters |= {
+        "code": code,
+        "line": _line,
+        "block": sanitize.block,
+        "url": path_part,
+        "outside": outside,
+        "short": short,
+    }
+    made.globals |= {"words": labels, "OutcomeState": OutcomeState, "CellState": CellState, "address": address}
     return made
 
 
@@ -44,16 +53,16 @@ def path_part(text: str) -> str:
     return quote(text, safe="!+~:")
 
 
-def outside(address: str) -> str:
+def outside(link: str) -> str:
     """An address that leads out of the site, or nothing where it is no web address."""
-    return address if re.match(r"https?://[^\s]+$", address) else ""
+    return link if re.match(r"https?://[^\s]+$", link) else ""
 
 
-def short(address: str) -> str:
+def short(link: str) -> str:
     """``owner/name#12`` for an address that ends like an issue's; else its host and path."""
-    if match := re.match(r"https?://[^/]+/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)$", address):
+    if match := re.match(r"https?://[^/]+/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)$", link):
         return f"{match.group(1)}#{match.group(2)}"
-    return re.sub(r"^https?://", "", address)
+    return re.sub(r"^https?://", "", link)
 
 
 def _line(text: object, limit: int = sanitize.MESSAGE) -> str:

@@ -7,10 +7,11 @@ from itertools import groupby
 
 import msgspec
 
+from compatmatrix.analysis.cells import NOT_RUN
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState, OutcomeState
-from compatmatrix.publish import labels
+from compatmatrix.core.states import TABLE
 
 SHADES = 5
 """How many colours tell signatures apart; after that they begin again, never with a neighbour's."""
@@ -70,7 +71,7 @@ def bands(view: View, probe: str, pairing: str, colours: Mapping[str, int]) -> t
                 first=view.releases[members[0]].version,
                 last=view.releases[members[-1]].version,
                 kind=kind,
-                sign=_SIGNS[kind],
+                sign=TABLE[kind].sign,
                 label=_label(kind, reason),
                 reason=reason,
                 shade=shade,
@@ -79,21 +80,15 @@ def bands(view: View, probe: str, pairing: str, colours: Mapping[str, int]) -> t
     return tuple(made)
 
 
-_SIGNS: Mapping[str, str] = {
-    **{state.value: sign for state, sign in labels.CELL_SIGNS.items()},
-    **{state.value: sign for state, sign in labels.SIGNS.items()},
-}
-
-
 def _answer(view: View, probe: str, pairing: str, version: str) -> tuple[str, str]:
     cell = view.cell(pairing, version)
     if cell is not None and cell.state is not CellState.RAN:
         return cell.state.value, sanitize.line(cell.detail, sanitize.SIGNATURE)
-    outcome = view.outcome(probe, pairing, version)
+    outcome = cell.credible(probe) if cell is not None else NOT_RUN
     return outcome.state.value, (outcome.signature or "") if outcome.state is OutcomeState.RAISES else ""
 
 
 def _label(kind: str, reason: str) -> str:
     if kind == OutcomeState.RAISES.value:
         return f"raises {sanitize.line(reason.partition(':')[0], 40)}"
-    return {OutcomeState.NO_EFFECT.value: "no effect, silently"}.get(kind, kind.replace("-", " "))
+    return TABLE[kind].label

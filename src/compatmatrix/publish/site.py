@@ -11,7 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from compatmatrix.analysis import grid
 from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.verdict import verdict
+from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
 from compatmatrix.publish import (
     badge,
@@ -19,7 +22,6 @@ from compatmatrix.publish import (
     feed,
     json_data,
     labels,
-    pairs,
     render,
     statement,
     terminal,
@@ -27,7 +29,6 @@ from compatmatrix.publish import (
     version_picker,
 )
 from compatmatrix.publish.latest_changes import News, news
-from compatmatrix.publish.pairs import FULLY, IMPORTS, KINDS, TRAINS
 from compatmatrix.publish.runs import bands, shades
 
 STATIC = Path(__file__).parent / "static"
@@ -39,14 +40,6 @@ NAVIGATION = (
     ("data.html", "Data"),
     ("about.html", "About"),
 )
-VERDICTS = {
-    "Not known yet": OutcomeState.NOT_RUN,
-    "Not known": OutcomeState.NOT_RUN,
-    "It depends": OutcomeState.INCONCLUSIVE,
-    "Yes": OutcomeState.SUPPORTED,
-    "No": OutcomeState.RAISES,
-}
-"""How the sentence begins -> what colours and signs it; the longer beginnings first."""
 
 
 def contents(view: View) -> Mapping[str, bytes]:
@@ -63,23 +56,14 @@ class Site:
     def __init__(self, view: View) -> None:
         self.view = view
         self.templates = render.environment()
-        self.templates.filters["short"] = render.short
-        self.pairs = pairs.pairs(view)
-        self.columns = pairs.columns(self.pairs)
+        self.grid = grid.grid(view)
         self.answers = {
-            release.version: version_picker.for_release(
-                view, release.version, self.pairs[release.version], self.columns
-            )
-            for release in view.releases
+            release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
         self.news = news(view)
         self.groups = _groups(view)
-        sentence = labels.verdict(view)
-        lead = next((lead for lead in VERDICTS if sentence.startswith(lead)), "")
-        rest = sentence.removeprefix(lead).lstrip(": ")
-        self.lead, self.rest = lead or "Not known", rest[:1].upper() + rest[1:]
-        state = VERDICTS.get(lead, OutcomeState.NOT_RUN)
-        self.verdict = {"kind": state.value, "sign": labels.SIGNS[state], "lead": lead, "rest": self.rest}
+        self.sentence = labels.sentence(view)
+        self.state = verdict(view, view.config.subject.headline).state
 
     def pages(self) -> Iterator[tuple[str, str]]:
         """Every HTML page."""
@@ -92,24 +76,21 @@ class Site:
                 answer=self.answers[shown.version] if shown else None,
                 shown=shown,
                 choices=Markup(
-                    version_picker.document(view, self.pairs, self.answers)
+                    version_picker.document(view, self.grid, self.answers)
                 ),  # escaped there, for a script element
                 timelines={pairing: Markup(self._timeline(pairing)) for pairing in view.pairings[:1]},
                 news=self.news[:8],
             ),
         )
         yield "table.html", self._page("table", "table.html", **self._table())
-        rows = {release.version: self.pairs[release.version] for release in reversed(view.releases)}
         yield (
             "grid.html",
             self._page(
                 "grid",
                 "grid.html",
-                rows=rows,
-                columns=self.columns[::-1],
-                spans=lambda row, level: pairs.spans(row, level, self.columns),
-                present={pair.kind for row in rows.values() for pair in row.values()},
-                levels=(IMPORTS, TRAINS, FULLY),
+                grid=self.grid,
+                present={pair.kind for row in self.grid.rows.values() for pair in row.values()},
+                levels=(grid.IMPORTS, grid.TRAINS, grid.FULLY),
             ),
         )
         yield "changes.html", self._page("changes", "changes.html", by_release=_by_release(view, self.news))
@@ -117,11 +98,22 @@ class Site:
             "data.html",
             self._page("data", "data.html", badges={probe.id: badge.badge(view, probe) for probe in view.probes}),
         )
-        yield "about.html", self._page("about", "about.html", unexamined=_unexamined(view), missing=_missing(view))
+        ran = [cell for cell in view.cells if cell.state is CellState.RAN]
+        yield (
+            "about.html",
+            self._page(
+                "about",
+                "about.html",
+                unexamined=_unexamined(view),
+                missing=_missing(view),
+                ran_on=sorted({cell.platform for cell in ran}),
+                ran_with=by_version({cell.python for cell in ran}),
+            ),
+        )
         if view.sources:
             yield (
                 "unreleased.html",
-                self._page("unreleased", "unreleased.html", environment=terminal.environment_words(view)),
+                self._page("unreleased", "unreleased.html", environment=terminal.variables_words(view)),
             )
         for release in view.releases:
             yield f"release/{release.version}.html", self._release(release)
@@ -157,20 +149,21 @@ class Site:
             view=view,
             config=view.config,
             subject=view.config.subject.title or view.config.subject.name,
-            companion=pairs.varied(view),
+            companion=self.grid.companion,
             groups=self.groups,
             navigation=NAVIGATION,
             path=path,
             root="../" * path.count("/"),
-            verdict=self.verdict,
+            verdict=self.sentence,
+            verdict_state=self.state,
             recipe_text=lambda file: version_picker.recipe_text(view.probes, file),
             probe_of={probe.id: probe for probe in view.probes},
-            kinds=KINDS,
+            kinds=grid.Kind,
             **more,
         )
 
     def _timeline(self, pairing: str, style: str | None = None) -> str:
-        return timeline.render(self.templates, self.view, self.groups, pairing, (self.lead, self.rest), style)
+        return timeline.render(self.templates, self.view, self.groups, pairing, self.sentence, style)
 
     def _table(self) -> dict[str, Any]:
         """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
@@ -199,8 +192,8 @@ class Site:
                 (cell, [pairing for pairing in view.pairings if pairing in cell.pairings]) for cell in cells.values()
             ],
             answer=self.answers[release.version],
-            row=self.pairs[release.version],
-            environment=terminal.environment_words(view),
+            row=self.grid.rows[release.version],
+            environment=terminal.variables_words(view),
             older=order[place - 1] if place else None,
             newer=order[place + 1] if place + 1 < len(order) else None,
             grid_probes=[
@@ -214,8 +207,8 @@ class Site:
         view, colours = self.view, shades(self.view)
         ran: dict[str, list[str]] = {}
         for cell in view.cells:
-            outcome = cell.outcomes.get(probe.id)
-            if outcome is not None and outcome.recipe and outcome.state is OutcomeState.SUPPORTED:
+            outcome = cell.credible(probe.id)
+            if outcome.recipe and outcome.state is OutcomeState.SUPPORTED:
                 versions = ran.setdefault(outcome.recipe, [])
                 if cell.subject not in versions:
                     versions.append(cell.subject)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from compatmatrix.analysis.support import UNKNOWN, Range, View
+from compatmatrix.analysis.support import Range, View, ranges
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import OutcomeState, Probe
 
@@ -20,7 +20,11 @@ SILENT = "accepted without an exception, but nothing, or the wrong thing, is lea
 
 def statements(view: View, probe: Probe) -> Mapping[str, list[dict[str, Any]]]:
     """Pairing -> statements of one probe, newest first; a pairing with one says it in a list too."""
-    return {pairing: of_ranges(support.ranges) for pairing, support in view.support[probe.id].items()}
+    stable = [release.version for release in view.releases if release.stable]
+    return {
+        pairing: of_ranges(ranges(stable, [view.counted(probe.id, pairing, version) for version in stable]))
+        for pairing in view.pairings
+    }
 
 
 def document(view: View, probe: Probe) -> bytes:
@@ -34,13 +38,13 @@ def document(view: View, probe: Probe) -> bytes:
     return (json.dumps(tree, indent=1, ensure_ascii=True) + "\n").encode()
 
 
-def of_ranges(ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
+def of_ranges(entries: tuple[Range, ...]) -> list[dict[str, Any]]:
     """Statements from ranges in version order, newest first."""
     found: list[dict[str, Any]] = []
     known: list[tuple[Range, list[Range]]] = []  # what is known, each with the unknown that stands before it
     gap: list[Range] = []
-    for entry in ranges:
-        if entry.state in UNKNOWN:
+    for entry in entries:
+        if not entry.state.known:
             gap.append(entry)
         else:
             known.append((entry, gap))

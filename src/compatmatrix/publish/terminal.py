@@ -10,17 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from compatmatrix.analysis.support import CellView, View
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.model import CellState
 from compatmatrix.publish import labels
-
-STYLES = {
-    OutcomeState.SUPPORTED: "green",
-    OutcomeState.RAISES: "red",
-    OutcomeState.NO_EFFECT: "bold magenta",
-    OutcomeState.ABSENT: "dim",
-    OutcomeState.INCONCLUSIVE: "yellow",
-    OutcomeState.NOT_RUN: "dim",
-}
 
 
 def print_table(console: Console, view: View, groups: Sequence[str] = ("headline",)) -> None:
@@ -45,29 +36,27 @@ def print_table(console: Console, view: View, groups: Sequence[str] = ("headline
             cell = view.cell(pairing, release.version)
             if cell is None:
                 continue
-            marks = " (yanked)" if release.yanked else " (pre)" if release.prerelease else ""
-            cells = [Text(release.version + marks), Text(release.released[:10]), Text(cell.python)]
+            cells = [Text(labels.release_words(release)), Text(release.day), Text(cell.python)]
             cells += [Text(cell.versions.get(companion.name, "")) for companion in view.config.companions]
             for probe in probes:
-                outcome = view.outcome(probe.id, pairing, release.version)
-                cells.append(Text(labels.outcome_words(outcome, cell), style=STYLES[outcome.state]))
+                style = cell.credible(probe.id).state.color.terminal
+                cells.append(Text(labels.outcome_words(cell, probe.id), style=style))
             table.add_row(*cells)
         console.print(table)
-    console.print(Text(labels.verdict(view), style="bold"))
+    console.print(Text(str(labels.sentence(view)), style="bold"))
 
 
 def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> None:
     """What is not released: a row each, with all that is said in the table of releases."""
     headline = view.config.subject.headline
     for cell in rows:
-        outcome = cell.outcome(headline)
-        what = f"{view.config.subject.name} {labels.source_words(cell)}, not released ({labels.companions_words(view, cell)})"
+        what = f"{view.config.subject.name} {labels.source_words(cell)}, not released{labels.aside(labels.companions_words(view, cell))}"
         line(
             console,
-            f"{what}: {headline}: {labels.outcome_words(outcome, cell)}{f'. {cell.detail}' if cell.detail else ''}",
+            f"{what}: {headline}: {labels.outcome_words(cell, headline)}{f'. {cell.detail}' if cell.detail else ''}",
         )
         for pairing in cell.pairings:
-            ahead = labels.preview_words(view.support[headline][pairing]) if pairing in view.pairings else ""
+            ahead = labels.preview_words(view.support[headline][pairing].preview) if pairing in view.pairings else ""
             if ahead:
                 line(console, f"{headline}: {ahead}")
 
@@ -78,11 +67,11 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
         console.rule(Text(f"{view.config.subject.name} {cell.subject}, {', '.join(cell.pairings)}"), align="left")
         line(
             console,
-            f"{labels.companions_words(view, cell)}; Python {cell.python}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
+            f"{labels.environment_words(view, cell)}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
         )
         line(
             console,
-            f"{cell.state.value}: {labels.CELL_MEANINGS[cell.state]}" + (f". {cell.detail}" if cell.detail else ""),
+            f"{cell.state.value}: {cell.state.meaning}" + (f". {cell.detail}" if cell.detail else ""),
         )
         if cell.network is not None:
             line(console, "run with the network in reach" if cell.network else "run without network")
@@ -97,12 +86,12 @@ def print_release(console: Console, view: View, cells: Sequence[CellView]) -> No
             line(console, f"  uv venv --python {cell.python} cell")
             exact = "" if cell.source and cell.source.built else " --require-hashes --no-build"
             line(console, f"  uv pip sync --python cell{exact} cell.txt")
-            line(console, f"  {environment_words(view)}cell/bin/python -I -m pytest probes\n")
+            line(console, f"  {variables_words(view)}cell/bin/python -I -m pytest probes\n")
             for pin in cell.lock:
                 line(console, f"  {pin}")
 
 
-def environment_words(view: View) -> str:
+def variables_words(view: View) -> str:
     """The cell's environment variables as a shell writes them before a command."""
     return "".join(f"{name}={shlex.quote(value)} " for name, value in view.config.environment.items())
 
@@ -113,13 +102,15 @@ def line(console: Console, text: str) -> None:
 
 
 def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> None:
-    outcome = cell.outcome(probe)
+    outcome, shown = cell.outcome(probe), cell.credible(probe)
     value = f" (found {outcome.value})" if outcome.value is not None else ""
     console.print(
-        Text(f"\n{labels.outcome_words(outcome, cell)}  {probe}{value}", style=STYLES[outcome.state]), soft_wrap=True
+        Text(f"\n{labels.outcome_words(cell, probe)}  {probe}{value}", style=shown.state.color.terminal),
+        soft_wrap=True,
     )
     for part in (
         outcome.note,
+        f"not counted: {shown.note}" if shown != outcome else None,
         f"{outcome.exception}: {outcome.message}" if outcome.exception else outcome.message,
         outcome.where,
     ):

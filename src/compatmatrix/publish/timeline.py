@@ -14,7 +14,8 @@ from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import Probe
+from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.publish.labels import Sentence
 from compatmatrix.publish.runs import Band, bands, shades
 
 WIDTH = 830
@@ -22,17 +23,10 @@ WIDTH = 830
 
 LEFT, RIGHT = 248, 8
 HEAD, AXIS, LANE, ROW, BAR, FOOT = 62, 62, 26, 18, 14, 46
+_SHADES = {OutcomeState.RAISES: ", a shade for each error"}
+
 LETTER = 5.5
 """Mean width of a letter of the bars' labels, in pixels; they are left out where they would not fit."""
-
-LEGEND = (
-    ("supported", "✓ supported"),
-    ("raises", "✗ raises, a shade for each error"),
-    ("no-effect", "∅ no effect, silently"),
-    ("absent", "– no such API"),
-    ("import-fails", "⊘ ? no statement"),
-    ("not-run", "· not examined"),
-)
 
 
 def render(
@@ -40,7 +34,7 @@ def render(
     view: View,
     groups: Sequence[tuple[str, str, Sequence[Probe]]],
     pairing: str,
-    verdict: tuple[str, str],
+    verdict: Sentence,
     alone: str | None,
 ) -> str:
     """The picture; ``alone`` is the style sheet of a file of its own, None within a page that has it."""
@@ -67,10 +61,20 @@ def render(
         if number % every == 0 or number == count - 1
     ]
     return templates.get_template("timeline.svg.j2").render(
-        view=view, lanes=lanes, ticks=ticks, years=_years(view, step), pairing=pairing, alone=alone, lead=verdict[0],
-        rest=verdict[1], legend=LEGEND, width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT, head=HEAD,
+        view=view, lanes=lanes, ticks=ticks, years=_years(view, step), pairing=pairing, alone=alone, lead=verdict.lead,
+        rest=verdict.rest, legend=_legend(), width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT, head=HEAD,
         axis=HEAD + AXIS, bottom=top, bar_height=BAR,
     )  # fmt: skip
+
+
+def _legend() -> list[tuple[str, str]]:
+    known = [state for state in OutcomeState if state.known]
+    doubt = f"{CellState.IMPORT_FAILS.sign} {OutcomeState.INCONCLUSIVE.sign} no statement"
+    return [
+        *((state.value, f"{state.sign} {state.label}" + _SHADES.get(state, "")) for state in known),
+        (CellState.IMPORT_FAILS.value, doubt),
+        (OutcomeState.NOT_RUN.value, f"{OutcomeState.NOT_RUN.sign} {OutcomeState.NOT_RUN.label}"),
+    ]
 
 
 def _bar(band: Band, step: float) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def _bar(band: Band, step: float) -> dict[str, Any]:
 
 def _years(view: View, step: float) -> list[dict[str, Any]]:
     found, at = [], 0
-    for year, releases in groupby(view.releases, key=lambda release: release.released[:4]):
+    for year, releases in groupby(view.releases, key=lambda release: release.day[:4]):
         width = len(list(releases))
         found.append({"x": round(LEFT + at * step, 1), "width": round(width * step, 1), "year": year})
         at += width

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from compatmatrix.analysis import recommend
+from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, TRAINS, Grid, Kind, Pair
 from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState, OutcomeState, Probe
 from compatmatrix.publish import labels
-from compatmatrix.publish.pairs import FULLY, IMPORTS, KINDS, TRAINS, Pair, spans, varied
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,58 +37,59 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     traps: tuple[str, ...] = ()
 
 
-def for_release(view: View, version: str, row: Mapping[str, Pair], columns: Sequence[str]) -> Answer:
+def for_release(view: View, version: str, grid: Grid) -> Answer:
     """The answer to somebody who knows only the subject's version."""
-    cells = _full(view, version)
     found = recommend.recipe(view, version, view.config.publish.recipes)
     note = f"Ran as it is and came out right with {_and(found.pairings)} companions." if found else _NO_RECIPE
     return Answer(
-        imports=_row(view, row, columns),
-        headline=_headline(view, cells),
+        imports=_row(grid, version),
+        headline=_headline(view, verdict(view, view.config.subject.headline, version)),
         recipe=found.file if found else None,
         recipe_title=_title(view, found.probe) if found else "",
         recipe_note=note,
-        traps=tuple(probe.id for probe in recommend.silent(view, cells)),
+        traps=tuple(probe.id for probe in recommend.silent(view, _full(view, version))),
     )
 
 
-def for_pair(view: View, pair: Pair, general: Answer) -> Answer:
+def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
     """The answer for one pair; what was not tried with it is borrowed from the release and said to be."""
-    name = varied(view)
-    imports = Said(kind=pair.kind, sign=pair.sign, word=pair.word, text=pair.reason or KINDS[pair.kind][2])
+    name, headline = grid.companion, view.config.subject.headline
+    imports = Said(
+        kind=pair.kind.value, sign=pair.kind.sign, word=pair.kind.word, text=pair.reason or pair.kind.meaning
+    )
     exact = [cell for cell in _full(view, pair.subject) if cell.versions.get(name) == pair.companion]
+    asked = [(", ".join(cell.pairings), cell) for cell in pair.cells if headline in cell.outcomes]
+    own = _headline(view, of_cells(headline, pair.subject, asked)) if asked else general.headline
     if exact:
         cell = exact[-1]
         for probe in view.config.publish.recipes:
-            outcome = cell.outcome(probe)
+            outcome = cell.credible(probe)
             if outcome.state is OutcomeState.SUPPORTED and outcome.recipe:
                 return Answer(
                     imports=imports,
-                    headline=_headline(view, exact),
+                    headline=own,
                     recipe=outcome.recipe,
                     recipe_title=_title(view, probe),
                     recipe_note=f"Ran as it is and came out right with {labels.companions_words(view, cell)}.",
                     traps=tuple(probe.id for probe in recommend.silent(view, exact)),
                 )
-    asked = pair.cell.outcome(view.config.subject.headline)
-    headline = _headline(view, [pair.cell]) if asked.state is not OutcomeState.NOT_RUN else general.headline
-    if pair.kind not in (*TRAINS, "imports"):
+    if pair.kind not in (*TRAINS, Kind.ABSENT, Kind.UNKNOWN):
         return msgspec.structs.replace(
             general,
             imports=imports,
-            headline=Said(kind="not-run", sign="·", word="no statement", text=f"nothing can be trained with this {name}"),
+            headline=_said(OutcomeState.NOT_RUN, "no statement", f"nothing can be trained with this {name}"),
             recipe=None,
             recipe_title="",
             recipe_note=f"No recipe can work with this pair: take a {name} from those that work.",
             traps=(),
-        )  # fmt: skip
+        )
     note = f"Not tried with exactly this {name}, but on this release: {general.recipe_note[:1].lower()}{general.recipe_note[1:]}"
     return msgspec.structs.replace(
-        general, imports=imports, headline=headline, recipe_note=note if general.recipe else general.recipe_note
+        general, imports=imports, headline=own, recipe_note=note if general.recipe else general.recipe_note
     )
 
 
-def document(view: View, table: Mapping[str, Mapping[str, Pair]], general: Mapping[str, Answer]) -> str:
+def document(view: View, grid: Grid, general: Mapping[str, Answer]) -> str:
     """Everything the two menus can ask for, as JSON for the page: equal answers and recipes once each."""
     answers: list[dict[str, Any]] = []
     numbers: dict[bytes, int] = {}
@@ -105,8 +107,8 @@ def document(view: View, table: Mapping[str, Mapping[str, Pair]], general: Mappi
     for version, answer in general.items():
         whole = msgspec.to_builtins(answer)
         row = {}
-        for other, pair in [*table[version].items()][::-1]:
-            own = for_pair(view, pair, answer)
+        for other, pair in [*grid.rows[version].items()][::-1]:
+            own = for_pair(view, grid, pair, answer)
             files |= {own.recipe} if own.recipe else set()
             traps |= {*own.traps}
             # Only what differs from the release's answer: over a thousand pairs, most of it does not.
@@ -116,7 +118,7 @@ def document(view: View, table: Mapping[str, Mapping[str, Pair]], general: Mappi
         releases[version] = {"any": number(whole), "pairs": row}
     tree = {
         "subject": view.config.subject.name,
-        "companion": varied(view),
+        "companion": grid.companion,
         "releases": releases,
         "answers": answers,
         "recipes": {name: text for probe in view.probes for name, text in probe.recipes.items() if name in files},
@@ -140,38 +142,51 @@ def _full(view: View, version: str) -> list[CellView]:
     return [cell for cell in cells if cell.state is CellState.RAN]
 
 
-def _headline(view: View, cells: Sequence[CellView]) -> Said:
-    """What the headline came to in the first of the cells that could answer."""
-    for cell in cells:
-        outcome = cell.outcome(view.config.subject.headline)
-        if outcome.state in (OutcomeState.NOT_RUN, OutcomeState.INCONCLUSIVE):
-            continue
+def _headline(view: View, found: Verdict) -> Said:
+    """What cells come to together, with what each of those that could answer says."""
+    if found.value is Value.UNKNOWN:
+        return _said(OutcomeState.NOT_RUN, "not known", "no environment of this release could answer")
+    told: dict[str, str] = {}
+    for one in found.known:
+        outcome, beside = one.outcome, labels.companions_words(view, one.cell) if one.cell else ""
         reason = (
-            f"{outcome.exception}: {outcome.message or ''}"
-            if outcome.exception
-            else outcome.note or outcome.message or ""
+            f"{outcome.exception}: {outcome.message or ''}" if outcome.exception else outcome.note or outcome.message
         )
-        beside = f"with {labels.companions_words(view, cell)}"
-        text = f"{sanitize.line(reason)} ({beside})" if reason else beside
-        return Said(kind=outcome.state.value, sign=labels.SIGNS[outcome.state], word=outcome.state.value, text=text)
-    return Said(kind="not-run", sign="·", word="not known", text="no environment of this release could answer")
+        state = outcome.state.value if len(found.states) > 1 else ""
+        reason = ": ".join(filter(None, (state, sanitize.line(reason or ""))))
+        beside = f"with {beside}" if beside else ""
+        told.setdefault(reason, f"{reason}{labels.aside(beside)}" if reason else beside)
+    word = "depends on companions" if found.value is Value.DEPENDS else " or ".join(s.value for s in found.states)
+    return _said(found.state, word, "; ".join(told.values()))
 
 
-def _row(view: View, row: Mapping[str, Pair], columns: Sequence[str]) -> Said:
+def _said(state: OutcomeState, word: str, text: str) -> Said:
+    return Said(kind=state.value, sign=state.sign, word=word, text=text)
+
+
+def _row(grid: Grid, version: str) -> Said:
     """With which companion versions a release imports, in words."""
-    name = varied(view)
-    good, trains, fully = (spans(row, level, columns) for level in (IMPORTS, TRAINS, FULLY))
-    if not row:
-        return Said(kind="not-run", sign="·", word="not examined")
+    if not grid.rows[version]:
+        return _said(OutcomeState.NOT_RUN, "not examined", "")
+    text = levels(grid, version)
+    if not grid.spans(version, IMPORTS):
+        kind = Kind.IMPORT_FAILS
+        return Said(kind=kind.value, sign=kind.sign, word=kind.word, text=text)
+    return Said(kind=Kind.WORKS.value, sign=Kind.WORKS.sign, word="imports", text=text)
+
+
+def levels(grid: Grid, version: str) -> str:
+    """``with companion 1.0 to 1.6; trains with 1.2 to 1.6; …; not with 1.7``: how far a release gets with which versions."""
+    good, trains, fully = (grid.spans(version, level) for level in (IMPORTS, TRAINS, FULLY))
     if not good:
-        return Said(kind="import-fails", sign="⊘", word="import-fails", text=f"with no {name} release examined")
-    text = f"with {name} {good}"
+        return f"with no {grid.companion} release examined"
+    text = f"with {grid.companion} {good}"
     if trains != good:
         text += f"; trains with {trains or 'none'}"
     if fully != trains:
         text += f"; every control works with {fully or 'none'}"
-    bad = spans(row, [kind for kind in KINDS if kind not in IMPORTS], columns)
-    return Said(kind="works", sign=KINDS["works"][0], word="imports", text=text + (f"; not with {bad}" if bad else ""))
+    bad = grid.spans(version, FAILS)
+    return text + (f"; not with {bad}" if bad else "")
 
 
 def _title(view: View, probe: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compatmatrix.analysis import support
 from compatmatrix.config.matrix_file import Config
+from compatmatrix.core.files import replace
 from compatmatrix.core.model import InfrastructureError, Probe
 from compatmatrix.publish import markdown, site
 from compatmatrix.results.ledger import Ledger
@@ -39,15 +38,10 @@ def write(reports: Path, files: Mapping[str, bytes]) -> None:
             path = reports / name
             if path.is_file() and path.read_bytes() == content:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
             # What a run left that was killed in the middle; below the site all that is not ours goes anyway.
             for left in reports.glob(f".{name}.*") if "/" not in name else ():
                 left.unlink(missing_ok=True)
-            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
+            replace(path, content, durable=False)
         # Only where pages were made: a folder of this name beside another file is not ours.
         made = any(name.startswith(f"{SITE}/") for name in files)
         for path in sorted((reports / SITE).rglob("*")) if made else ():

@@ -1,1 +1,1 @@
-"""From a request to a lock, by uv."""
+"""uv: a cell request -> a lock, and what uv's error messages mean."""

@@ -1,4 +1,4 @@
-"""How uv is called: the one place that knows its command line, its environment and its ways to fail."""
+"""Runs uv: its environment, its index options, its exit codes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from functools import cache
 from pathlib import Path
 from threading import Lock as Mutex
 
-from compatmatrix.config.matrix_file import Index
+from uv import find_uv_bin
+
+from compatmatrix.config.tables import Index
 from compatmatrix.core import processes
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import cache_folder
-from compatmatrix.core.model import InfrastructureError
 
 SECONDS = 600
+"""Time limit of one call."""
 
-# Settings of the user's that would change what is resolved or where it goes; everything about the index and
-# credentials, the cache and certificates stays.
+# Settings of the user that would change what is resolved or where it is installed. Settings of credentials, the cache,
+# certificates and the network are inherited.
 _NOT_INHERITED = (
     "UV_EXCLUDE_NEWER",
     "UV_PYTHON",
@@ -45,7 +48,7 @@ _NOT_INHERITED = (
 
 
 class Refused(Exception):
-    """uv answered, and the answer is no (its exit code 1): the text says why."""
+    """uv did its work and the answer is negative (its exit code 1); the text says why (see `uv_errors`)."""
 
 
 def run(
@@ -58,14 +61,15 @@ def run(
     """Run uv and return its standard output.
 
     Args:
-        connections: how many it may have with the index, unless the environment says. Several work at once, each with
-            fifty if it is let, and an index stalls some of so many for seconds.
+        connections: how many it may open to the index, unless the environment says. uv's default is fifty; several uv
+            at once would open so many that an index stalls some of them for seconds.
 
     Raises:
-        Refused: uv ended with 1, its code for "done, and the answer is no".
-        InfrastructureError: it could not be run, did not end in time, or failed in any other way.
+        Refused: uv ended with exit code 1.
+        InfrastructureError: it could not be run, did not end in time, or ended with another exit code.
     """
-    command = processes.tied([binary(), *map(str, arguments), "--no-config", "--no-progress", "--color", "never"])
+    options = ("--no-config", "--no-progress", "--color", "never")
+    command = processes.die_with_parent([binary(), *map(str, arguments), *options])
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     clean.setdefault("UV_CONCURRENT_DOWNLOADS", str(connections))
@@ -105,41 +109,39 @@ _RUNNING: set[subprocess.Popen[str]] = set()
 
 
 def stop() -> None:
-    """End every uv that is at work, in whatever thread: somebody is waiting for us to leave."""
+    """Kill the running uv processes of all threads, on interrupt."""
     for process in tuple(_RUNNING):
         process.kill()
 
 
 def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:
-    """The best version over all indexes wins, wherever it is."""
+    """Options that take the best version over all indexes, whichever has it.
+
+    Args:
+        further: addresses besides those of the configuration.
+    """
     extra = [part for address in (*index.extra, *further) for part in ("--index", address)]
     return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
 
 
 def project(dependencies: Sequence[str], bound: Mapping[str, str]) -> str:
-    """A pyproject.toml that asks for the dependencies, the bound ones (name -> index) from their own index alone.
+    """A pyproject.toml with these dependencies, the bound ones (name -> index) from their own index alone.
 
-    Only a project's file can say that, and it says so only of packages that the project asks for itself.
+    uv has no option for this; the binding holds only for direct dependencies of the project.
     """
     names = {address: f"index-{number}" for number, address in enumerate(dict.fromkeys(bound.values()))}
     sources = [f'"{package}" = {{ index = "{names[address]}" }}' for package, address in bound.items()]
     indexes = [f'[[tool.uv.index]]\nname = "{name}"\nurl = "{url}"\nexplicit = true' for url, name in names.items()]
-    asked = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(list(dependencies))}'
-    return "\n\n".join([asked, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
+    head = f'[project]\nname = "a-cell"\nversion = "0"\ndependencies = {json.dumps(list(dependencies))}'
+    return "\n\n".join([head, "\n".join(["[tool.uv.sources]", *sources]), *indexes]) + "\n"
 
 
-_FINDING = Mutex()
+_FIND = cache(find_uv_bin)
+_FIND_MUTEX = Mutex()
 
 
 def binary() -> str:
     """Absolute path of the uv that was installed with the engine."""
-    # One thread at a time: looked for by several at once, sysconfig hands out variables that it has not read yet.
-    with _FINDING:
-        return _found()
-
-
-@cache
-def _found() -> str:
-    from uv import find_uv_bin
-
-    return find_uv_bin()
+    # One thread at a time: sysconfig, which find_uv_bin uses, fills its cache in a way that is not thread-safe.
+    with _FIND_MUTEX:
+        return _FIND()

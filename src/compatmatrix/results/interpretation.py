@@ -59,7 +59,7 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
         InfrastructureError: the cell was not what the lock says, or ended by no doing of its own.
     """
     reading = _reading(raw, probes)
-    told = next((event.get("oddities") for event in raw.events if event.get("event") == "done"), ())
+    told = next((event.get("tampering") for event in raw.events if event.get("event") == "done"), ())
     found = [sanitize.line(text, 200) for text in told[:ODDITIES]] if isinstance(told, list) else []
     if raw.changed:
         least = "at least " if len(raw.changed) == file_changes.MOST else ""

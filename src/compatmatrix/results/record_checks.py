@@ -13,7 +13,8 @@ def flaw(item: Record | Release) -> str | None:
     try:
         if isinstance(item, Release):
             Version(item.version)
-            parse_instant(item.released)
+            if item.released is not None:
+                parse_instant(item.released)
             return None
         Version(item.subject)
         for instant in (item.recorded, *(one for found in item.pairings.values() for one in found)):

@@ -14,9 +14,9 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from compatmatrix.config.matrix_file import Index
-from compatmatrix.core import sanitize, untrusted_files
+from compatmatrix.core import untrusted_files
 from compatmatrix.core.model import InfrastructureError
-from compatmatrix.resolve import uv
+from compatmatrix.resolve import uv, uv_errors
 
 # The environment variables that a build inherits: enough to run and to reach the index, no secrets.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
@@ -33,28 +33,6 @@ _NETWORK = (
     "no_proxy",
     "UV_HTTP_RETRIES",
     "UV_NATIVE_TLS",
-)
-
-# How uv says that it is the source which cannot be built, and what says that it is something of ours all the same.
-_UNBUILDABLE = (
-    "The build backend returned an error",
-    "does not appear to be a Python project",
-    "No solution found when resolving",
-    "Invalid `pyproject.toml`",
-    "Failed to parse",
-    "does not match",
-    "requires a different Python",
-    "is incompatible with",
-)
-_OURS = (
-    "error sending request",
-    "Failed to fetch",
-    "Connection refused",
-    "Connection reset",
-    "name resolution",
-    "timed out",
-    "No space left",
-    "Permission denied",
 )
 
 
@@ -95,11 +73,9 @@ class BuildTools(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 uv.run([*arguments, folder], environ=environ)
             except (uv.Refused, InfrastructureError) as failure:
-                text = str(failure)
-                own = any(sign in text for sign in _UNBUILDABLE) and not any(sign in text for sign in _OURS)
-                if own and "missing an upload date" not in text:
-                    raise Failed(_reason(text, str(folder))) from None
-                raise InfrastructureError(f"the wheel could not be built: {text[-1000:]}") from None
+                if reason := uv_errors.unbuildable(str(failure), str(folder)):
+                    raise Failed(reason) from None
+                raise InfrastructureError(f"the wheel could not be built: {str(failure)[-1000:]}") from None
             keep(out, kept)
 
     def _python(self, folder: Path) -> Path:
@@ -126,14 +102,3 @@ def keep(out: Path, kept: Path) -> None:
         partial.replace(kept)
     except OSError as error:
         raise InfrastructureError(f"the wheel cannot be kept in {kept.parent.name}/: {error.strerror}") from None
-
-
-def _reason(text: str, folder: str) -> str:
-    """What the build said last of its own, without this machine's folders."""
-    lines = [line.strip() for line in text.split("\nhint:")[0].splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("error: Failed to build", "Traceback", "File ", "Building"))]
-    first = next((number for number, line in enumerate(said) if line.startswith("cause:")), len(said))
-    own = said[first - 1] if first else ""
-    causes = [line.removeprefix("cause: ") for line in said[first:]]
-    whole = ": ".join(part for part in (*causes[:1], own) if part).replace(folder, "the checkout")
-    return sanitize.line(whole or text, 300)

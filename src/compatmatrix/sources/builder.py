@@ -141,7 +141,7 @@ class Builder:
             raise Unbuildable(source, f"it is a wheel of {name}, not of {self._package}")
         release = Release(
             version=str(version),
-            released=source.committed or "1970-01-01T00:00:00Z",
+            released=source.committed or None,
             requires_python=metadata.get("Requires-Python"),
             prerelease=True,
             wheels=(wheel.name,),

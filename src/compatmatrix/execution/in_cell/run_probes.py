@@ -1,9 +1,8 @@
-"""What runs inside a cell: checks that the cell is what it claims, imports what the probes need, runs pytest.
+"""Runs inside a cell: compares what is installed with the lock, imports the subject, and runs pytest.
 
-Copied beside the probes, with `tampercheck`, and started as a script by the cell's own interpreter; needs pytest and
-pytest-json-report and nothing else of the engine, and keeps to the syntax of the oldest Python that a cell may have.
-
-It writes one JSON object per line to the events file, so that a cell that dies leaves word of what it was at.
+It is copied to the folder that holds the probes' copy, with `tamper_check`, and started as a script by the cell's
+interpreter. It needs pytest and pytest-json-report, nothing of the engine, and keeps to the syntax of the oldest Python
+that a cell may have. It writes one JSON object a line to the events file, so that a crash shows at which probe it was.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import gc
 import importlib
 import importlib.metadata
 import json
+import linecache
 import os
 import re
 import sys
@@ -21,56 +21,60 @@ import traceback
 from typing import Any
 
 TEXT = 4000
-"""Characters kept of any one text that comes out of a package."""
+"""Most characters that are kept of one text."""
 
 FRAMES = 14
-"""Frames kept of a traceback: the outermost few and the innermost."""
+"""Most frames that are kept of a traceback: the outermost few and the innermost."""
 
 
 def main() -> int:
-    """Do the task that the file named by the only argument describes; returns pytest's exit code, 3 or 4."""
+    """Run the task in the file that the argument names.
+
+    Returns:
+        pytest's exit code; 3 if what is installed is not the lock, 4 if the subject cannot be imported.
+    """
     with open(sys.argv[1], encoding="utf-8") as file:
         task: dict[str, Any] = json.load(file)
     events = open(task["events"], "w", encoding="utf-8", buffering=1)
 
-    def tell(event: str, **details: object) -> None:
+    def report(event: str, **details: object) -> None:
         events.write(json.dumps({"event": event, "at": time.time(), **details}) + "\n")
 
-    wrong = _differences(task["lock"])
-    tell("versions", wrong=wrong, python=list(sys.version_info[:3]))
+    wrong = _lock_differences(task["lock"])
+    report("versions", wrong=wrong, python=list(sys.version_info[:3]))
     if wrong:
         return 3
     describe = Describer(task["probes"], task["packages"])
-    # An isolated interpreter does not look for modules beside its script.
+    # An isolated interpreter does not search its script's folder for modules.
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     tampering = importlib.import_module("tamper_check").TamperCheck(task["probes"])
-    finish = tampering.at_the_end  # looked up before the subject can replace it
+    check_at_end = tampering.check_at_end  # looked up before the subject can replace it
     sys.path[0] = task["probes"]
     import pytest
 
-    tell("import")
-    # Modules are there to stay: to look for garbage among them again and again takes a fifth of a cell's time.
+    report("import")
+    # Modules stay alive: looking for garbage among them again and again would take a fifth of a cell's time.
     gc.disable()
     try:
         __import__(task["import"])
     except BaseException as error:
-        tell("import-failed", exception=describe(error), sources=_sources())
+        report("import-failed", exception=describe(error), sources=_sources())
         return 4
     finally:
         gc.freeze()
         gc.enable()
-    tampering.after_the_import(describe.owners(), task["lock"])
-    tell("imported")
-    # pytest's plugin for unittest turns a SkipTest into a skip of its own, which no longer says who raised it.
+    tampering.check_after_import(describe.owners(), task["lock"])
+    report("imported")
+    # pytest's plugin for unittest turns a SkipTest into a skip of its own, which hides where it was raised.
     arguments = [*task["pytest"], "-p", "no:unittest"]
-    code = int(pytest.main(arguments, plugins=[Plugin(tell, describe, tampering)]))
-    finish()
-    tell("done", oddities=tampering.found, sources=_sources())
+    code = int(pytest.main(arguments, plugins=[Plugin(report, describe, tampering)]))
+    check_at_end()
+    report("done", tampering=tampering.found, sources=_sources())
     return code
 
 
-def _differences(lock: dict[str, str]) -> list[str]:
-    """Where what is installed is not the lock: exactly these names in exactly these versions."""
+def _lock_differences(lock: dict[str, str]) -> list[str]:
+    """Where the installed packages are not exactly the names and versions of the lock."""
     installed: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         installed[re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()] = distribution.version
@@ -82,33 +86,33 @@ def _differences(lock: dict[str, str]) -> list[str]:
 
 
 def _sources() -> list[str]:
-    """Files of the environment that modules were imported from; what calls itself a module need not be one."""
-    found = []
+    """Source files of the environment that were imported, relative to it."""
+    sources = []
     for module in list(sys.modules.values()):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # anything can stand in sys.modules
             path = module.__dict__.get("__file__")
             if isinstance(path, str) and path.endswith(".py") and path.startswith(sys.prefix + os.sep):
-                found.append(os.path.relpath(path, sys.prefix))
-    return found
+                sources.append(os.path.relpath(path, sys.prefix))
+    return sources
 
 
 class Plugin:
-    """Tells which probe is at work, and puts into pytest-json-report what it leaves out of an exception."""
+    """Reports which probe starts, and adds to pytest-json-report what it leaves out of an exception."""
 
-    def __init__(self, tell: Any, describe: Describer, tampering: Any) -> None:
-        self._tell = tell
+    def __init__(self, report: Any, describe: Describer, tampering: Any) -> None:
+        self._report = report
         self._describe = describe
         self._tampering = tampering
 
     def pytest_load_initial_conftests(self) -> None:
-        # pytest has put its own finder, for the files with probes, before all others.
+        # pytest has put its own finder, for the probes' files, before all others.
         self._tampering.go_first()
 
     def pytest_runtest_call(self, item: Any) -> None:
         self._tampering.remember_fixtures(item.funcargs)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._tell("probe", nodeid=nodeid[:TEXT])
+        self._report("probe", nodeid=nodeid[:TEXT])
 
     def pytest_json_runtest_metadata(self, item: Any, call: Any) -> dict[str, object]:
         if call.excinfo is None:
@@ -123,7 +127,7 @@ class Plugin:
 
 
 class Describer:
-    """An exception as plain, bounded data: type, message, frames with paths that are the same on every machine."""
+    """Describes an exception as bounded data: type, message, and frames with paths that are the same on every machine."""
 
     def __init__(self, probes: str, packages: list[str]) -> None:
         self._probes = os.path.realpath(probes)
@@ -133,31 +137,26 @@ class Describer:
     def __call__(self, error: BaseException) -> dict[str, object]:
         kind = type(error)
         frames = [self._frame(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-        # How pytest came to call the probe is of no interest.
+        # The frames by which pytest calls the probe are left out.
         first = next((number for number, frame in enumerate(frames) if str(frame["path"]).startswith("probes/")), 0)
         frames = frames[first:]
         home = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        plain = kind.__module__ in ("builtins", "__main__")
         try:
             message = str(error)
         except BaseException:
             message = "(its message cannot be made)"
         return {
-            "type": (
-                kind.__qualname__
-                if kind.__module__ in ("builtins", "__main__")
-                else f"{kind.__module__}.{kind.__qualname__}"
-            )[:300],
+            "type": (kind.__qualname__ if plain else f"{kind.__module__}.{kind.__qualname__}")[:300],
             "own": self._inside(home),
-            "message": self._without_places(message[: 2 * TEXT])[:TEXT],
+            "message": self._relative_paths(message[: 2 * TEXT])[:TEXT],
             "frames": frames[:4] + frames[-(FRAMES - 4) :] if len(frames) > FRAMES else frames,
             "left_out": max(0, len(frames) - FRAMES),
         }
 
     def _frame(self, frame: Any, line: int) -> dict[str, object]:
-        import linecache
-
         filename = frame.f_code.co_filename
-        path, package = self._place(filename)
+        path, package = self._location(filename)
         return {
             "path": path[:300],
             "line": line,
@@ -166,8 +165,8 @@ class Describer:
             "package": package,
         }
 
-    def _without_places(self, text: str) -> str:
-        """Paths of this machine made relative: to site-packages, to the probes, to the standard library."""
+    def _relative_paths(self, text: str) -> str:
+        """The text with this machine's paths made relative to site-packages, the probes or the Python installation."""
         text = re.sub(r"[^\s'\"()<>]*[\\/](?:site|dist)-packages[\\/]", "", text)
         text = text.replace(self._probes, "probes")
         for prefix in sorted({sys.prefix, sys.base_prefix, os.path.expanduser("~")}, key=len, reverse=True):
@@ -178,22 +177,19 @@ class Describer:
     def _inside(self, path: str) -> bool:
         return os.path.realpath(path).startswith(self._probes + os.sep)
 
-    def _place(self, filename: str) -> tuple[str, str | None]:
-        """Path relative to site-packages (or what else it lies in) and the watched package that it belongs to."""
+    def _location(self, filename: str) -> tuple[str, str | None]:
+        """The path relative to site-packages or the probes, and the watched package that the file belongs to."""
         parts = re.split(r"[\\/]", filename)
         for folder in ("site-packages", "dist-packages"):
             if folder in parts:
                 inside = parts[parts.index(folder) + 1 :]
-                return "/".join(inside), self._owner(re.sub(r"\.(py|so|pyd).*$", "", inside[0])) if inside else None
+                return "/".join(inside), self.owners().get(_module_name(inside[0])) if inside else None
         if self._inside(filename):
             return "probes/" + os.path.relpath(os.path.realpath(filename), self._probes).replace(os.sep, "/"), None
         return parts[-1], None
 
-    def _owner(self, top: str) -> str | None:
-        return self.owners().get(top)
-
     def owners(self) -> dict[str, str]:
-        """Top-level module -> the watched package that it belongs to."""
+        """Top-level module -> the watched package that it belongs to; read once."""
         if self._owners is None:
             self._owners = {}
             for name in self._packages:
@@ -202,13 +198,18 @@ class Describer:
                 except importlib.metadata.PackageNotFoundError:
                     continue
                 for file in files:
-                    self._owners.setdefault(re.sub(r"\.(py|so|pyd).*$", "", file.parts[0]), name)
+                    self._owners.setdefault(_module_name(file.parts[0]), name)
         return self._owners
+
+
+def _module_name(path: str) -> str:
+    """The name of the module in a top-level file or folder."""
+    return re.sub(r"\.(py|so|pyd).*$", "", path)
 
 
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # All that counts is written: what packages have registered to run at the interpreter's end would only take time.
+    # Everything is written: exit handlers of packages would only take time.
     os._exit(code)

@@ -1,0 +1,199 @@
+"""View -> the map of pairs: how far each subject release gets beside each release of one companion. Pure.
+
+The only place where a pair is classed. Where several cells hold one pair, the best of them is what can be had of it, and
+the reason says what another came to: the pair is the same, other packages around it are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
+from compatmatrix.core import sanitize
+from compatmatrix.core.encoding import by_version
+from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.core.states import TABLE
+
+
+class Kind(str, Enum):
+    """How far a pair gets, from the best to what says nothing."""
+
+    HEADLINE = "headline"
+    WORKS = "works"
+    PARTLY = "partly"
+    ABSENT = "absent"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    IMPORT_FAILS = CellState.IMPORT_FAILS.value
+    TIMEOUT = CellState.TIMEOUT.value
+    CRASHED = CellState.CRASHED.value
+    INSTALL_FAILED = CellState.INSTALL_FAILED.value
+    UNRESOLVABLE = CellState.UNRESOLVABLE.value
+    NO_PYTHON = CellState.NO_PYTHON.value
+
+    @property
+    def sign(self) -> str:
+        return _LOOKS[self].sign
+
+    @property
+    def word(self) -> str:
+        return _LOOKS[self].word
+
+    @property
+    def meaning(self) -> str:
+        return _LOOKS[self].meaning
+
+
+class _Look(NamedTuple):
+    sign: str
+    word: str
+    meaning: str
+
+
+_LOOKS: Mapping[Kind, _Look] = {
+    Kind.HEADLINE: _Look("★", "yes", "the question itself is answered with yes, and every control works"),
+    Kind.WORKS: _Look("●", "works", "imports, and every control works whose API the release has"),
+    Kind.PARTLY: _Look("◐", "partly", "imports and the main control works, a further control fails or was not run"),
+    Kind.ABSENT: _Look("–", "imports", "imports; the API that the main control needs does not exist in this release"),
+    Kind.BROKEN: _Look("◌", "broken", "imports, but a control fails"),
+    Kind.UNKNOWN: _Look("?", "unknown", "imports, but nothing is known of the main control"),
+    **{
+        Kind(state.value): _Look(TABLE[state].sign, state.value, TABLE[state].meaning)
+        for state in CellState
+        if state is not CellState.RAN
+    },
+}
+
+IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
+TRAINS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY)
+FULLY = (Kind.HEADLINE, Kind.WORKS)
+FAILS = tuple(kind for kind in Kind if kind not in IMPORTS)
+UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A subject release beside a companion release: the kind, why in a line, and its cells, the best one first."""
+
+    subject: str
+    companion: str
+    kind: Kind
+    reason: str
+    cells: tuple[CellView, ...]
+
+    @property
+    def cell(self) -> CellView:
+        """The cell that the kind is known from."""
+        return self.cells[0]
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole map: ``rows`` is subject version -> companion version -> pair, ``columns`` every companion version.
+
+    Both are in version order, oldest first; every release of the view has a row, if an empty one.
+    """
+
+    companion: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, Pair]]
+
+    def spans(self, version: str, kinds: Sequence[Kind]) -> str:
+        """The companion versions with which a release is of these kinds: ``1.0 to 1.6, 2.1``."""
+        return self.joined(version, [other for other, pair in self.rows[version].items() if pair.kind in kinds])
+
+    def joined(self, version: str, companions: Collection[str]) -> str:
+        """These of a release's companion versions, neighbors drawn together.
+
+        A range runs on over what could not be tried at all, and never over what was not examined.
+        """
+        runs: list[list[str]] = []
+        before = False
+        for column in self.columns:
+            pair = self.rows[version].get(column)
+            good = column in companions
+            if pair is not None and pair.kind in UNTRIED and not good:
+                continue
+            if good and before:
+                runs[-1].append(column)
+            elif good:
+                runs.append([column])
+            before = good
+        return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def varied(view: View) -> str:
+    """Name of the companion whose releases are the map's columns; empty where there is none."""
+    if view.config.pairings.grid:
+        return view.config.pairings.grid.companion
+    return view.config.companions[0].name if view.config.companions else ""
+
+
+def grid(view: View) -> Grid:
+    """The map of all cells of the view's platform."""
+    name = varied(view)
+    held: dict[str, dict[str, list[CellView]]] = {release.version: {} for release in view.releases}
+    for cell in view.cells:
+        version = cell.versions.get(name)
+        if version is not None and cell.platform == view.platform and cell.subject in held:
+            held[cell.subject].setdefault(version, []).append(cell)
+    rows = {
+        subject: {version: _pair(view, version, row[version]) for version in by_version(row)}
+        for subject, row in held.items()
+    }
+    return Grid(
+        companion=name, columns=tuple(by_version({version for row in rows.values() for version in row})), rows=rows
+    )
+
+
+def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
+    order = list(Kind)
+    classed = [(*_class(view, cell), cell) for cell in cells]
+    # Of cells that come to the same, the one that was made for the map, then the newest.
+    classed.sort(key=lambda one: ("grid" in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
+    classed.sort(key=lambda one: order.index(one[0]))
+    kind, reason, best = classed[0]
+    others = {
+        f"with {_labels(cell)} packages: {other.word}{f' ({why})' if why else ''}": None
+        for other, why, cell in classed
+        if other is not kind
+    }
+    if others:
+        reason = "; ".join([f"{reason or kind.word} (with {_labels(best)} packages)", *others])
+    held = tuple(cell for _, _, cell in classed)
+    return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held)
+
+
+def _labels(cell: CellView) -> str:
+    return " and ".join(cell.pairings)
+
+
+def _class(view: View, cell: CellView) -> tuple[Kind, str]:
+    """How far one cell gets, and why no further."""
+    if cell.state is not CellState.RAN:
+        return Kind(cell.state.value), sanitize.line(cell.detail)
+    subject = view.config.subject
+    controls = sorted((probe for probe in view.probes if probe.control), key=lambda probe: probe.id != subject.control)
+    found = [(probe, cell.counted(probe.id)) for probe in controls]
+    main = cell.counted(subject.control).state
+    failing = next((_words(probe, outcome) for probe, outcome in found if outcome.state.negative), "")
+    if main is not OutcomeState.SUPPORTED:
+        why = next((_words(probe, outcome) for probe, outcome in found if probe.id == subject.control), "")
+        if failing:
+            return Kind.BROKEN, failing
+        return (Kind.ABSENT if main is OutcomeState.ABSENT else Kind.UNKNOWN), why
+    if failing:
+        return Kind.PARTLY, failing
+    for probe, outcome in found:
+        if not outcome.state.known:
+            return Kind.PARTLY, _words(probe, outcome)
+    yes = cell.counted(subject.headline).state is OutcomeState.SUPPORTED
+    return (Kind.HEADLINE if yes else Kind.WORKS), ""
+
+
+def _words(probe: Probe, outcome: Outcome) -> str:
+    what = sanitize.line(outcome.signature or outcome.note or outcome.message or "")
+    return f"{probe.title.replace('`', '')}: {outcome.state.value}" + (f", {what}" if what else "")

@@ -1,0 +1,168 @@
+"""matrix.toml is read whole, and every error names the file, the line, the key and what is accepted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.config import matrix_file
+from compatmatrix.config.matrix_file import Index
+from compatmatrix.core.model import UserError
+from ground import MATRIX, Project, matrix
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "matrix.toml"
+    path.write_text(matrix())
+    return path
+
+
+def error(file: Path, old: str, new: str) -> str:
+    """Makes one mistake in the file and returns what is said about it, without the folder."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        matrix_file.load(file, environ={})
+    return str(caught.value).replace(f"{file.parent}/", "")
+
+
+def line_of(file: Path, text: str) -> int:
+    return next(number for number, line in enumerate(file.read_text().splitlines(), 1) if text in line)
+
+
+def test_a_right_file_is_read_whole_and_in_order(file: Path) -> None:
+    read = matrix_file.load(file, environ={})
+    assert read.named == ("subject", "companion", "companionlib", "helper")
+    assert [companion.pinned("1.0") for companion in read.companions] == ["companion[cpu]==1.0", "helper==1.0"]
+    assert read.pairings.default == ("release-day", "newest")
+    assert read.environment == {"PLANTED": "by matrix.toml"}
+
+
+def test_the_projects_own_file_is_right() -> None:
+    own = Path(__file__).parents[2] / "matrix.toml"
+    assert matrix_file.load(own, environ={}).subject.headline
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "marker", "said"),
+    [
+        (
+            'title = "Subject"',
+            'titel = "Subject"',
+            "titel",
+            "`subject.titel` is not known here; accepted: name, releas",
+        ),
+        ('control = "held"', "", "[subject]", "`subject.control` is missing; accepted: name, releases, import"),
+        ("seconds = 20", 'seconds = "long"', "seconds =", "`limits.seconds`: expected `int`, got `str`"),
+        ("seconds = 20", "seconds = 0", "seconds =", "`limits.seconds`: expected `int` >= 1"),
+        ("memory_mb = 1024", "memory_mb = -1", "memory_mb =", "`limits.memory_mb`: expected `int` >= 1"),
+        ('releases = ">=0.1"', 'releases = "new"', "releases =", "`subject.releases`: 'new' is no version specifier"),
+        ('releases = ">=1.0"', 'releases = "x"', 'releases = "x"', "`pairings.grid.releases`: 'x' is no version spec"),
+        (
+            '"companion[cpu]"',
+            '"companion["',
+            "requirement =",
+            "`companion[0].requirement`: 'companion[' is no requirement",
+        ),
+        ('"companion[cpu]"', '"other[cpu]"', "requirement =", "'other[cpu]' is not about 'companion'"),
+        ("[pairings.grid]", '[pairings]\ndefault = ["new"]\n[pairings.grid]', "default =", "newest, oldest, grid"),
+        ('companion = "companion"', 'companion = "jam"', '"jam"', "'jam' is no companion; there are companion, helper"),
+        ('"3.99"]', '"4.0"]', "versions =", "'4.0' is not accepted; write versions like \"3.12\""),
+        ("[tools]", "[tools]\nextra = 8", "[tools]", "expected `str`, got `int`"),
+        ("pytest =", "pitest =", "[tools]", "must pin pytest and pytest-json-report"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_what_is_accepted(
+    file: Path, old: str, new: str, marker: str, said: str
+) -> None:
+    message = error(file, old, new)
+    assert message.startswith(f"matrix.toml:{line_of(file, marker)}: `"), message
+    assert said in message
+
+
+def test_an_empty_list_of_pythons_is_refused(file: Path) -> None:
+    assert re.search(
+        r"matrix.toml:\d+: `python.versions`: is empty", error(file, 'versions = ["3', 'versions = [] # ["3')
+    )
+
+
+def test_an_unknown_table_is_refused_with_those_that_are_known(file: Path) -> None:
+    message = error(file, "[limits]", "[limit]")
+    assert message.startswith(f"matrix.toml:{line_of(file, '[limit]')}: `limit` is not known here; accepted: subject,")
+
+
+def test_defect_a_mistake_in_a_second_companion_was_placed_in_the_first(file: Path) -> None:
+    message = error(file, 'name = "helper"', 'name = "helper"\nrequirement = "helper["')
+    assert message.startswith(f"matrix.toml:{line_of(file, 'helper[')}: ")
+    message = error(file, 'requirement = "helper["', "requirement = 3")
+    assert message.startswith(f"matrix.toml:{line_of(file, 'requirement = 3')}: ")
+
+
+@pytest.mark.parametrize("version", [">=8", "latest", ""])
+def test_defect_a_tool_that_is_no_exact_version_reached_the_resolver(file: Path, version: str) -> None:
+    """There it failed for every cell, as if the index were to blame."""
+    pinned = next(line for line in file.read_text().splitlines() if line.startswith("pluggy ="))
+    message = error(file, pinned, f'pluggy = "{version}"')
+    assert message.startswith(f"matrix.toml:{line_of(file, 'pluggy =')}: `tools.pluggy`: {version!r} is no version")
+
+
+def test_no_toml_at_all_says_where_it_stops_to_be(file: Path) -> None:
+    file.write_text(MATRIX.split("[python]")[0] + "[python\n")
+    with pytest.raises(UserError, match=r"matrix.toml: not valid TOML: .*line \d+"):
+        matrix_file.load(file, environ={})
+
+
+def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone.toml: cannot be read .*--config"):
+        matrix_file.load(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, Index(url="https://example.org/simple/")),
+        ({"PIP_INDEX_URL": "https://pip/"}, Index(url="https://pip/")),
+        ({"UV_DEFAULT_INDEX": "https://uv/", "PIP_INDEX_URL": "https://pip/"}, Index(url="https://uv/")),
+        ({"UV_DEFAULT_INDEX": "mirror=https://uv/"}, Index(url="https://uv/")),
+        (
+            {"UV_INDEX": "a=https://one/ https://two/?x=y"},
+            Index(url="https://example.org/simple/", extra=("https://one/", "https://two/?x=y")),
+        ),
+        (
+            {"PIP_EXTRA_INDEX_URL": "https://one/"},
+            Index(url="https://example.org/simple/", extra=("https://one/",)),
+        ),
+    ],
+)
+def test_the_index_may_come_from_the_environment(file: Path, environ: dict[str, str], expected: Index) -> None:
+    assert matrix_file.load(file, environ=environ).index == expected
+
+
+def test_this_machine_must_have_a_platform(file: Path) -> None:
+    read = matrix_file.load(file, environ={})
+    assert matrix_file.host_platform(read) in read.platform
+    with pytest.raises(UserError, match="add a line for it"):
+        matrix_file.host_platform(msgspec.structs.replace(read, platform={"amiga-m68k": "none"}))
+
+
+@pytest.mark.parametrize(
+    ("old", "key"),
+    [('headline = "standalone"', "subject.headline"), ('"held", "standalone"]', "pairings.grid.probes")],
+)
+def test_a_probe_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, old: str, key: str) -> None:
+    project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set(old, old.replace("standalone", "gone"))
+    with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{key}`: 'gone' is no probe; there are held, standalone"):
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+
+
+def test_a_misnamed_import_is_an_error_and_not_a_failing_import(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set('import = "subject_api"', 'import = "subject_apo"')
+    with pytest.raises(UserError, match=r"matrix.toml:\d+: `subject.import`: 'subject_apo' is no module of probes/"):
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")

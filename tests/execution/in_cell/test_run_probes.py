@@ -1,0 +1,135 @@
+"""What runs inside a cell: it checks what it stands on, and tells of exceptions as bounded data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.core.model import Cell, CellState, InfrastructureError, OutcomeState, Pin
+from compatmatrix.execution.in_cell import run_probes, tamper_check
+from ground import Ready, ask
+
+Make = Callable[[str], Ready]
+
+
+def with_lock(ready: Ready, lock: tuple[Pin, ...]) -> Ready:
+    cell: Cell = msgspec.structs.replace(ready.cell, lock=lock)
+    return Ready(ready.project, cell, ready.python)
+
+
+def test_a_cell_that_is_not_its_lock_is_our_trouble_and_never_a_record(tmp_path: Path, works: Ready) -> None:
+    newer = tuple(
+        msgspec.structs.replace(pin, version="9.9") if pin.name == "subject" else pin for pin in works.cell.lock
+    )
+    with pytest.raises(
+        InfrastructureError, match=r"the environment is not the lock: subject: 9\.9 in the lock, 0\.5\.0 installed"
+    ):
+        with_lock(works, newer).read(ask(tmp_path, "pass"))
+
+
+def test_a_package_too_many_or_too_few_is_a_difference(tmp_path: Path, works: Ready) -> None:
+    fewer = tuple(pin for pin in works.cell.lock if pin.name != "helper")
+    raw = with_lock(works, fewer).run(ask(tmp_path, "pass"))
+    assert raw.exit_code == 3
+    assert raw.events[0]["wrong"] == ["helper: not in the lock, 0.2 installed"]
+    more = (*works.cell.lock, Pin(name="ghost", version="1", sha256=("0",)))
+    assert with_lock(works, more).run(tmp_path).events[0]["wrong"] == ["ghost: 1 in the lock, not installed"]
+
+
+@pytest.mark.parametrize(
+    ("top", "detail"),
+    [
+        ("from companion import never_there", "ImportError: cannot import name 'never_there' from 'companion'"),
+        ("import companion\ncompanion.never_there", "AttributeError: module 'companion' has no attribute"),
+        ("import never_there", "ModuleNotFoundError: No module named 'never_there'"),
+    ],
+)
+def test_an_import_that_fails_is_the_cells_state(tmp_path: Path, works: Ready, top: str, detail: str) -> None:
+    folder = ask(tmp_path, "pass", **{"subject_api.py": f"{top}\n"})
+    reading = works.read(folder)
+    assert reading.state is CellState.IMPORT_FAILS
+    assert reading.detail.startswith(detail)
+    assert reading.outcomes == {}
+    (trace,) = reading.evidence.values()
+    assert "probes/subject_api.py:" in trace
+    assert str(tmp_path) not in trace
+
+
+def test_a_mistake_in_the_probes_own_helper_is_our_trouble(tmp_path: Path, works: Ready) -> None:
+    with pytest.raises(InfrastructureError, match="the probes' own import failed: NameError"):
+        works.read(ask(tmp_path, "pass", **{"subject_api.py": "import subject\nsubjekt\n"}))
+
+
+@pytest.mark.parametrize("leaving", ["SystemExit(0)", "KeyboardInterrupt", "pytest.skip.Exception('no')"])
+def test_a_release_that_leaves_politely_at_import_fails_to_import(tmp_path: Path, works: Ready, leaving: str) -> None:
+    """As if from the subject's code: the last frame is not the helper's."""
+    top = f"import pytest\nexec(compile('raise ' + {leaving!r}, '/x/site-packages/subject/core.py', 'exec'))\n"
+    reading = works.read(ask(tmp_path, "pass", **{"subject_api.py": top}))
+    assert (reading.state, reading.detail.split(":")[0].rsplit(".")[-1]) == (
+        CellState.IMPORT_FAILS,
+        leaving.split("(")[0].replace("pytest.skip.Exception", "Skipped"),
+    )
+
+
+def test_frames_name_the_same_paths_on_every_machine(tmp_path: Path, ready: Make) -> None:
+    outcome = ready("raises").read(ask(tmp_path, "subject_api.trained(subject.Value(0.0), subject.Value(0.0))"))
+    assert outcome.outcomes["it"].where is not None
+    assert outcome.outcomes["it"].where.startswith("subject/core.py:")
+    (trace,) = outcome.evidence.values()
+    lines = [line.strip() for line in trace.splitlines()]
+    assert lines[1].startswith("probes/test_it.py:")
+    assert lines[2] == "subject_api.trained(subject.Value(0.0), subject.Value(0.0))"
+    assert "/" not in "".join(lines).replace("probes/", "").replace("subject/", "")
+
+
+def test_a_message_that_cannot_be_made_and_one_that_is_huge_are_bounded(tmp_path: Path, works: Ready) -> None:
+    body = "class Bad(Exception):\n    def __str__(self):\n        raise ValueError\nraise Bad"
+    assert works.read(ask(tmp_path, body)).outcomes["it"].message == "(its message cannot be made)"
+    outcome = works.read(ask(tmp_path, "raise ValueError('long ' * 10**6)")).outcomes["it"]
+    assert outcome.message is not None
+    assert len(outcome.message) <= 300
+
+
+def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Path, works: Ready) -> None:
+    body = "def down(n):\n    if n:\n        down(n - 1)\n    else:\n        import companion\n        companion.checked(1)\ndown(50)"
+    reading = works.read(ask(tmp_path, body))
+    (trace,) = reading.evidence.values()
+    assert "frames left out]" in trace
+    assert trace.count(".py:") == run_probes.FRAMES
+    assert reading.outcomes["it"].state is OutcomeState.RAISES
+    assert (reading.outcomes["it"].where or "").startswith("companion/__init__.py:")
+
+
+def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> None:
+    import ast
+
+    for file in (run_probes.__file__, tamper_check.__file__):
+        ast.parse(Path(file).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_defect_a_subject_that_put_its_own_pytest_in_place_had_no_answer(tmp_path: Path, works: Ready) -> None:
+    """The cell ran on what it had put there."""
+    api = 'import sys, types\nsys.modules["pytest"] = sys.modules["json"] = types.ModuleType("fake")\nimport subject\n'
+    reading = works.read(ask(tmp_path, "import json\njson.dumps(1)", **{"subject_api.py": api}))
+    assert (reading.state, reading.outcomes["it"].state) == (CellState.RAN, OutcomeState.SUPPORTED)
+    assert sorted(reading.oddities) == [f"put another module in the place of {name}" for name in ("json", "pytest")]
+
+
+def test_a_version_that_is_not_the_installed_one_is_told(tmp_path: Path, works: Ready) -> None:
+    api = 'import subject\nsubject.__version__ = "99.0"\n'
+    reading = works.read(ask(tmp_path, "pass", **{"subject_api.py": api}))
+    assert reading.oddities == ("subject 0.5.0 says that it is 99.0",)
+    assert reading.outcomes["it"].state is OutcomeState.SUPPORTED
+
+
+def test_a_helper_of_the_probes_that_was_replaced_is_told(tmp_path: Path, works: Ready) -> None:
+    body = "subject_api.expected = lambda: 0.0\ncheck(0.0, subject_api.expected())"
+    reading = works.read(ask(tmp_path, body))
+    assert reading.oddities == ("put something else in the place of subject_api.expected",)
+
+
+def test_an_honest_cell_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
+    assert works.read(ask(tmp_path, "check(0.0, 0.0)")).oddities == ()

@@ -1,0 +1,132 @@
+"""Changes to what judges a release are told, whenever and however they are made; and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.core.model import CellState, OutcomeState
+from ground import Ready, ask, question
+
+YARDSTICK = '''\
+import functools
+import companion
+
+
+class NoEffect(AssertionError):
+    """The number is wrong."""
+
+
+@functools.lru_cache
+def lands_at():
+    return float(companion.add(1, 2))
+
+
+class Check:
+    def __init__(self, record):
+        self.record = record
+
+    def number(self, found, expected=3.0, *, tolerance=1e-5):
+        self.record("value", found)
+        if abs(found - expected) > tolerance:
+            raise NoEffect(f"found {found}")
+'''
+
+CONFTEST = """\
+import pytest
+from yardstick import Check
+
+
+@pytest.fixture
+def check(record_property):
+    return Check(record_property)
+
+
+@pytest.fixture
+def recipe():
+    def run(number):
+        return number
+    return run
+"""
+
+TEST = "from yardstick import Check, lands_at\n\n\n"
+CHECKS = "check.number(recipe(0.0), lands_at())"
+HELPERS = {"yardstick.py": YARDSTICK, "conftest.py": CONFTEST, "late.py": "def expected():\n    return 3.0\n"}
+
+
+def put(folder: Path, body: str, **more: str) -> Path:
+    """A probe `it` with a yardstick of its own: the body, then a check that fails in an honest cell."""
+    text = TEST + question("it", f"{body}\n{CHECKS}").replace("(check)", "(check, recipe)")
+    return ask(folder, "pass", **{**HELPERS, "test_it.py": text, **more})
+
+
+REPLACED = {
+    "yardstick.Check.number": "import yardstick\nyardstick.Check.number = lambda *found: None",
+    "yardstick.lands_at": "import yardstick\nyardstick.lands_at = lambda: 0.0",
+    "yardstick.lands_at ": "import yardstick\nyardstick.lands_at.__wrapped__.__code__ = (lambda: 0.0).__code__",
+    "yardstick.Check.number ": "Check.number.__code__ = (lambda self, *found: None).__code__",
+    "yardstick.Check.number  ": "Check.number.__kwdefaults__['tolerance'] = 9.0",
+    "yardstick.Check.number   ": "Check.number.__defaults__ = (0.0,)",
+    "yardstick.Check.number    ": (
+        "import functools\nfirst = Check.number\n"
+        "Check.number = functools.wraps(first)(lambda self, found, expected: first(self, expected, expected))"
+    ),
+    "test_it.lands_at": "import test_it\ntest_it.lands_at = lambda: 0.0",
+    "fixture.check.number": "check.number = lambda *found: None",
+    "fixture.recipe": "recipe.__code__ = (lambda number: 3.0).__code__",
+    "conftest.check": "import conftest\nconftest.check = None",
+    "late.expected": "import late\nlate.expected = lambda: 0.0",
+    "_pytest.runner.call_and_report": "import _pytest.runner\n_pytest.runner.call_and_report = None",
+    "_pytest.reports.TestReport.from_item_and_call": (
+        "import _pytest.reports\nkind = _pytest.reports.TestReport\nmade = kind.from_item_and_call.__func__\n"
+        "def passing(cls, item, call):\n    call.excinfo = None\n    return made(cls, item, call)\n"
+        "kind.from_item_and_call = classmethod(passing)"
+    ),
+    "pytest_jsonreport.serialize.make_teststage": (
+        "import pytest_jsonreport.serialize as it\nit.make_teststage = lambda *found: {'outcome': 'passed'}"
+    ),
+    "__main__.Describer.__call__": "import __main__\n__main__.Describer.__call__ = lambda self, error: None",
+    "tamper_check.TamperCheck.check_at_end": "import tamper_check\ntamper_check.TamperCheck.check_at_end = lambda self: None",
+}
+"""What is replaced -> how; what follows the name only tells one way from another."""
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_defect_what_judges_was_replaced_and_nobody_was_told(tmp_path: Path, works: Ready, name: str) -> None:
+    """What had been imported together with the subject was looked at, and only what stands in a module itself."""
+    reading = works.read(put(tmp_path, REPLACED[name]))
+    assert f"put something else in the place of {name.strip()}" in reading.oddities
+
+
+def test_an_honest_probe_that_fails_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
+    reading = works.read(put(tmp_path, "import late\nlate.expected()\nlands_at.cache_clear()"))
+    assert (reading.outcomes["it"].state, reading.oddities) == (OutcomeState.NO_EFFECT, ())
+
+
+AT_THE_IMPORT = {
+    "put something else in the place of yardstick.Check.number": (
+        "import yardstick\nyardstick.Check.number = lambda *found: None"
+    ),
+    "put another module in the place of yardstick": (
+        "import sys, types\nfake = sys.modules['yardstick'] = types.ModuleType('yardstick')\n"
+        "fake.lands_at = lambda: 0.0\n"
+        "fake.Check = type('Check', (), {'__init__': lambda *a: None, 'number': lambda *a: None})"
+    ),
+    "changed the probes' file yardstick.py": (
+        "import os\nwith open(os.path.join(os.path.dirname(__file__), 'yardstick.py'), 'a') as file:\n"
+        "    file.write('\\nCheck.number = lambda *found: None\\n')"
+    ),
+    "changed the probes' file pipe": "import os\nos.mkfifo(os.path.join(os.path.dirname(__file__), 'pipe'))",
+    "changed the environment variable PYTEST_ADDOPTS": "import os\nos.environ['PYTEST_ADDOPTS'] = '--collect-only'",
+    "changed the environment variable PYTEST_DISABLE_PLUGIN_AUTOLOAD": (
+        "import os\ndel os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD']"
+    ),
+}
+
+
+@pytest.mark.parametrize("told", AT_THE_IMPORT)
+def test_what_was_changed_before_pytest_imported_it_is_told(tmp_path: Path, works: Ready, told: str) -> None:
+    api = f"import subject\n{AT_THE_IMPORT[told]}\n"
+    reading = works.read(put(tmp_path, "", **{"subject_api.py": api}))
+    assert (reading.state, reading.oddities) == (CellState.RAN, (told,))

@@ -1,0 +1,238 @@
+"""Reads back what the outputs of one view say: the site's pages and data, the Markdown report, the README, the terminal."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rich.console import Console
+
+from compatmatrix.analysis.support import View
+from compatmatrix.publish import json_data, markdown, readme, site, terminal
+
+
+def one(pattern: str, text: str) -> str:
+    """What the group of a pattern holds that has to be there."""
+    match = re.search(pattern, text, re.S | re.M)
+    assert match is not None, (pattern, text[:2000])
+    return match[1]
+
+
+def plain(text: str) -> str:
+    """A piece of HTML as its reader sees it."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
+
+
+def value_of(sentence: str) -> str:
+    """What a sentence, or its beginning, comes to."""
+    leads = {"Yes": "yes", "No": "no", "It depends": "depends", "Not known": "unknown"}
+    return next(value for lead, value in leads.items() if re.match(rf"{lead}\b", sentence))
+
+
+def first_of(words: str) -> tuple[str, bool] | None:
+    """The release in ``since 0.2.0 at the latest``, and whether it is only the latest possible."""
+    match = re.match(r"(?:since|first in) (\S+?)( at the latest)?(?:;|$)", words)
+    return (match[1], bool(match[2])) if match else None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the outputs of one view say, read back."""
+
+    view: View
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        return site.contents(self.view)
+
+    def page(self, name: str) -> str:
+        return self.files[name].decode()
+
+    @cached_property
+    def json(self) -> Any:
+        return json.loads(json_data.compatibility_json(self.view))
+
+    @cached_property
+    def markdown(self) -> str:
+        return re.sub(r"\\(.)", r"\1", markdown.render(self.view, None))
+
+    @cached_property
+    def terminal(self) -> str:
+        console = Console(width=500, file=io.StringIO())
+        terminal.print_table(console, self.view, groups=("headline", "ladder", "ways-out"))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue()
+
+    def json_cell(self, pairing: str, version: str) -> Any:
+        held = self.view.cell(pairing, version)
+        return next((cell for cell in self.json["cells"] if held and cell["id"] == held.id), None)
+
+    def json_answer(self, pairing: str, version: str, probe: str) -> str:
+        """As a table says it: a state, or the state of a cell that did not run."""
+        cell = self.json_cell(pairing, version)
+        if cell is None:
+            return "not-run"
+        if cell["state"] != "ran":
+            return str(cell["state"])
+        return str(cell["outcomes"].get(probe, {"state": "not-run"})["state"])
+
+    def json_confirms(self, cell: Any, probe: str) -> bool:
+        """Whether the data say a yes that counts: contract 7, told anew."""
+        states = {name: outcome["state"] for name, outcome in cell["outcomes"].items()}
+        return (
+            cell["state"] == "ran"
+            and states.get(probe) == "supported"
+            and states.get("held") == "supported"
+            and not cell.get("oddities")
+        )
+
+    @cached_property
+    def markdown_tables(self) -> dict[tuple[str, str, str], str]:
+        """(pairing, version, probe) -> word and mark."""
+        told: dict[tuple[str, str, str], str] = {}
+        pairing, probes = "", list[str]()
+        for line in self.markdown.splitlines():
+            if match := re.match(r"## .* releases with their (\S+) companions", line):
+                pairing = match[1]
+            elif line.startswith("## "):
+                pairing = ""
+            columns = [column.strip() for column in line.strip("|").split("|")]
+            if pairing and line.startswith("| Subject | released"):
+                probes = [column.removesuffix(" (control)") for column in columns[4:]]
+            elif pairing and re.match(r"\| \d", line) and "not released" not in line:
+                version = columns[0].split(" ")[0]
+                told |= {(pairing, version, probe): words for probe, words in zip(probes, columns[4:], strict=True)}
+        return told
+
+    @cached_property
+    def html_tables(self) -> dict[tuple[str, str, str], tuple[str, str]]:
+        """(pairing, version, probe) -> class, and word and mark."""
+        told = {}
+        for pairing, section in re.findall(
+            r'<section class="pairing" id="[^"]*" data-pairing="([^"]*)".*?>(.*?)</section>',
+            self.page("table.html"),
+            re.S,
+        ):
+            probes = re.findall(r'id="[^"]*\.\.([^"]*)"', section)
+            for version, row in re.findall(r'<tr data-release="([^"]*)">(.*?)</tr>', section, re.S):
+                found = re.findall(r'<td class="k-([\w-]+)"[^>]*>(.*?)</td>', row, re.S)
+                if "not released" not in row:
+                    for probe, (kind, words) in zip(probes, found, strict=True):
+                        told[pairing, version, probe] = (kind, plain(words))
+        return told
+
+    def bands(self, probe: str, pairing: str) -> dict[str, str]:
+        """Version -> class, in the list of a probe's page."""
+        section = one(rf'<section aria-labelledby="b-{pairing}">(.*?)</section>', self.page(f"probe/{probe}.html"))
+        versions = [release.version for release in self.view.releases]
+        told = {}
+        for span, kind in re.findall(r'<li><a href="[^"]*">([^<]*)</a> <span class="tag k-([\w-]+)">', section):
+            first, _, last = span.partition(" to ")
+            for version in versions[versions.index(first) : versions.index(last or first) + 1]:
+                told[version] = kind
+        return told
+
+    @cached_property
+    def terminal_tables(self) -> dict[tuple[str, str, str], str]:
+        told: dict[tuple[str, str, str], str] = {}
+        pairing, probes = "", list[str]()
+        for line in self.terminal.splitlines():
+            columns = [column.strip() for column in re.split("[│┃]", line)[1:-1]]
+            if match := re.match(r"Subject, (\S+) companions", line):
+                pairing = match[1]
+            elif columns and columns[0] == "subject":
+                probes = columns[5:]
+            elif columns and columns[0]:
+                version = columns[0].split(" ")[0]
+                told |= {(pairing, version, probe): words for probe, words in zip(probes, columns[5:], strict=True)}
+        return told
+
+    @cached_property
+    def markdown_grid(self) -> dict[tuple[str, str], str]:
+        """(version, companion version) -> sign."""
+        if "Columns, left to right: " not in self.markdown:
+            return {}
+        after = self.markdown.split("Columns, left to right: companion ", 1)[1]
+        columns = after.split(".\n", 1)[0].split(", ")
+        rows = [line.split() for line in after.split("```text\n", 1)[1].split("```", 1)[0].splitlines() if line]
+        return {
+            (version, column): sign
+            for version, signs in rows
+            for column, sign in zip(columns, signs, strict=True)
+            if sign != "·"
+        }
+
+    @cached_property
+    def html_grid(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """(version, companion version) -> class, sign."""
+        page = self.page("grid.html").split('<table class="grid">', 1)[1].split("</table>", 1)[0]
+        columns = re.findall(r'<th scope="col"><span>([^<]*)</span>', page)
+        told = {}
+        for version, row in re.findall(r'<tr><th scope="row"><a href="[^"]*">([^<]*)</a></th>(.*?)</tr>', page):
+            for column, (kind, inside) in zip(
+                columns, re.findall(r'<td class="k-([\w-]+)">(.*?)</td>', row), strict=True
+            ):
+                if kind != "not-run":
+                    told[version, column] = (kind, plain(inside))
+        return told
+
+    @cached_property
+    def choices(self) -> Any:
+        page = self.page("index.html")
+        text = page.split('id="choices">', 1)[1].split("</script>", 1)[0] if 'id="choices">' in page else "{}"
+        return json.loads(text)
+
+    def chosen(self, version: str, companion: str | None = None) -> Any:
+        """What the menus show for a choice."""
+        row = self.choices["releases"][version]
+        whole = self.choices["answers"][row["any"]]
+        return {**whole, **self.choices["answers"][row["pairs"][companion]]} if companion else whole
+
+    @cached_property
+    def today(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """(probe, pairing) -> word and mark, and since when, on the front page."""
+        told = {}
+        page = self.page("index.html").split('id="pieces-title"', 1)[1].split("</section>", 1)[0]
+        for name, row in re.findall(r'<tr><th scope="row"><a href="probe/([^"]*)\.html">(.*?)</tr>', page, re.S):
+            for pairing, tag, words in re.findall(
+                r'<td data-label="([^"]*)">(<span class="tag.*?</span>) ?(?:<span class="soft">(.*?)</span>)?</td>', row
+            ):
+                told[name, pairing] = (plain(tag), plain(words))
+        return told
+
+    @cached_property
+    def markdown_first(self) -> dict[tuple[str, str], str]:
+        """(probe, pairing) -> since when."""
+        told, probe = {}, ""
+        for line in self.markdown.splitlines():
+            if match := re.match(r"`([\w-]+)`(?:, control)?: ", line):
+                probe = match[1]
+            elif probe and (match := re.match(r"- (\S+): \*\*(.*)\*\*$", line)):
+                told[probe, match[1]] = match[2]
+        return told
+
+    @cached_property
+    def sentences(self) -> dict[str, str]:
+        """The verdict, by the output that says it."""
+        return {
+            "markdown": one(r"\*\*(.*?)\*\*", self.markdown),
+            "readme": one(r"^\*\*(.*)\*\*", readme.answer(self.view)),
+            "terminal": self.terminal.rstrip().splitlines()[-1],
+            "page": one(r"^\S+ (.*)$", plain(one(r'<p class="lead">(.*?)</p>', self.page("index.html")))),
+        }
+
+    def badge(self, probe: str) -> Any:
+        return json.loads(self.files[f"badges/{probe}.json"])
+
+    def badge_value(self, probe: str) -> str:
+        """What a badge comes to."""
+        message = str(self.badge(probe)["message"])
+        if message.startswith("since"):
+            return "yes"
+        return "depends" if message.startswith("depends") else "unknown" if message == "not known" else "no"
