@@ -50,7 +50,7 @@ def _nothing_examined(plan: Plan, after: Ledger) -> Iterator[Refusal]:
     elif plan.jobs and len(missing(plan, after)) == len(plan.jobs):
         yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} planned cells was examined")
     elif plan.failed and len(plan.failed) == plan.wanted:
-        why = f"none of the {plan.wanted} cells could be resolved, the first because {plan.failed[0][1]}"
+        why = f"none of the {plan.wanted} cells could be planned, the first because {plan.failed[0][1]}"
         yield Refusal(kind="nothing examined", why=why)
 
 

@@ -28,7 +28,7 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
         examined: how many cells this run examined.
         fresh: whether the reports differ from those published.
         missing: planned cells without a record.
-        failed: requests that could not be resolved, each with the reason.
+        failed: requests that could not be planned, each with the reason.
         before: the headline's published answer by pairing; ``after`` the one now.
         moves: the answers that changed, and those that a new release has in common with the one before.
     """

@@ -128,7 +128,7 @@ def selection_of(chosen: options.PlanningOptions) -> Selection:
 def say_counts(context: Context, plan: Plan, here: int) -> None:
     """Print how many cells were requested, how many are settled, and how many are to be run."""
     share = f", {here} of them in this shard" if here != len(plan.jobs) else ""
-    failed = f", {len(plan.failed)} could not be resolved" if plan.failed else ""
+    failed = f", {len(plan.failed)} could not be planned" if plan.failed else ""
     context.say(
         f"{plan.wanted} cells wanted: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
     )
