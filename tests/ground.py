@@ -15,7 +15,8 @@ import msgspec
 
 from compatmatrix.cli import main as cli
 from compatmatrix.config import matrix_file, probe_files
-from compatmatrix.config.matrix_file import Config, host_platform
+from compatmatrix.config.matrix_file import host_platform
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Cell, CellRequest, Probe
 from compatmatrix.execution import cell_runner
 from compatmatrix.execution.cell_runner import Raw

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import Cell, CellState, Outcome, OutcomeState, Pin, Probe, Record, Release, record_key
 from compatmatrix.execution.cell_runner import Raw

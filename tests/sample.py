@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compatmatrix.config import matrix_file
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release
 from compatmatrix.results.ledger import Ledger

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from compatmatrix.analysis import changes, support
 from compatmatrix.analysis.changes import Kind, Move, compare, sentence, standing
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from made import (
     ABSENT,

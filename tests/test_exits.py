@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from compatmatrix.analysis import support
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, write

@@ -9,7 +9,7 @@ import pytest
 
 from compatmatrix.analysis import support
 from compatmatrix.analysis.grid import Kind, Pair, grid
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.publish import markdown, version_picker
 from histories import PUT

@@ -21,7 +21,7 @@ from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.issues import Mark, Topic, read_mark, update
 from compatmatrix.ci.run_result import Bulletin
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Source
 from compatmatrix.publish import comparison, markdown, readme

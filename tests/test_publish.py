@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 
 from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
-from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState, Probe
+from compatmatrix.config.tables import Config
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import CellState, OutcomeState, Probe
 from compatmatrix.core.states import TABLE
 from compatmatrix.publish import json_data, labels, markdown
 from compatmatrix.publish.readme import BEGIN, END, refreshed

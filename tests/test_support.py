@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View, before, changes, difference, summarise
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, OutcomeState
 from compatmatrix.results.ledger import Ledger
 from made import (

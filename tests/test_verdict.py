@@ -10,7 +10,7 @@ import pytest
 from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, verdict
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Record
 from compatmatrix.core.states import TABLE
 from compatmatrix.publish import badge, labels, latest_changes, site

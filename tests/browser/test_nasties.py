@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from playwright.sync_api import Browser
 
 from compatmatrix.analysis import support
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.publish import site, write
 from made import HELD, STANDALONE, config
 from nasties import MARK, NASTIES, PIECES, told

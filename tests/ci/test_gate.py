@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from compatmatrix.ci.gate import Ledgers, refusals
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.ledger import Ledger, merge

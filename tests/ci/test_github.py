@@ -11,7 +11,7 @@ import pytest
 
 from compatmatrix.ci import github
 from compatmatrix.ci.github import LABEL, GitHub, NoIssuesError
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from platforms import NEEDS_SHELL
 
 pytestmark = NEEDS_SHELL  # the stand-in for `gh` is a script

@@ -10,7 +10,7 @@ from announcements import HOSTILE, bulletin
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.issues import LIMIT
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from made import config
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from actions import git
 from compatmatrix.ci import push_reports
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.cli.options import Plan, parse
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.results import ledger
 from ground import MATRIX, THIS, Project, write
 from packages import world

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from compatmatrix.config import matrix_file
-from compatmatrix.config.matrix_file import Index
-from compatmatrix.core.model import UserError
+from compatmatrix.config.tables import Index
+from compatmatrix.core.errors import UserError
 from ground import MATRIX, Project, matrix
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.config import probe_files, syntax_tree
-from compatmatrix.core.model import Probe, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe
 from ground import PROBES, write
 
 

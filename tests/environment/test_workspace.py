@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.core.model import Cell, InfrastructureError, Pin
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, Pin
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from ground import NOWHERE, Project

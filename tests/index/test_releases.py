@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config.matrix_file import Index
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.config.tables import Index
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.index import releases as room
 from compatmatrix.index.releases import FRESH_SECONDS, File, Projects, fetch, releases
 from packages import world

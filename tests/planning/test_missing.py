@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Record, record_key
+from compatmatrix.config.tables import Config
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest, CellState, Record, record_key
 from compatmatrix.planning import missing
 from compatmatrix.planning.missing import Job, MissingWork, Options, find_missing
 from compatmatrix.planning.recorded import Slot

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import CellRequest, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import CellRequest
 from compatmatrix.index.releases import File, Projects
 from compatmatrix.planning.requests import Planner, Selection, subject_releases
 from ground import matrix, write

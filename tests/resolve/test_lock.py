@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.core.model import Cell, CellRequest, InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.index import releases

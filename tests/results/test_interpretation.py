@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.core.model import CellState, InfrastructureError, Outcome, OutcomeState
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import CellState, Outcome, OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from compatmatrix.core.encoding import canonical, digest
-from compatmatrix.core.model import SCHEMA, CellState, InfrastructureError, UserError
+from compatmatrix.core.errors import InfrastructureError, UserError
+from compatmatrix.core.model import SCHEMA, CellState
 from compatmatrix.results import ledger as room
 from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.config.source_addresses import parse
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.sources.build_environment import BuildTools
 from compatmatrix.sources.builder import Builder, Built, Unbuildable
 from ground import THIS, Project

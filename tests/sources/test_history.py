@@ -9,7 +9,7 @@ import pytest
 
 from compatmatrix.bisect.search import Verdict, halve
 from compatmatrix.config.source_addresses import parse, published, repository
-from compatmatrix.core.model import InfrastructureError, UserError
+from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 from repositories import Made, create, line

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from packaging.version import Version
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Source
 from compatmatrix.core.pairings import BISECT

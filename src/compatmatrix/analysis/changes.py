@@ -13,9 +13,9 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix.analysis.support import CellView, View
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Release
-from compatmatrix.publish.labels import aside, marks
+from compatmatrix.core.text import aside, marks
 
 
 class Kind(str, Enum):

@@ -20,7 +20,7 @@ from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
 from compatmatrix.analysis.cells import CellView as CellView
 from compatmatrix.analysis.cells import kind
 from compatmatrix.analysis.unreleased import Preview
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, OutcomeState, Probe, Release
 from compatmatrix.core.pairings import named
 from compatmatrix.results.ledger import Ledger

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.config.matrix_file import Config
 from compatmatrix.config.source_addresses import parse
+from compatmatrix.config.tables import Config
 from compatmatrix.core.model import OutcomeState, Probe, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, NEWEST
 from compatmatrix.results.ledger import Ledger

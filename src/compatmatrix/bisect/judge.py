@@ -13,9 +13,11 @@ import msgspec
 
 from compatmatrix.analysis.cells import CellView, kind, united
 from compatmatrix.bisect.search import Verdict
-from compatmatrix.config.matrix_file import Config, host_platform
+from compatmatrix.config.matrix_file import host_platform
+from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState, Probe, Record
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import CellState, OutcomeState, Probe, Record
 from compatmatrix.results import ledger
 
 _BROKEN = (CellState.IMPORT_FAILS, CellState.TIMEOUT, CellState.CRASHED)

@@ -8,7 +8,7 @@ import msgspec
 from packaging.specifiers import SpecifierSet
 
 from compatmatrix.analysis.support import CellView, view
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import CellState, OutcomeState, Probe
 from compatmatrix.planning.plan_file import Plan, missing

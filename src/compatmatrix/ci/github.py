@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.ci.issues import Issue
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.sanitize import cut, line
 
 LABEL = "compatibility-matrix"

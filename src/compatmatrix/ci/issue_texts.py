@@ -13,7 +13,7 @@ from markupsafe import Markup
 from compatmatrix.analysis.changes import Move, alarming, answer, same
 from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.text import address
 from compatmatrix.publish.labels import marks

@@ -11,7 +11,7 @@ from compatmatrix.analysis import changes, support
 from compatmatrix.analysis.changes import Move, Standing
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Ledgers, Refusal
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import files
 from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, missing

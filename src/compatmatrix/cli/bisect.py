@@ -18,7 +18,8 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner, Failure
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.config import source_addresses
-from compatmatrix.core.model import Probe, Record, Release, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import Probe, Record, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.index import releases
 from compatmatrix.planning.requests import Selection

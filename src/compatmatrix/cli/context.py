@@ -14,7 +14,7 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
 from compatmatrix.cli.options import IndexOptions, Options
 from compatmatrix.config import matrix_file, probe_files
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.files import cache_folder
 from compatmatrix.core.model import Probe
 from compatmatrix.results import ledger

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from compatmatrix.ci import github
     from compatmatrix.cli import bisect, ci, context, options, plan, query, report, run, sources
-    from compatmatrix.core.model import InfrastructureError, UserError
+    from compatmatrix.core.errors import InfrastructureError, UserError
 
     commands: dict[type[options.Options], Callable[[context.Context, Any], int]] = {
         options.Run: run.run,

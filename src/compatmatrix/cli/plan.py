@@ -15,7 +15,8 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import CellRequest, InfrastructureError, Release, UserError
+from compatmatrix.core.errors import InfrastructureError, UserError
+from compatmatrix.core.model import CellRequest, Release
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.missing import Job

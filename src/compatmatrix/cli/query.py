@@ -16,7 +16,8 @@ from compatmatrix.analysis.support import CellView, View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
-from compatmatrix.core.model import CellState, UserError
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import CellState
 from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import labels, terminal
 

@@ -14,7 +14,8 @@ from compatmatrix.cli.examine import Examiner, Failure
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
-from compatmatrix.core.model import CellRequest, InfrastructureError, OutcomeState, UserError
+from compatmatrix.core.errors import InfrastructureError, UserError
+from compatmatrix.core.model import CellRequest, OutcomeState
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable

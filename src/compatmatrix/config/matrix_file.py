@@ -17,9 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config import source_addresses
-from compatmatrix.config.tables import Companion as Companion
-from compatmatrix.config.tables import Config as Config
-from compatmatrix.config.tables import Index as Index
+from compatmatrix.config.tables import Config, Index
 from compatmatrix.config.toml_errors import explain, place
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe

@@ -13,8 +13,6 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
-from compatmatrix.core.errors import InfrastructureError as InfrastructureError
-from compatmatrix.core.errors import UserError as UserError
 from compatmatrix.core.states import CellState as CellState
 from compatmatrix.core.states import OutcomeState as OutcomeState
 

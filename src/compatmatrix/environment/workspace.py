@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX

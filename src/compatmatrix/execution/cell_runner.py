@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, format_instant
-from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Outcome, Record, record_key
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest, CellState, Outcome, Record, record_key
 from compatmatrix.planning.recorded import OnRecord, installable
 from compatmatrix.planning.requests import Selection
 from compatmatrix.resolve import lock, uv

@@ -15,10 +15,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import parse_instant
-from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Pin, Record
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest, CellState, Pin, Record
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders

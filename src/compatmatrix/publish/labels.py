@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from compatmatrix.analysis.support import CellView, Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import CellState, Outcome, OutcomeState, Release
+from compatmatrix.core.text import aside as aside
+from compatmatrix.core.text import marks as marks
 
 REASON = 160
 """Characters of a reason within a sentence."""
-
-
-class _Listed(Protocol):
-    """What the index lists of a release."""
-
-    @property
-    def yanked(self) -> bool: ...
-    @property
-    def prerelease(self) -> bool: ...
 
 
 class Sentence(NamedTuple):
@@ -62,11 +55,6 @@ def release_words(release: Release) -> str:
     return f"{release.version}{aside(marks(release))}"
 
 
-def marks(release: _Listed) -> str:
-    """``yanked``, ``pre-release``: why a plain install does not choose the release; nothing where it may."""
-    return ", ".join(word for word, holds in (("yanked", release.yanked), ("pre-release", release.prerelease)) if holds)
-
-
 def environment_words(view: View, cell: CellView) -> str:
     """``companion 1.2, other 0.3; Python 3.12``, without what the cell does not have."""
     return "; ".join(
@@ -87,11 +75,6 @@ def dotted(*parts: str) -> str:
 def upper(text: str) -> str:
     """The text as it begins a sentence."""
     return text[:1].upper() + text[1:]
-
-
-def aside(text: str) -> str:
-    """The text in parentheses after a space; nothing where there is none."""
-    return f" ({text})" if text else ""
 
 
 def examined_words(view: View) -> str:

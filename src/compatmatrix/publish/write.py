@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compatmatrix.analysis import support
-from compatmatrix.config.matrix_file import Config
+from compatmatrix.config.tables import Config
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
-from compatmatrix.core.model import InfrastructureError, Probe
+from compatmatrix.core.model import Probe
 from compatmatrix.publish import markdown, site
 from compatmatrix.results.ledger import Ledger
 

@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
-from compatmatrix.core.model import CellState, InfrastructureError, Record, Release
+from compatmatrix.core.model import CellState, Record, Release
 from compatmatrix.results.records import (
     PINS,
     RELEASES,

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from compatmatrix.config.matrix_file import Index
+from compatmatrix.config.tables import Index
 from compatmatrix.core import untrusted_files
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.resolve import uv, uv_errors
 
 # The environment variables that a build inherits: enough to run and to reach the index, no secrets.

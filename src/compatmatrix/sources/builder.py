@@ -19,7 +19,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from compatmatrix.config.source_addresses import Address
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.model import InfrastructureError, Release, Source
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Release, Source
 from compatmatrix.sources import git
 from compatmatrix.sources.build_environment import BuildTools, Failed, keep
 from compatmatrix.sources.history import Repository

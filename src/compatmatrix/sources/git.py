@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compatmatrix.config.source_addresses import SCHEMES
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 
 SECONDS = 900
 """The first fetch of a large repository takes minutes."""

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from compatmatrix.config.source_addresses import published, reference_checked
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import digest, format_instant, parse_instant
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.sources import git
 
 _FORMAT = "--format=%H%x00%P%x00%aI%x00%cI%x00%s"

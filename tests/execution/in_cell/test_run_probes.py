@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.core.model import Cell, CellState, InfrastructureError, OutcomeState, Pin
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellState, OutcomeState, Pin
 from compatmatrix.execution.in_cell import run_probes, tamper_check
 from ground import Ready, ask
 
