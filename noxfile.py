@@ -1,7 +1,7 @@
-"""Sessions: each a few lines that call the engine or a tool. `nox` alone runs the matrix; nox is all that has to be there.
+"""Sessions: each a few lines that call the engine or a tool. `nox` alone runs the matrix; only nox must be installed.
 
-The engine and everything it needs, uv included, is installed from PyPI into the session's environment, once per
-state of the project's own files.
+The engine and everything it needs, uv included, is installed from PyPI into the session's environment, again only
+after a change of pyproject.toml or constraints.txt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import nox
 
 ROOT = Path(__file__).parent
 PYPROJECT = ROOT / "pyproject.toml"
-CONSTRAINTS = ROOT / "constraints.txt"  # what the tests run with; users of the package are held to pyproject's bounds
+CONSTRAINTS = ROOT / "constraints.txt"  # what the tests run with; users of the package have pyproject's bounds
 SUBJECT = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["subject"]["name"]
 KNOWN = ROOT / "reports" / "records" / "releases.jsonl"
 
@@ -28,7 +28,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 
 
 def recorded_releases() -> list[str]:
-    """Releases of the subject on record, newest first: no network is asked for `nox -l`."""
+    """The subject's releases on record, newest first; read from disk, so that `nox -l` needs no network."""
     if not KNOWN.exists():
         return []
     lines = KNOWN.read_text(encoding="utf-8").splitlines()
@@ -36,15 +36,15 @@ def recorded_releases() -> list[str]:
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install the engine and dependency groups, unless this environment has them already in today's version."""
-    wanted = hashlib.sha256(PYPROJECT.read_bytes() + CONSTRAINTS.read_bytes() + repr(groups).encode()).hexdigest()
+    """Install the engine and dependency groups, unless this environment has them already."""
+    state = hashlib.sha256(PYPROJECT.read_bytes() + CONSTRAINTS.read_bytes() + repr(groups).encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / "installed"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
         return
     session.install(
         "-c", str(CONSTRAINTS), "-e", ".", *nox.project.dependency_groups(nox.project.load_toml(PYPROJECT), *groups)
     )
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(state, encoding="utf-8")
 
 
 def github_files() -> dict[str, list[Path]]:
@@ -63,13 +63,13 @@ def github_files() -> dict[str, list[Path]]:
 
 
 def engine(session: nox.Session, *arguments: str) -> None:
-    """Run one command of the engine; nox ends with its exit code, which says more than "failed"."""
+    """Run one command of the engine; nox ends with its exit code."""
     install(session)
     process = subprocess.Popen([Path(session.bin) / "python", "-m", "compatmatrix", *arguments])
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        # A terminal tells the engine too; it records what is done and ends by itself within seconds.
+        # The terminal interrupts the engine too, which then ends within seconds.
         code = process.wait(timeout=15)
     if code:
         sys.exit(code)
@@ -77,7 +77,7 @@ def engine(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Run the cells that are missing, record them, write the reports and show the table."""
+    """Run the missing cells, record them, write the reports and show the table."""
     engine(session, "run", *session.posargs)
 
 
@@ -96,28 +96,28 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the project's own tests; they need no network but the package index that installs them."""
+    """Run the project's own tests; their only use of the network is the installation."""
     install(session, "tests")
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def story(session: nox.Session) -> None:
-    """Run the scheduled job's workflow from day to day, on fake releases."""
+    """Run the scheduled job's workflow day after day, on fake releases."""
     install(session, "tests")
     session.run("pytest", "-m", "story", "tests/test_story.py", *session.posargs)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Open the made pages in the system's Chromium: menus, filters, keyboard, no scripts, both themes, accessibility."""
+    """Test the pages in the system's Chromium: menus, filters, keyboard, without scripts, both themes, accessibility."""
     install(session, "browser")
     session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Provoke every fault for real, some of them hundreds of times; writes reports/faults.md. Takes half an hour."""
+    """Provoke every fault, some of them hundreds of times; writes reports/faults.md. Takes half an hour."""
     install(session, "tests")
     session.run("python", "tests/faults/report.py", *session.posargs)
 

@@ -177,7 +177,7 @@ def test_changes_since_a_day(tmp_path: Path) -> None:
     append(project.records, ledger(first, second, releases=[OLD, NEW]))
     text = project.main("changes", "--since", "2025-06-02").out
     assert "subject 0.2.0, standalone (newest): lifted: raises NotTrainable: no in 0.1.0, supported now" in text
-    assert "nothing moved" in project.main("changes", "--since", "2025-06-03").out
+    assert "nothing changed" in project.main("changes", "--since", "2025-06-03").out
     markdown = project.main("changes", "--since", "2025-06-02", "--format", "markdown").out
     assert (
         "- **lifted**: Subject 0.2.0, newest companions, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown

@@ -11,13 +11,15 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from announcements import Recorder
+from announcements import bulletin as bulletin_of
 from compatmatrix.analysis import support
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.comparison import compare
 from compatmatrix.analysis.support import View
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
-from compatmatrix.ci.issues import Mark, Topic, attend, read_mark
+from compatmatrix.ci.issues import Mark, Topic, read_mark, update
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
@@ -25,8 +27,6 @@ from compatmatrix.core.model import Source
 from compatmatrix.publish import comparison, markdown, readme
 from made import HELD, PROBES, STANDALONE, config
 from nasties import MARK, NASTIES, PIECES, told
-from test_announce import Recorder
-from test_tell import told as bulletin_of
 
 ALL = "".join(PIECES)
 HARMLESS = "word"
@@ -130,7 +130,7 @@ def issue(text: str, configured: Config) -> str:
     before = {name: standing.answer for name, standing in bulletin.before.items()}
     after = {name: standing.answer for name, standing in bulletin.after.items()}
     body = lambda: issue_texts.headline(configured, bulletin)  # noqa: E731
-    attend(tracker, Topic(name="question", title="t", before=before, after=after, body=body, news=body, back=body))
+    update(tracker, Topic(name="question", title="t", before=before, after=after, body=body, news=body, back=body))
     (opened,) = tracker.kept
     assert read_mark(opened.body) == Mark(topic="question", baseline=before, current=after)
     return opened.body

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.errors import InfrastructureError
 from hostile import nested, soon
+from platforms import NEEDS_POSIX_FILES
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no such thing elsewhere")
+pytestmark = NEEDS_POSIX_FILES
 
 
 def fifo(path: Path) -> None:

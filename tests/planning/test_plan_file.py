@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.ci import plan_formats
 from compatmatrix.cli import context
+from compatmatrix.cli.plan import as_lines
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import Cell, CellState, Pin, UserError
 from compatmatrix.planning import plan_file
@@ -23,40 +22,32 @@ from compatmatrix.planning.job_queue import Queue
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.plan_file import CELLS_PER_SHARD, MOST_SHARDS, Plan, shard
 from ground import THIS, Project
-from made import DAY, PLATFORM, SUPPORTED, jobs, ledger, numbered_job, plan, record
+from made import DAY, PLATFORM, SUPPORTED, ledger, record
 from packages import world
 from packages.index import LocalIndex
 
 
+def job(number: int, python: str = "3.11") -> Job:
+    """A job of its own."""
+    version = f"0.{number}"
+    pin = Pin(name="subject", version=version, sha256=("00",))
+    cell = Cell(
+        subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version}, companions=()
+    )
+    return Job(cell=cell, labels=("newest",), probes={"held": "1"})
+
+
+def plan(*jobs: Job, **more: object) -> Plan:
+    """A plan of these jobs."""
+    made = Plan(planned="2025-06-01T00:00:00Z", instant="2025-06-01T00:00:00Z", platform=PLATFORM, jobs=jobs)
+    return msgspec.structs.replace(made, **{"wanted": len(jobs), **more})
+
+
 @given(st.integers(0, 40), st.integers(1, 50))
 def test_every_job_is_in_exactly_one_shard(count: int, parts: int) -> None:
-    todo = [numbered_job(number) for number in range(count)]
-    held = [one for number in range(1, parts + 1) for one in shard(todo, number, parts)]
-    assert sorted(one.cell.subject for one in held) == sorted(one.cell.subject for one in todo)
-
-
-@given(jobs(), st.integers(1, 20))
-def test_shards_are_disjoint_and_complete_for_any_number(todo: list[Job], count: int) -> None:
-    parts = [shard(todo, index, count) for index in range(1, count + 1)]
-    together = [job for part in parts for job in part]
-    assert len(together) == len(todo)
-    assert all(job in together for job in todo)
-
-
-@given(jobs(), st.integers(1, 5))
-def test_a_shard_is_the_same_whatever_the_order_of_the_jobs(todo: list[Job], count: int) -> None:
-    turned = list(reversed(todo))
-    for index in range(1, count + 1):
-        assert shard(todo, index, count) == shard(turned, index, count)
-
-
-@given(jobs(), st.integers(1, 6))
-def test_shards_are_even_and_keep_groups_together(todo: list[Job], count: int) -> None:
-    parts = [shard(todo, index, count) for index in range(1, count + 1)]
-    sizes = [len(part) for part in parts]
-    assert max(sizes) - min(sizes) <= 1
-    order = [job.group for part in parts for job in part]
-    assert order == sorted(order)
+    jobs = [job(number) for number in range(count)]
+    held = [one for number in range(1, parts + 1) for one in shard(jobs, number, parts)]
+    assert sorted(one.cell.subject for one in held) == sorted(one.cell.subject for one in jobs)
 
 
 @pytest.mark.parametrize(
@@ -64,45 +55,32 @@ def test_shards_are_even_and_keep_groups_together(todo: list[Job], count: int) -
     [(0, 0), (1, 1), (CELLS_PER_SHARD, 1), (CELLS_PER_SHARD + 1, 2), (CELLS_PER_SHARD * MOST_SHARDS * 2, MOST_SHARDS)],
 )
 def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> None:
-    made = plan(*map(numbered_job, range(cells)))
+    made = plan(*map(job, range(cells)))
     assert len(made.shards) == count
     assert sum(part.cells for part in made.shards) == cells
 
 
-def test_defect_a_request_whose_cell_is_another_s_too_counted_as_settled() -> None:
-    both = msgspec.structs.replace(numbered_job(1), labels=("newest", "release-day"))
-    made = plan(both, numbered_job(2), requested=5, failed=(("title", "why"),))
+def test_defect_a_wish_whose_cell_is_another_s_too_counted_as_settled() -> None:
+    both = msgspec.structs.replace(job(1), labels=("newest", "release-day"))
+    made = plan(both, job(2), wanted=5, failed=(("title", "why"),))
     assert made.settled == 1
 
 
 def test_a_shard_names_the_pythons_that_it_needs_newest_last() -> None:
-    (part,) = plan(numbered_job(1, "3.9"), numbered_job(2, "3.12"), numbered_job(3, "3.9")).shards
+    (part,) = plan(job(1, "3.9"), job(2, "3.12"), job(3, "3.9")).shards
     assert part.entry() == {"shard": "1/1", "number": 1, "python": "3.9\n3.12", "cells": 3}
 
 
 def test_the_smoke_shard_is_small() -> None:
     assert plan().smoke == ()
-    (part,) = plan(*map(numbered_job, range(100))).smoke
+    (part,) = plan(*map(job, range(100))).smoke
     assert (part.shard, part.cells) == ("25/25", 4)
 
 
 def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
-    lines = plan_formats.as_lines(plan(numbered_job(1)), Path("a plan.json"))
+    lines = as_lines(plan(job(1)), Path("a plan.json"))
     assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
-    assert plan_formats.as_lines(plan(), Path("plan.json")) == ""
-
-
-def test_gitlabs_child_pipeline_has_a_job_for_each_shard_and_merges_also_where_there_is_none() -> None:
-    pipeline = json.loads(
-        plan_formats.as_gitlab(plan(*map(numbered_job, range(CELLS_PER_SHARD + 1))), Path("plan.json"))
-    )
-    assert [name for name in pipeline if name.startswith("cells")] == ["cells 1", "cells 2"]
-    assert pipeline["cells 2"]["script"] == [
-        "python -m compatmatrix run --plan plan.json --shard 2/2 --reports shards/2"
-    ]
-    nothing = json.loads(plan_formats.as_gitlab(plan(), Path("plan.json")))
-    assert {"plan", "merge", "publish"} < nothing.keys()
-    assert not any(name.startswith("cells") for name in nothing)
+    assert as_lines(plan(), Path("plan.json")) == ""
 
 
 @given(
@@ -148,7 +126,7 @@ def drained(made: Plan) -> Iterator[str]:
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:
-    plan_file.save(plan(numbered_job(1)), tmp_path / "plan.json")
+    plan_file.save(plan(job(1)), tmp_path / "plan.json")
     with pytest.raises(UserError, match="the probe 'held' is another"):
         plan_file.read(tmp_path / "plan.json", project.probes, PLATFORM)
     with pytest.raises(UserError, match="this machine is plan9"):
@@ -224,21 +202,9 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
     assert tree(late) == expected
 
 
-def test_a_plan_leaves_nothing_to_choose(small: Project, tmp_path: Path) -> None:
-    said = small.main("run", "--plan", str(tmp_path / "plan.json"), "--fresh")
-    assert said.code == 2
-    assert "give --only, --pairing, --as-of and --fresh when planning" in said.err
-
-
-def test_formats_with_commands_need_the_file_that_these_work_by(small: Project) -> None:
-    said = small.main("plan", "--format", "gitlab")
-    assert said.code == 2
-    assert "--format gitlab needs --save FILE" in said.err
-
-
 def test_a_shard_delivers_findings_and_nothing_else() -> None:
     """What ran there had its hands on the file: neither a path, nor another release's answer, nor a label is taken."""
-    made = plan(numbered_job(1), numbered_job(2), planned=DAY, instant=DAY)
+    made = plan(job(1), job(2), planned=DAY, instant=DAY)
     honest = [one.record(DAY, DAY, CellState.RAN, "", {"held": SUPPORTED}) for one in made.jobs]
     forged = msgspec.structs.replace(honest[0], subject="../../src/x", pairings={"newest": ("2099-01-01T00:00:00Z",)})
     stranger = record("0.9", {"held": SUPPORTED})

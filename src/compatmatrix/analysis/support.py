@@ -15,11 +15,10 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix.analysis import cells as cell_views
-from compatmatrix.analysis import days, unreleased
+from compatmatrix.analysis import unreleased
 from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
 from compatmatrix.analysis.cells import CellView as CellView
 from compatmatrix.analysis.cells import kind
-from compatmatrix.analysis.days import Span
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import Outcome, OutcomeState, Probe, Release
@@ -71,7 +70,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report needs, computed once.
 
     ``as_of`` is the day of the newest record, empty without one; ``platform`` the one that tables and maps show.
-    ``sources`` are rows of their own above the releases: what is not released; ``days`` what the default was when.
+    ``sources`` are rows of their own above the releases: what is not released.
     """
 
     config: Config
@@ -86,7 +85,6 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     latest: Release | None
     platform: str = ""
     sources: tuple[CellView, ...] = ()
-    days: tuple[Span, ...] = ()
 
     def cell(self, pairing: str, version: str) -> CellView | None:
         return self.by_pairing.get(pairing, {}).get(version)
@@ -148,7 +146,6 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
         latest=latest,
         platform=shown,
         sources=sources,
-        days=days.spans(ledger, config, ordered, shown),
     )
 
 

@@ -1,51 +1,64 @@
-"""What a bisection asks: the answer of one probe at a commit, or beside a release of a companion, as a verdict.
+"""Judges one commit or release of a companion by the outcome of one probe in its cell.
 
-Each question is an ordinary cell with a record; what is on record is not run again, nor built, nor locked.
+Each is an ordinary cell with a record; what is on record is not built, locked or run again.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
 
 from compatmatrix.analysis.cells import CellView, kind, united
 from compatmatrix.bisect.search import Verdict
-from compatmatrix.cli.examine import Desk
+from compatmatrix.config.matrix_file import Config, host_platform
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import (
-    CellState,
-    InfrastructureError,
-    OutcomeState,
-    Probe,
-    Record,
-    Release,
-)
-from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
+from compatmatrix.core.model import CellState, InfrastructureError, OutcomeState, Probe, Record
 from compatmatrix.results import ledger
-from compatmatrix.sources.builder import Unbuildable
-from compatmatrix.sources.history import Repository
 
 _BROKEN = (CellState.IMPORT_FAILS, CellState.TIMEOUT, CellState.CRASHED)
-"""The cell was there and did not get as far as the question."""
+"""The cell was installed, but the probe did not run."""
 
 
-class Judge(ABC):
-    """Judges items by one probe; keeps the cell behind each verdict."""
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """How the items of a search are examined, and how their records are recognized.
 
-    def __init__(self, desk: Desk, probe: Probe) -> None:
-        self._desk, self._probe = desk, probe
-        governors = {desk.config.subject.control, *probe.needs, probe.id}
-        self._put = tuple(one for one in desk.setting.probes if one.id in governors)
-        self._renewed: set[str] = set()
+    Attributes:
+        pairing: the label of the cells.
+        matches: whether a record is about an item.
+        examine: brings an item to a record, and returns what could not be examined, each with the reason.
+        records: the folder of the records.
+        fresh: whether every item is examined again, once.
+    """
+
+    pairing: str
+    matches: Callable[[Record, str], bool]
+    examine: Callable[[str], Sequence[tuple[str, str]]]
+    records: Path
+    fresh: bool
+
+
+class Judge:
+    """Judges items by one probe; ``cells`` has the cell behind each verdict."""
+
+    def __init__(self, config: Config, probes: Sequence[Probe], probe: Probe, examination: Examination) -> None:
+        self._config, self._probes, self._probe, self._examination = config, probes, probe, examination
+        self._examined: set[str] = set()
         self.cells: dict[str, CellView] = {}
 
     def __call__(self, item: str) -> Verdict:
-        """Raises InfrastructureError where the item cannot be examined for reasons of ours: that is no verdict."""
-        fresh = self._desk.setting.asked.fresh and item not in self._renewed
-        cell = None if fresh else self._recorded(item)
+        """Judge an item, examining it if it is not on record.
+
+        Raises:
+            InfrastructureError: the item cannot be examined now, which says nothing about it.
+        """
+        cell = None if self._examination.fresh and item not in self._examined else self._recorded(item)
         if cell is None:
-            self._examine(item)
-            self._renewed.add(item)
+            if failed := self._examination.examine(item):
+                raise InfrastructureError("; ".join(f"{title}: {why}" for title, why in failed))
+            self._examined.add(item)
             cell = self._recorded(item)
         if cell is None:
             raise InfrastructureError(f"{item} was examined and left no record")
@@ -53,86 +66,34 @@ class Judge(ABC):
         return verdict(cell, self._probe.id)
 
     def _recorded(self, item: str) -> CellView | None:
-        """The newest cell on record that answers for the item, today's probes all put."""
-        grouped: dict[str, list[Record]] = defaultdict(list)
-        known = ledger.read(self._desk.setting.records)
-        for record in known.records.values():
-            if record.platform == self._desk.platform and self._stands_for(record, item):
-                grouped[record.cell].append(record)
-        needed = {probe.id: probe.digest for probe in self._put}
-        found = []
-        for records in grouped.values():
-            put = {name: source for record in records for name, source in record.probes.items()}
-            # What never got to be installed was asked nothing; a Python may be there by now.
-            if needed.items() <= put.items() or not (put or records[0].state is CellState.NO_PYTHON):
-                found.append(records)
-        if not found:
+        """The newest cell of the item in which today's version of every needed probe ran."""
+        pairing, platform = self._examination.pairing, host_platform(self._config)
+        by_cell: dict[str, list[Record]] = defaultdict(list)
+        for record in ledger.read(self._examination.records).records.values():
+            labeled = record.platform == platform and pairing in record.pairings
+            if labeled and self._examination.matches(record, item):
+                by_cell[record.cell].append(record)
+        needed = {one.id: one.digest for one in needed_probes(self._config, self._probes, self._probe)}
+        complete = []
+        for records in by_cell.values():
+            digests = {name: source for record in records for name, source in record.probes.items()}
+            # A cell that was never installed ran no probe; only a missing Python may be there by now.
+            if needed.items() <= digests.items() or not (digests or records[0].state is CellState.NO_PYTHON):
+                complete.append(records)
+        if not complete:
             return None
-        last = max(found, key=lambda records: max(record.recorded for record in records))
-        return united(last, self._labels(), self._desk.config, self._desk.setting.probes)
-
-    def _have_examined(self, failures: list[tuple[str, str]]) -> None:
-        if failures:
-            raise InfrastructureError("; ".join(f"{title}: {why}" for title, why in failures))
-
-    @abstractmethod
-    def _stands_for(self, record: Record, item: str) -> bool:
-        """Whether a record is about the item."""
-
-    @abstractmethod
-    def _examine(self, item: str) -> None:
-        """Bring the item to a record."""
-
-    @abstractmethod
-    def _labels(self) -> tuple[str, ...]:
-        """What the cells are labelled with."""
+        newest = max(complete, key=lambda records: max(record.recorded for record in records))
+        return united(newest, (pairing,), self._config, self._probes)
 
 
-class CommitJudge(Judge):
-    """Judges commits, each with the companions of its day."""
-
-    def __init__(self, desk: Desk, probe: Probe, repository: Repository, reference: str) -> None:
-        super().__init__(desk, probe)
-        self._repository, self._reference = repository, reference
-
-    def _stands_for(self, record: Record, item: str) -> bool:
-        return record.source is not None and record.source.commit == item and COMMIT_DAY.name in record.pairings
-
-    def _examine(self, item: str) -> None:
-        try:
-            built = self._desk.builder.commit(self._repository, item, self._reference)
-        except Unbuildable as failure:
-            self._desk.record(self._desk.unbuildable(failure, COMMIT_DAY.name))
-            return
-        self._have_examined(self._desk.examine([self._desk.source_request(built, COMMIT_DAY.name, self._put)]))
-
-    def _labels(self) -> tuple[str, ...]:
-        return (COMMIT_DAY.name,)
-
-
-class CompanionJudge(Judge):
-    """Judges releases of a companion beside one release of the subject: pairs of the grid, where the grid is theirs."""
-
-    def __init__(self, desk: Desk, probe: Probe, companion: str, subject: Release) -> None:
-        super().__init__(desk, probe)
-        grid = desk.config.pairings.grid
-        self._companion, self._subject = companion, subject
-        self._label = (GRID if grid and grid.companion == companion else BISECT).name
-
-    def _stands_for(self, record: Record, item: str) -> bool:
-        about = record.subject == self._subject.version and record.versions.get(self._companion) == item
-        return about and record.source is None and self._label in record.pairings
-
-    def _examine(self, item: str) -> None:
-        request = self._desk.release_request(self._subject, self._label, self._put, {self._companion: item})
-        self._have_examined(self._desk.examine([request]))
-
-    def _labels(self) -> tuple[str, ...]:
-        return (self._label,)
+def needed_probes(config: Config, probes: Sequence[Probe], probe: Probe) -> tuple[Probe, ...]:
+    """The probe, the control, and the probes that it needs to mean anything."""
+    names = {config.subject.control, *probe.needs, probe.id}
+    return tuple(one for one in probes if one.id in names)
 
 
 def verdict(cell: CellView, probe: str) -> Verdict:
-    """What a cell says of a probe, or why it says nothing."""
+    """The answer of a probe in a cell, or why there is none."""
     if cell.state in _BROKEN:
         name, _, message = cell.detail.partition(": ")
         return Verdict(kind=(cell.state.value, sanitize.signature(name, message)), broken=True, why=cell.detail)

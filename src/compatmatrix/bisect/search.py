@@ -1,7 +1,7 @@
-"""An ordered sequence and a judge -> where the answer changes. Pure: it knows neither commits nor cells.
+"""Finds where the answer changes in an ordered sequence, by halving it or by scanning; knows neither commits nor cells.
 
-Halving and scanning share the judge and the result. What cannot be judged is skipped as `git bisect skip` does, and
-where nothing but such items is left between the two sides, the answer is a range.
+What cannot be judged is skipped as `git bisect skip` does; where only such items are left between the two sides, the
+result is a range.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 Kind = tuple[str, str | None]
-"""What makes two answers the same: a state and, where something was raised, its signature."""
+"""What makes two answers the same: the state and, where something was raised, its signature."""
 
 GOOD, BAD, SKIP = "good", "bad", "skip"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a judge says of one item; no ``kind``: it cannot be judged, and ``why``.
+    """The answer of one item; without a ``kind`` it cannot be judged, and ``why`` is the reason.
 
-    ``broken``: it did not get as far as the question (an import that fails, a crash). That is an answer where one of
-    the two ends is so, and otherwise a reason to skip.
+    ``broken``: the probe did not run (an import that fails, a crash). That is an answer where one of the two ends is
+    broken, and otherwise a reason to skip.
     """
 
     kind: Kind | None = None
@@ -29,15 +29,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One item that was judged, and the side that it was put on."""
+    """One item that was judged, and the side that it is on."""
 
     item: str
     verdict: Verdict
     side: str
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The last item known to answer like the good end, the first known not to, and what lies undecided between."""
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """The last item that answers like the good end, the first that does not, and the unjudged ones between them."""
 
     good: str
     bad: str
@@ -45,95 +45,93 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undecided(Exception):
-    """There is no change to be found: an end cannot be judged, or both answer alike."""
+    """No change can be found: an end cannot be judged, or both ends answer alike."""
 
 
 Judge = Callable[[str], Verdict]
-Told = Callable[[Step], None]
+OnStep = Callable[[Step], None]
 
 
-def halve(items: Sequence[str], judge: Judge, told: Told = lambda step: None) -> Found:
-    """Find a neighbouring pair of which one answers like the first item and the other does not.
+def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
+    """Find two neighbors of which one answers like the first item and the other does not.
 
-    Where the answer changes once, that is the change; where it changes several times, it is one of them. Judges both
-    ends and then about log2 of what is between.
+    Where the answer changes several times, it is one of the changes. Judges both ends and about log2 of what is between.
+
+    Args:
+        items: in order, from the good end to the bad end.
+        on_step: called after each verdict.
 
     Raises:
         Undecided: an end cannot be judged, or both answer alike.
     """
-    court = _Court(judge, told)
-    court.open(items[0])
-    court.close(items[-1])
+    sides = _Sides(judge, on_step)
+    good = sides.open(items[0])
+    if sides.open(items[-1], BAD).kind == good.kind:
+        raise Undecided("both ends answer alike; name others, or judge one after the other with --linear")
     low, high, skipped, tries = 0, len(items) - 1, set[int](), 0
     while candidates := [number for number in range(low + 1, high) if number not in skipped]:
         chosen = candidates[int(len(candidates) * _fraction(tries))]
-        side = court.side(items[chosen])
-        if side == GOOD:
-            low, tries = chosen, 0
-        elif side == BAD:
-            high, tries = chosen, 0
-        else:
+        side = sides.of(items[chosen])
+        if side == SKIP:
             skipped.add(chosen)
             tries += 1
-    return Found(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
+        else:
+            low, high, tries = (chosen, high, 0) if side == GOOD else (low, chosen, 0)
+    return Change(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
 
 
-def scan(items: Sequence[str], judge: Judge, told: Told = lambda step: None) -> Found:
-    """Find the first change by judging one item after the other: also one that was taken back before the last item.
+def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
+    """Find the first change by judging one item after the other, also one that was taken back before the last item.
 
     Raises:
         Undecided: the first item cannot be judged, or no other answers differently.
     """
-    court = _Court(judge, told)
-    court.open(items[0])
+    sides = _Sides(judge, on_step)
+    sides.open(items[0])
     low = 0
     for number in range(1, len(items)):
-        side = court.side(items[number])
+        side = sides.of(items[number])
         if side == BAD:
-            return Found(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
+            return Change(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
         if side == GOOD:
             low = number
     raise Undecided("every commit or release that can be judged answers like the first")
 
 
-class _Court:
-    """Puts verdicts on sides: what the good end answered, and whether what is broken counts."""
+class _Sides:
+    """Assigns items to sides: like the good end, not like it, or skipped."""
 
-    def __init__(self, judge: Judge, told: Told) -> None:
-        self._judge, self._told = judge, told
+    def __init__(self, judge: Judge, on_step: OnStep) -> None:
+        self._judge, self._on_step = judge, on_step
         self._good, self._broken_counts = Verdict(), False
 
-    def open(self, item: str) -> None:
-        self._good = self._end(item, GOOD)
+    def open(self, item: str, side: str = GOOD) -> Verdict:
+        """Judge an end; from then on, a broken item counts if this one is broken."""
+        verdict = self._judge(item)
+        self._on_step(Step(item=item, verdict=verdict, side=side if verdict.kind else SKIP))
+        if verdict.kind is None:
+            raise Undecided(f"the {side} end, {item[:12]}, cannot be judged: {verdict.why}")
+        self._broken_counts |= verdict.broken
+        if side == GOOD:
+            self._good = verdict
+        return verdict
 
-    def close(self, item: str) -> None:
-        bad = self._end(item, BAD)
-        if bad.kind == self._good.kind:
-            raise Undecided("both ends answer alike; name others, or look at each in turn with --linear")
-
-    def side(self, item: str) -> str:
+    def of(self, item: str) -> str:
+        """Judge an item between the ends."""
         verdict = self._judge(item)
         if verdict.kind is None or (verdict.broken and not self._broken_counts):
             side = SKIP
         else:
             side = GOOD if verdict.kind == self._good.kind else BAD
-        self._told(Step(item=item, verdict=verdict, side=side))
+        self._on_step(Step(item=item, verdict=verdict, side=side))
         return side
-
-    def _end(self, item: str, side: str) -> Verdict:
-        verdict = self._judge(item)
-        self._told(Step(item=item, verdict=verdict, side=side if verdict.kind else SKIP))
-        if verdict.kind is None:
-            raise Undecided(f"the {side} end, {item[:12]}, cannot be judged: {verdict.why}")
-        self._broken_counts |= verdict.broken
-        return verdict
 
 
 def _fraction(tries: int) -> float:
-    """1/2, 1/4, 3/4, 1/8, 5/8 …: after each skip further away, out of a stretch that is broken as a whole."""
-    found, unit, number = 0.0, 0.5, tries + 1
+    """1/2, 1/4, 3/4, 1/8, 5/8 …: the van der Corput sequence, which leaves a broken stretch in ever longer steps."""
+    fraction, unit, number = 0.0, 0.5, tries + 1
     while number:
-        found += unit * (number & 1)
+        fraction += unit * (number & 1)
         number >>= 1
         unit /= 2
-    return found
+    return fraction

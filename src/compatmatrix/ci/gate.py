@@ -1,8 +1,8 @@
-"""Never publish less than is known: what speaks against publishing what a run brought, and why. Pure."""
+"""Decides whether what a run brought may be published: never less than what is known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from packaging.specifiers import SpecifierSet
@@ -16,86 +16,78 @@ from compatmatrix.results.ledger import Ledger
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason; ``kind`` stays the same from day to day while the words may not."""
+    """A reason not to publish; ``kind`` stays the same from day to day while ``why`` may not."""
 
     kind: str
     why: str
 
 
-def refusals(
-    config: Config, probes: Sequence[Probe], plan: Plan, before: Ledger, delivered: Ledger, after: Ledger
-) -> tuple[Refusal, ...]:
-    """Everything that speaks against publishing ``after``, nothing if it may be.
+class Ledgers(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published, what a run brought, and the union of both as it is on disk."""
 
-    Args:
-        before: what is published.
-        delivered: what this run brought.
-        after: both together, as it is on disk.
-    """
-    found = [
-        *_nothing_examined(plan, after),
-        *_fewer_releases(config, plan, before),
-        *_controls(config, probes, plan, after, delivered),
-        *(
-            Refusal(kind="damage", why=f"the records are damaged: {part}")
-            for part in (*after.damage, *delivered.damage)
-        ),
-    ]
-    if lost := before.records.keys() - after.records.keys():
-        found.append(Refusal(kind="lost", why=f"{len(lost)} records that are published would be gone"))
-    return tuple(found)
+    before: Ledger
+    delivered: Ledger
+    after: Ledger
 
 
-def _nothing_examined(plan: Plan, after: Ledger) -> Iterable[Refusal]:
-    """A run that could look into nothing knows nothing: also not that nothing is new."""
+def refusals(config: Config, probes: Sequence[Probe], plan: Plan, ledgers: Ledgers) -> tuple[Refusal, ...]:
+    """Every reason not to publish; none if the run may be published."""
+    damage = (*ledgers.after.damage, *ledgers.delivered.damage)
+    lost = ledgers.before.records.keys() - ledgers.after.records.keys()
+    return (
+        *_nothing_examined(plan, ledgers.after),
+        *_fewer_releases(config, plan, ledgers.before),
+        *_controls(config, probes, plan, ledgers),
+        *(Refusal(kind="damage", why=f"the records are damaged: {part}") for part in damage),
+        *([Refusal(kind="lost", why=f"{len(lost)} published records would be lost")] if lost else []),
+    )
+
+
+def _nothing_examined(plan: Plan, after: Ledger) -> Iterator[Refusal]:
+    """Refuse a run that examined nothing: it does not even know that nothing is new."""
     if plan.error:
         yield Refusal(kind="no plan", why=f"nothing could be planned: {plan.error}")
     elif plan.jobs and len(missing(plan, after)) == len(plan.jobs):
-        yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} cells planned was examined")
+        yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} planned cells was examined")
     elif plan.failed and len(plan.failed) == plan.requested:
-        why = f"none of the {plan.requested} cells wanted could be looked into, the first because {plan.failed[0][1]}"
+        why = f"none of the {plan.requested} cells could be planned, the first because {plan.failed[0][1]}"
         yield Refusal(kind="nothing examined", why=why)
 
 
-def _fewer_releases(config: Config, plan: Plan, before: Ledger) -> Iterable[Refusal]:
-    """The index listed fewer releases than are on record: more likely its trouble than their end."""
-    if plan.error:
-        return
+def _fewer_releases(config: Config, plan: Plan, before: Ledger) -> Iterator[Refusal]:
+    """Refuse where the index lists fewer releases than are on record: an index that fails is likelier than deletions."""
     specifier = SpecifierSet(config.subject.releases)
     gone = [
         version
         for version in by_version(before.releases.keys() - set(plan.listed))
         if specifier.contains(version, prereleases=True)
     ]
-    if gone:
-        name = config.subject.name
-        why = f"the index no longer lists {name} {', '.join(gone)}, which the records know"
-        advice = "if that is meant, leave them out in `[subject] releases` of matrix.toml"
+    if gone and not plan.error:
+        why = f"the index no longer lists {config.subject.name} {', '.join(gone)}, which the records hold"
+        advice = "if that is right, exclude them in `[subject] releases` of matrix.toml"
         yield Refusal(kind="fewer releases", why=f"{why}; {advice}")
 
 
-def _controls(
-    config: Config, probes: Sequence[Probe], plan: Plan, after: Ledger, delivered: Ledger
-) -> Iterable[Refusal]:
-    """Where the control does not work, no other answer means anything: many such cells are trouble of ours."""
-    run = {job.cell.id() for job in plan.jobs} & {record.cell for record in delivered.records.values()}
-    asked = [cell for cell in view(after, config, probes).cells if cell.id in run and _could_answer(config, cell)]
-    failed = [cell for cell in asked if not _control_works(config, cell)]
+def _controls(config: Config, probes: Sequence[Probe], plan: Plan, ledgers: Ledgers) -> Iterator[Refusal]:
+    """Refuse where the control fails in many cells of the run: likelier a fault of the probes than of all releases."""
+    control = config.subject.control
+    run = {job.cell.id() for job in plan.jobs} & {record.cell for record in ledgers.delivered.records.values()}
+    cells = [
+        cell for cell in view(ledgers.after, config, probes).cells if cell.id in run and _could_answer(control, cell)
+    ]
+    failed = [cell for cell in cells if cell.outcome(control).state is not OutcomeState.SUPPORTED]
     allowed = config.publish.control_failures
-    if asked and len(failed) > allowed * len(asked):
-        why = f"the control {config.subject.control!r} failed in {len(failed)} of the {len(asked)} cells of this run"
-        told = ", ".join(f"{config.subject.name} {cell.subject} ({', '.join(cell.pairings)})" for cell in failed[:10])
+    if cells and len(failed) > allowed * len(cells):
+        why = f"the control {control!r} failed in {len(failed)} of the {len(cells)} cells of this run"
+        first = [f"{config.subject.name} {cell.subject} ({', '.join(cell.pairings)})" for cell in failed[:10]]
+        first += ["…"] if len(failed) > 10 else []
         limit = f"`[publish] control_failures` of matrix.toml allows a share of {allowed:g}"
-        yield Refusal(kind="control", why=f"{why} ({told}{', …' if len(failed) > 10 else ''}); {limit}")
+        yield Refusal(kind="control", why=f"{why} ({', '.join(first)}); {limit}")
 
 
-def _could_answer(config: Config, cell: CellView) -> bool:
-    """Cells that got to the control, or died before; not those that lack its API or whose packages do not go together."""
+def _could_answer(control: str, cell: CellView) -> bool:
+    """Whether a cell ran the control, or died before; not where its API is missing or the packages do not go together."""
     if cell.state in (CellState.TIMEOUT, CellState.CRASHED):
         return True
     states = (OutcomeState.ABSENT, OutcomeState.NOT_RUN)
-    return cell.state is CellState.RAN and cell.outcome(config.subject.control).state not in states
-
-
-def _control_works(config: Config, cell: CellView) -> bool:
-    return cell.outcome(config.subject.control).state is OutcomeState.SUPPORTED
+    return cell.state is CellState.RAN and cell.outcome(control).state not in states

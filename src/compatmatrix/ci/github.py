@@ -1,44 +1,55 @@
-"""Issues on GitHub, by way of `gh`, which is on GitHub's runners and on many desks and brings its own credentials."""
+"""GitHub: issues by way of `gh`, and the outputs, summary and log of a workflow's step.
+
+`gh` is on GitHub's runners, and brings its own credentials. Text from a package must not act as a command: outputs have
+an unpredictable delimiter, and the log's workflow commands are off while the engine writes to it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from compatmatrix.ci.issues import Issue
 from compatmatrix.core.model import InfrastructureError
-from compatmatrix.core.sanitize import line
+from compatmatrix.core.sanitize import cut, line
 
 LABEL = "compatibility-matrix"
-"""Only who may triage can set a label: an issue that a stranger makes look like ours is not taken for one."""
+"""Marks our issues. Only people who may triage can set a label, so a stranger's issue is never taken for one of ours."""
 
 SECONDS = 60
 
+SUMMARY = 900_000
+"""Characters of a step's summary: GitHub shows nothing of one that is longer than 1 MiB."""
+
 
 class NoIssuesError(InfrastructureError):
-    """The repository has its issues switched off, as forks have unless somebody switches them on."""
+    """Issues are disabled in the repository, as they are in a fork by default."""
 
 
 class GitHub:
-    """The tracker of the repository that `gh` finds: `GITHUB_REPOSITORY`, else the checkout's own."""
+    """The issues of the repository that `gh` uses: `GITHUB_REPOSITORY`, else that of the current checkout."""
 
     def issues(self) -> list[Issue]:
-        found = _call("GET", f"issues?labels={LABEL}&state=all&per_page=100")
         return [
             Issue(number=entry["number"], body=entry["body"] or "", open=entry["state"] == "open")
-            for entry in found
+            for entry in _call("GET", f"issues?labels={LABEL}&state=all&per_page=100")
             if "pull_request" not in entry
         ]
 
     def open(self, title: str, body: str) -> int:
-        # Not left to the creation of the issue, which takes a label that is not there for an error in some organisations.
-        label = {"name": LABEL, "color": "b60205", "description": "Kept by the scheduled job"}
+        # First the label: in some organizations, an issue with a label that does not exist is refused.
+        label = {"name": LABEL, "color": "b60205", "description": "Managed by the scheduled job"}
         try:
             _call("POST", "labels", label)
-        except InfrastructureError as trouble:
-            if "HTTP 422" not in str(trouble):  # it is there already
+        except InfrastructureError as error:
+            if "HTTP 422" not in str(error):  # it exists already
                 raise
         return int(_call("POST", "issues", {"title": title, "body": body, "labels": [LABEL]})["number"])
 
@@ -53,23 +64,21 @@ class GitHub:
 
 
 def _call(method: str, path: str, content: object = None) -> Any:
-    """One call of the REST API.
+    """Call the REST API once.
 
     Raises:
         NoIssuesError: the repository has no issues.
-        InfrastructureError: there is no `gh`, it did not answer in time, or the API said no.
+        InfrastructureError: there is no `gh`, it did not answer in time, or the API refused.
     """
-    command = ["gh", "api", "--method", method, f"repos/{{owner}}/{{repo}}/{path}"]
+    call = f"{method} {path.partition('?')[0]}"
     environ = dict(os.environ)
     if repository := environ.get("GITHUB_REPOSITORY"):
         environ["GH_REPO"] = repository
-    if content is not None:
-        command += ["--input", "-"]
     try:
         done = subprocess.run(
-            command,
-            input=None if content is None else json.dumps(content),
-            stdin=subprocess.DEVNULL if content is None else None,
+            ["gh", "api", "--method", method, f"repos/{{owner}}/{{repo}}/{path}"]
+            + ([] if content is None else ["--input", "-"]),
+            input="" if content is None else json.dumps(content),
             env=environ,
             capture_output=True,
             encoding="utf-8",
@@ -81,11 +90,49 @@ def _call(method: str, path: str, content: object = None) -> Any:
         ) from None
     except (OSError, subprocess.SubprocessError) as error:
         raise InfrastructureError(f"gh did not answer ({type(error).__name__})") from None
+    if "HTTP 410" in done.stderr:
+        raise NoIssuesError("this repository has its issues switched off")
     if done.returncode:
-        if "HTTP 410" in done.stderr:
-            raise NoIssuesError("this repository has its issues switched off")
-        raise InfrastructureError(f"GitHub did not take {method} {path.partition('?')[0]}: {line(done.stderr, 300)}")
+        raise InfrastructureError(f"GitHub did not take {call}: {line(done.stderr, 300)}")
     try:
         return json.loads(done.stdout)
     except ValueError:
-        raise InfrastructureError(f"GitHub's answer to {method} {path.partition('?')[0]} cannot be read") from None
+        raise InfrastructureError(f"GitHub's answer to {call} cannot be read") from None
+
+
+def output(name: str, value: str) -> None:
+    """Set an output of this step; without a runner, do nothing."""
+    delimiter = f"end-{secrets.token_hex(16)}"
+    _append("GITHUB_OUTPUT", f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+
+
+def summary(markdown: str) -> None:
+    """Add to the summary on the run's page, escaped text only; without a runner, do nothing."""
+    _append("GITHUB_STEP_SUMMARY", cut(markdown, SUMMARY) + "\n")
+
+
+@contextmanager
+def workflow_commands_off() -> Iterator[None]:
+    """Have the runner read no line of the log as a workflow command.
+
+    Announced on standard error, which the runner reads too: standard output may be redirected to a file.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        yield
+        return
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print(f"::{token}::", file=sys.stderr, flush=True)
+
+
+def _append(variable: str, text: str) -> None:
+    file = os.environ.get(variable)
+    if file:
+        try:
+            with Path(file).open("a", encoding="utf-8") as opened:
+                opened.write(text)
+        except OSError as error:
+            raise InfrastructureError(f"{variable} cannot be written: {error.strerror}") from None

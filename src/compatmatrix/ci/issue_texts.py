@@ -1,37 +1,37 @@
-"""What the alarm says, in Markdown for issues, comments and summaries. Nobody is mentioned and nothing linked by a package's text."""
+"""The Markdown of issues, comments and summaries. Text from a package can neither mention anybody nor become a link."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from compatmatrix.analysis.changes import Move, alarming, answer, same
-from compatmatrix.ci.issues import LIMIT
+from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.text import address
 from compatmatrix.publish.labels import marks
-from compatmatrix.publish.markdown import escaped
+from compatmatrix.publish.markdown import environment, escaped
 
-TELL = 300
-"""Lines of a list: a day on which more moves has one cause, and the page has them all."""
+MOST_LINES = 300
+"""Lines of a list: more changes on one day have one cause, and the page lists them all."""
 
 HANDLING = (
-    "_This issue is kept by the scheduled job: it comments when the answer moves again, and closes the issue when it is "
-    "as before. Close it whenever you have seen it; it is not opened again for the same thing._"
+    "_The scheduled job updates this issue: it comments when the answer changes again, and closes the issue when it is as "
+    "before. Close it at any time; it is not opened again for the same change._"
 )
 
 
 def code(text: object) -> Markup:
     """One line as inline code, whatever it holds."""
     line = sanitize.line(text)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    fence = "`" * (1 + _longest_fence(line))
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return Markup(f"{fence}{pad}{line or ' '}{pad}{fence}")
 
@@ -39,107 +39,133 @@ def code(text: object) -> Markup:
 def fenced(text: object, language: str = "text") -> Markup:
     """Several lines as a block of code, whatever they hold."""
     block = sanitize.block(text)
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block)), default=0))
+    fence = "`" * max(3, 1 + _longest_fence(block))
     return Markup(f"{fence}{language}\n{block}\n{fence}")
 
 
 def prose(text: object) -> Markup:
-    """A word of ours, escaped; GitHub would still read an at sign as calling somebody."""
+    """Text, escaped; GitHub would still read an at sign as a mention."""
     return Markup(escaped(text).replace("@", "@\u2060"))
 
 
 def commands(config: Config, move: Move) -> str:
-    """What to type to see it."""
+    """The commands that reproduce a change."""
     lines = [f"git clone {config.publish.repository} matrix && cd matrix"] if config.publish.repository else []
     pins = f"--only '{config.subject.name}=={move.release}' --pairing {move.pairing}"
     return "\n".join([*lines, "python -m pip install nox", f"python -m nox -s matrix -- --fresh {pins}"])
 
 
-def moves(config: Config, found: Sequence[Move], most: int = TELL) -> str:
-    """The moves as a list; answers like those before are counted."""
-    pieces = _pieces()
-    told = [str(pieces.line(config, move)).strip() for move in alarming(found)]
-    told = [*told[:most], *([f"- and {len(told) - most} more"] if len(told) > most else [])]
-    for (release, pairing, against), count in same(found).items():
-        name = prose(config.subject.title or config.subject.name)
-        told.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
-    return "\n".join(told) or "Nothing moved."
+def changes(config: Config, moves: Sequence[Move], most: int = MOST_LINES) -> str:
+    """The changes as a list; answers that stayed the same are counted."""
+    lines = [str(_macros().line(config, move)).strip() for move in alarming(moves)]
+    lines = [*lines[:most], *([f"- and {len(lines) - most} more"] if len(lines) > most else [])]
+    name = prose(config.subject.title or config.subject.name)
+    for (release, pairing, against), count in same(moves).items():
+        lines.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
+    return "\n".join(lines) or "Nothing changed."
 
 
 def summary(config: Config, bulletin: Bulletin) -> str:
-    """The run's summary: the answer, what moved, what is in the way."""
-    troubles = str(_pieces().troubles(bulletin)).strip()
+    """The run's summary: the answer, what changed, what prevents publishing."""
+    problems = str(_macros().troubles(bulletin)).strip()
     parts = [
         f"## {prose(config.subject.question)}",
         f"**{prose(bulletin.verdict)}**",
         f"{bulletin.examined} cells examined in this run.",
-        "### What moved",
-        moves(config, bulletin.moves),
-        *(["### Nothing is published, because"] if bulletin.refusals else ["### Not examined"] if troubles else []),
-        troubles,
+        "### What changed",
+        changes(config, bulletin.moves),
+        "### Nothing is published, because" if bulletin.refusals else "### Not examined" if problems else "",
+        problems,
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def headline(config: Config, bulletin: Bulletin, closing: str = HANDLING) -> str:
-    """The body of the issue about the headline, or with another ``closing`` a comment on it."""
-    pieces = _pieces()
-    subject = config.subject
-    about = [move for move in bulletin.alarms if move.probe in (subject.headline, "")]
+    """The text of the issue about the headline, or with another ``closing`` of a comment on it."""
+    macros = _macros()
+    about = [move for move in bulletin.alarms if move.probe in (config.subject.headline, "")]
     others = [move for move in bulletin.alarms if move not in about]
     head = [
         f"**{prose(bulletin.verdict)}**",
-        str(pieces.standings(bulletin.before, bulletin.after)).strip(),
-        moves(config, about, most=20) if about else "",
+        str(macros.standings(bulletin.before, bulletin.after)).strip(),
+        changes(config, about, most=20) if about else "",
     ]
-    dossiers = [str(pieces.dossier(config, move)).strip() for move in about if move.probe]
-    tail = [
-        f"### What else moved\n\n{moves(config, others, most=20)}" if others else "",
-        str(pieces.links(config, run_address(), ())).strip(),
-        closing,
-    ]
-    return assembled(head, dossiers, tail)
+    details = [str(macros.dossier(config, move)).strip() for move in about if move.probe]
+    tail = [f"### Other changes\n\n{changes(config, others, most=20)}" if others else "", _links(config), closing]
+    return _assembled(head, details, tail)
 
 
 def job(config: Config, bulletin: Bulletin | None, closing: str = HANDLING) -> str:
-    """The body of the issue about the job itself."""
-    pieces = _pieces()
-    if bulletin is None:
-        told = "The run came to no result at all: a job before this one died. Its log says where."
-    else:
-        told = f"What is published stays as it was.\n\n{str(pieces.troubles(bulletin)).strip()}"
-    head = ["**The scheduled job does not publish what it found.**", told]
-    return assembled(head, [], [str(pieces.links(config, run_address(), ())).strip(), closing])
+    """The text of the issue about the scheduled job, or with another ``closing`` of a comment on it."""
+    problem = "The run has no result: a job before this one failed. Its log has the reason."
+    if bulletin:
+        problem = f"The published reports stay as they are.\n\n{str(_macros().troubles(bulletin)).strip()}"
+    return _assembled(["**This run is not published.**", problem], [], [_links(config), closing])
 
 
-def assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -> str:
-    """As many of the parts, whole, as GitHub takes beside head and tail."""
-    first, last = "\n\n".join(filter(None, head)), "\n\n".join(filter(None, tail))
-    room = LIMIT - 2_000 - len(first) - len(last)
-    kept: list[str] = []
-    left_out = 0
-    for part in parts:
-        if room >= len(part) + 2 and not left_out:
-            kept.append(part)
-            room -= len(part) + 2
-        else:
-            left_out += 1
-    note = f"[… {left_out} more are left out here; the page has them …]" if left_out else ""
-    return "\n\n".join(part for part in (first, *kept, note, last) if part)
+def topics(config: Config, bulletin: Bulletin | None) -> Iterator[Topic]:
+    """What can have an issue: the job itself and, if this run may be published, the answer to the question."""
+    name = config.subject.title or config.subject.name
+    kinds = sorted({refusal.kind for refusal in bulletin.refusals}) if bulletin else ["no result"]
+    yield Topic(
+        name="job",
+        title=f"{name} compatibility: the scheduled job needs attention",
+        before={"job": "works"},
+        after={"job": ", ".join(kinds) or "works"},
+        body=lambda: job(config, bulletin),
+        news=lambda: job(config, bulletin, closing=""),
+        back=lambda: "It works again: this run examined its cells, and may be published.",
+    )
+    if bulletin and not bulletin.refusals:
+        before, after = (
+            {pairing: standing.answer for pairing, standing in standings.items()}
+            for standings in (bulletin.before, bulletin.after)
+        )
+        yield Topic(
+            name=f"headline {config.subject.headline}",
+            title=f"{name} compatibility: “{config.subject.question}” has another answer",
+            before={**after, **before},  # what was unknown before has not changed
+            after=after,
+            body=lambda: headline(config, bulletin),
+            news=lambda: headline(config, bulletin, closing=""),
+            back=lambda: headline(config, bulletin, closing="The answer is as it was before this issue."),
+        )
 
 
 def run_address(environ: Mapping[str, str] = os.environ) -> str:
-    """Where this run is to be seen, nothing on a desk."""
+    """The address of this workflow run; empty outside of one."""
     names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
     server, repository, run = (environ.get(name, "") for name in names)
     return address(server, repository, "actions/runs", run) if server and repository and run else ""
 
 
-def _pieces() -> Any:
-    environment = Environment(
-        loader=PackageLoader("compatmatrix.publish"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )  # fmt: skip
-    environment.filters |= {"code": code, "fenced": fenced, "prose": prose}
-    environment.globals |= {"address": address, "answer": answer, "commands": commands, "marks": marks}
-    return environment.get_template("alarm.md.j2").module
+def _longest_fence(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _links(config: Config) -> str:
+    return str(_macros().links(config, run_address())).strip()
+
+
+def _assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -> str:
+    """Head, as many whole parts as GitHub accepts in one body, tail."""
+    first, last = "\n\n".join(filter(None, head)), "\n\n".join(filter(None, tail))
+    room = LIMIT - 2_000 - len(first) - len(last)
+    included: list[str] = []
+    left_out = 0
+    for part in parts:
+        if left_out or len(part) + 2 > room:
+            left_out += 1
+        else:
+            included.append(part)
+            room -= len(part) + 2
+    note = f"[… {left_out} more are left out here; the page has them …]" if left_out else ""
+    return "\n\n".join(part for part in (first, *included, note, last) if part)
+
+
+@cache
+def _macros() -> Any:
+    templates = environment()
+    templates.filters |= {"code": code, "fenced": fenced, "prose": prose}
+    templates.globals |= {"address": address, "answer": answer, "commands": commands, "marks": marks}
+    return templates.get_template("alarm.md.j2").module

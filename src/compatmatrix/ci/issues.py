@@ -1,7 +1,7 @@
-"""The alarm's voice: one issue for each thing that stands otherwise than before, for as long as it does.
+"""One issue for each topic that is in another state than before, for as long as it is.
 
-An issue carries a mark: what it is about, how things stood before, and how they stand as far as it has told. So a run
-that was cut off is simply done again, and says nothing twice.
+An issue's body begins with a mark: the topic, its state before the issue, and the state that was reported last. So an
+interrupted run can simply be repeated; it reports nothing twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 LIMIT = 65_536
-"""Characters that GitHub takes for a body."""
+"""Characters that GitHub accepts in a body."""
 
 CUT = "\n\n[… cut …]\n"
 
@@ -22,7 +22,7 @@ _MARK = re.compile(r"<!-- compatmatrix (\{.*?\}) -->")
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
-    """An issue of ours, as far as it matters here."""
+    """An issue with our label."""
 
     number: int
     body: str
@@ -30,7 +30,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tracker(Protocol):
-    """Where issues are: GitHub, or a stand-in that only remembers. Lists none but those that carry our label."""
+    """Where issues are kept; it lists only those with our label."""
 
     def issues(self) -> list[Issue]: ...
     def open(self, title: str, body: str) -> int: ...
@@ -40,7 +40,7 @@ class Tracker(Protocol):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """What an issue is about, how it stood before the issue, and how it stands as far as the issue has told."""
+    """The topic of an issue, its state before the issue, and the state reported last."""
 
     topic: str
     baseline: Mapping[str, str]
@@ -53,9 +53,14 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that may stand otherwise than before: its name, title, and what is to be said of it.
+    """Something whose change of state is reported.
 
-    ``body`` opens an issue, ``news`` is the comment when it moves again, ``back`` the one when it is as before.
+    Attributes:
+        before: the state before this run; what is unknown is left out.
+        after: the state now.
+        body: the text of a new issue.
+        news: the comment on another change.
+        back: the comment that closes the issue, when the state is as before it.
     """
 
     name: str
@@ -67,57 +72,55 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     back: Callable[[], str]
 
 
-def attend(tracker: Tracker, topic: Topic) -> str:
-    """Bring the topic's issue to where things stand; returns in a sentence what was done."""
+def update(tracker: Tracker, topic: Topic) -> str:
+    """Create, update or close the topic's issue; returns a sentence that says which.
+
+    Raises:
+        InfrastructureError: the tracker did not answer, or refused.
+    """
     ours = [(issue, mark) for issue in tracker.issues() if (mark := read_mark(issue.body)) and mark.topic == topic.name]
-    ours.sort(key=lambda pair: (pair[0].open, pair[0].number))
-    issue, mark = ours[-1] if ours else (None, None)
+    issue, mark = max(ours, key=lambda pair: (pair[0].open, pair[0].number), default=(None, None))
     if issue is None or mark is None or not issue.open:
-        after = {**topic.before, **topic.after}  # what is not known now takes nothing back
+        after = {**topic.before, **topic.after}  # what is unknown now has not changed
+        if issue and mark and mark.current == after != topic.before:
+            return f"{topic.title}: reported in #{issue.number}, which was closed by hand"
         if after == topic.before:
             if issue and mark and mark.current != after:
-                tracker.edit(issue.number, remark(issue.body, msgspec.structs.replace(mark, current=after)))
-            return f"{topic.title}: nothing moved"
-        if issue and mark and mark.current == after:
-            return f"{topic.title}: told in #{issue.number}, which somebody has closed"
+                tracker.edit(issue.number, _with_mark(issue.body, msgspec.structs.replace(mark, current=after)))
+            return f"{topic.title}: nothing changed"
         opened = Mark(topic=topic.name, baseline=topic.before, current=after)
-        number = tracker.open(topic.title, fitted(f"{opened}\n{topic.body()}"))
+        number = tracker.open(topic.title, cut_to_limit(f"{opened}\n{topic.body()}"))
         return f"{topic.title}: opened #{number}"
-    # A pairing that nobody asked for when the issue was opened joins as it stood before it moved.
+    # What was unknown when the issue was opened joins with its state before this run.
     joined = Mark(
         topic=mark.topic, baseline={**topic.before, **mark.baseline}, current={**topic.before, **mark.current}
     )
     after = {**joined.current, **topic.after}
     if after == joined.current:
         return f"{topic.title}: #{issue.number} says so already"
-    moved = msgspec.structs.replace(joined, current=after)
-    if after == joined.baseline:
-        tracker.comment(issue.number, fitted(topic.back()))
-        tracker.edit(issue.number, remark(issue.body, moved))
+    back = after == joined.baseline
+    # The comment first: after a failure, it is repeated rather than lost.
+    tracker.comment(issue.number, cut_to_limit(topic.back() if back else topic.news()))
+    tracker.edit(issue.number, _with_mark(issue.body, msgspec.structs.replace(joined, current=after)))
+    if back:
         tracker.close(issue.number)
         return f"{topic.title}: closed #{issue.number}, it is as before"
-    # The comment first: if what follows fails, it is said twice rather than never.
-    tracker.comment(issue.number, fitted(topic.news()))
-    tracker.edit(issue.number, remark(issue.body, moved))
     return f"{topic.title}: commented on #{issue.number}"
 
 
 def read_mark(body: str) -> Mark | None:
-    """The mark that begins an issue's body, None where there is none that can be read."""
-    found = _MARK.match(body.lstrip())
-    if found is None:
-        return None
+    """The mark that an issue's body begins with; None where none can be read."""
+    match = _MARK.match(body.lstrip())
     try:
-        return msgspec.json.decode(found[1], type=Mark)
+        return msgspec.json.decode(match[1], type=Mark) if match else None
     except msgspec.DecodeError:
         return None
 
 
-def remark(body: str, mark: Mark) -> str:
-    """The body with another mark."""
-    return fitted(_MARK.sub(lambda _: str(mark), body.lstrip(), count=1))
-
-
-def fitted(body: str) -> str:
-    """At most as long as GitHub takes."""
+def cut_to_limit(body: str) -> str:
+    """The body, cut where it is longer than GitHub accepts."""
     return body if len(body) <= LIMIT else body[: LIMIT - len(CUT)] + CUT
+
+
+def _with_mark(body: str, mark: Mark) -> str:
+    return cut_to_limit(_MARK.sub(lambda _: str(mark), body.lstrip(), count=1))

@@ -1,34 +1,34 @@
-"""Commits the reports to the branch that is published, from a copy of it: the working tree is left as it is."""
+"""Commits files to the branch that is published, in a worktree of its own: the user's working tree does not change."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from compatmatrix.core.model import InfrastructureError
-from compatmatrix.core.sanitize import line
+from compatmatrix.sources import git
 
 ATTEMPTS = 5
-SECONDS = 300
 
 _AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
-"""Who commits where git knows nobody, as on a runner."""
+"""The committer where git has no identity configured, as on a runner."""
 
 
-def commit(folder: Path, message: Callable[[Path], str | None], say: Callable[[str], None]) -> bool:
-    """Bring the branch that is checked out in ``folder`` up to date on its remote.
+def commit(folder: Path, change: Callable[[Path], str], say: Callable[[str], None]) -> bool:
+    """Commit and push on top of the branch that is checked out in ``folder``.
 
-    ``message`` is given a copy of ``folder`` at the branch's newest commit, changes files in it and returns the commit's
-    message, or None to leave things as they are. Where somebody else was faster, it is asked again on what they pushed.
+    Args:
+        change: is given a copy of ``folder`` at the remote branch's newest commit, changes files in it and returns the
+            commit's message. Called again if another push came first.
+        say: prints a message.
 
     Returns:
-        Whether anything was committed.
+        Whether there was anything to commit.
 
     Raises:
-        InfrastructureError: git says no, or others were faster each time.
+        InfrastructureError: git failed, or other pushes came first each time.
     """
     branch = _git(folder, "branch", "--show-current").strip()
     if not branch:
@@ -41,49 +41,43 @@ def commit(folder: Path, message: Callable[[Path], str | None], say: Callable[[s
             copy = Path(scratch) / "copy"
             _git(folder, "worktree", "add", "--quiet", "--detach", str(copy), "FETCH_HEAD")
             try:
-                text = message(copy / inside)
+                message = change(copy / inside)
                 _git(copy, "add", "--all")
-                if text is None or not _git(copy, "status", "--porcelain"):
+                if not _git(copy, "status", "--porcelain"):
                     return False
-                _git(copy, *_identity(copy), "commit", "--quiet", "--message", text)
+                _git(copy, *_identity(copy), "commit", "--quiet", "--message", message)
                 if _pushed(copy, branch):
                     return True
             finally:
                 _git(folder, "worktree", "remove", "--force", str(copy))
-        say("somebody pushed meanwhile: once more on top of it")
-    raise InfrastructureError(f"{branch} moved on {ATTEMPTS} times while the reports were being pushed")
+        say(f"{branch} has new commits: trying again on top of them")
+    raise InfrastructureError(f"{branch} had new commits each of the {ATTEMPTS} times that the reports were pushed")
 
 
 def _identity(folder: Path) -> list[str]:
     try:
-        _git(folder, "config", "user.email")
-    except InfrastructureError:
+        git.run(["config", "user.email"], folder=folder)
+    except git.Refused:
         return ["-c", f"user.name={_AUTHOR[0]}", "-c", f"user.email={_AUTHOR[1]}"]
     return []
 
 
 def _pushed(folder: Path, branch: str) -> bool:
-    """False where the remote has moved on."""
-    # The token is asked for when it is needed and stored nowhere.
+    """Push; False where the remote branch has new commits."""
+    # The token is passed on when git asks for it, and stored nowhere.
     helper = ["-c", "credential.helper=!gh auth git-credential"] if os.environ.get("GH_TOKEN") else []
     try:
-        _git(folder, *helper, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
-    except InfrastructureError as trouble:
-        if any(sign in str(trouble) for sign in ("fetch first", "non-fast-forward", "[rejected]", "cannot lock ref")):
+        git.run([*helper, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}"], folder=folder)
+    except git.Refused as refusal:
+        if any(sign in str(refusal) for sign in ("fetch first", "non-fast-forward", "[rejected]", "cannot lock ref")):
             return False
-        raise
+        raise InfrastructureError(f"git push failed: {refusal}") from None
     return True
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    environ = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=SECONDS
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise InfrastructureError(f"git cannot be run ({type(error).__name__})") from None
-    if done.returncode:
-        verb = next((part for part in arguments if not part.startswith("-") and "=" not in part), "")
-        raise InfrastructureError(f"git {verb} failed: {line(' '.join(done.stderr.split()), 400)}")
-    return done.stdout
+        return git.run(arguments, folder=folder)
+    except git.Refused as refusal:
+        verb = next(part for part in arguments if not part.startswith("-") and "=" not in part)
+        raise InfrastructureError(f"git {verb} failed: {refusal}") from None

@@ -1,4 +1,4 @@
-"""The bulletin of a run: what it found against what was published, and whether that may be published. One file."""
+"""The bulletin of a run, as a file: what changed compared with what is published, and whether it may be published."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ import msgspec
 from compatmatrix.analysis import changes, support
 from compatmatrix.analysis.changes import Move, Standing
 from compatmatrix.ci import gate
-from compatmatrix.ci.gate import Refusal
+from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import files
 from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, missing
 from compatmatrix.publish import labels
-from compatmatrix.results.ledger import Ledger
 
 SCHEMA = 1
 
 
 class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
-    """What the jobs after `merge` have to know.
+    """What the jobs after `merge` need to know.
 
-    ``before`` and ``after`` are the headline's answers by pairing; ``missing`` are planned cells that nobody delivered,
-    ``failed`` wishes that could not be looked into, ``fresh`` whether anything is on disk that was not before.
+    Attributes:
+        verdict: the answer to the question, as a sentence.
+        examined: how many cells this run examined.
+        fresh: whether the reports differ from those published.
+        missing: planned cells without a record.
+        failed: requests that could not be planned, each with the reason.
+        before: the headline's published answer by pairing; ``after`` the one now.
+        moves: the answers that changed, and those that a new release has in common with the one before.
     """
 
     schema: int = SCHEMA
@@ -45,29 +50,21 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> str:
-        """One word for whoever decides what comes next: ``refused``, ``changed`` or ``same``."""
+        """What the workflow does next depends on this: ``refused``, ``changed`` or ``same``."""
         return "refused" if self.refusals else "changed" if self.fresh else "same"
 
 
-def make(
-    config: Config,
-    probes: Sequence[Probe],
-    plan: Plan | None,
-    before: Ledger,
-    delivered: Ledger,
-    after: Ledger,
-    fresh: bool,
-) -> Bulletin:
-    """Hold what a run brought against what is published; without a plan there is nothing to miss or to refuse."""
-    old, new = (support.view(ledger, config, probes) for ledger in (before, after))
-    lost = missing(plan, after) if plan else ()
+def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Ledgers, fresh: bool) -> Bulletin:
+    """Compare a run with what is published; without a plan, nothing can be missing or refused."""
+    old, new = (support.view(known, config, probes) for known in (ledgers.before, ledgers.after))
+    lost = missing(plan, ledgers.after) if plan else ()
     return Bulletin(
         verdict=str(labels.sentence(new)),
-        examined=len(plan.jobs) - len(lost) if plan else len(delivered.records),
+        examined=len(plan.jobs) - len(lost) if plan else len(ledgers.delivered.records),
         fresh=fresh,
         missing=tuple(job.title for job in lost),
         failed=plan.failed if plan else (),
-        refusals=gate.refusals(config, probes, plan, before, delivered, after) if plan else (),
+        refusals=gate.refusals(config, probes, plan, ledgers) if plan else (),
         before=changes.standing(old, config.subject.headline),
         after=changes.standing(new, config.subject.headline),
         moves=changes.compare(old, new),
@@ -75,10 +72,10 @@ def make(
 
 
 def read(path: Path) -> Bulletin:
-    """Raises UserError where there is none or it cannot be read."""
+    """Read a bulletin; raises UserError where there is none, or none of this schema."""
     return files.read_json(path, Bulletin, SCHEMA, "merge --bulletin")
 
 
 def save(bulletin: Bulletin, path: Path) -> None:
-    """Raises InfrastructureError where the disk does not take it."""
+    """Write a bulletin; raises InfrastructureError where the disk does not take it."""
     files.write_json(bulletin, path)

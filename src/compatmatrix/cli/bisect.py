@@ -1,4 +1,4 @@
-"""The command `bisect`: at which commit, or which release of a companion, the answer of a probe changes."""
+"""The command `bisect`: at which commit, or which release of a companion, the outcome of a probe changes."""
 
 from __future__ import annotations
 
@@ -9,162 +9,195 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.analysis import support
-from compatmatrix.analysis.cells import CellView
-from compatmatrix.bisect import log
-from compatmatrix.bisect import search as search
-from compatmatrix.bisect.judge import CommitJudge, CompanionJudge
-from compatmatrix.bisect.judge import Judge as CellJudge
+from compatmatrix.bisect import log, search
+from compatmatrix.bisect.judge import Examination, Judge, needed_probes
 from compatmatrix.bisect.log import Question
-from compatmatrix.bisect.search import GOOD, Found, Step, Undecided, Verdict
-from compatmatrix.cli.context import Setting
-from compatmatrix.cli.examine import Desk
+from compatmatrix.bisect.search import GOOD, SKIP, Change, Step, Undecided, Verdict
+from compatmatrix.cli import options
+from compatmatrix.cli.context import Context
+from compatmatrix.cli.examine import Examiner, Failure
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.config import source_addresses
-from compatmatrix.core.model import Probe, Release, UserError
+from compatmatrix.core.model import Probe, Record, Release, UserError
+from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.index import releases
+from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import write
+from compatmatrix.sources.builder import Unbuildable
 from compatmatrix.sources.history import Repository
 
 
-def bisect(setting: Setting) -> int:
-    """Search, print what was found with its evidence, and keep a log that replays."""
-    probe = next((probe for probe in setting.probes if probe.id == setting.asked.probe), None)
+def bisect(context: Context, chosen: options.Bisect) -> int:
+    """Search, print the change with its evidence, and write a log."""
+    probe = next((probe for probe in context.probes if probe.id == chosen.probe), None)
     if probe is None:
-        known = ", ".join(probe.id for probe in setting.probes)
-        raise UserError(f"bisect {setting.asked.probe}: there is no such probe; there are {known}")
-    if setting.asked.companion:
-        return _over_releases(setting, probe)
-    return _over_commits(setting, probe)
+        known = ", ".join(probe.id for probe in context.probes)
+        raise UserError(f"bisect {chosen.probe}: there is no such probe; there are {known}")
+    return (_companions if chosen.companion else _commits)(context, chosen, probe)
 
 
-def _over_commits(setting: Setting, probe: Probe) -> int:
-    desk, asked = Desk(setting), setting.asked
-    repository = Repository(_address(setting), setting.cache)
-    bad = _commit(setting, repository, asked.bad, None)
-    good = _commit(setting, repository, asked.good, bad)
+def _commits(context: Context, chosen: options.Bisect, probe: Probe) -> int:
+    """Search the commits of the subject's repository."""
+    repository = Repository(_address(context, chosen), context.cache)
+    bad = _commit(context, repository, chosen.bad, None)
+    good = _commit(context, repository, chosen.good, bad)
     base = repository.base(good, bad)
     if base is None or base == bad:
-        raise UserError(f"--good {asked.good}: must come before --bad {asked.bad} in the history of {repository.name}")
-    if base != good:
-        setting.say(
-            f"{asked.good} is not in the history of {asked.bad}: the search begins where they part, at {base[:12]}"
+        raise UserError(
+            f"--good {chosen.good}: must come before --bad {chosen.bad} in the history of {repository.name}"
         )
-    judge = CommitJudge(desk, probe, repository, asked.bad)
+    if base != good:
+        context.say(
+            f"{chosen.good} is not in the history of {chosen.bad}: searching from their merge base, {base[:12]}"
+        )
+    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
+    probes = needed_probes(context.config, context.probes, probe)
+
+    def examine(sha: str) -> list[Failure]:
+        try:
+            built = examiner.builder.commit(repository, sha, chosen.bad)
+        except Unbuildable as failure:
+            examiner.record_unbuildable(failure, COMMIT_DAY.name)
+            return []
+        return examiner.examine([examiner.source_request(built, COMMIT_DAY.name, probes)])
+
+    def matches(record: Record, sha: str) -> bool:
+        return record.source is not None and record.source.commit == sha
+
+    def describe(sha: str) -> str:
+        commit = repository.commit(sha)
+        return f"{sha}\n  author date: {commit.authored}\n  {commit.subject}"
+
+    examination = Examination(
+        pairing=COMMIT_DAY.name, matches=matches, examine=examine, records=context.records, fresh=chosen.fresh
+    )
     question = Question(probe=probe.id, digest=probe.digest, good=base, bad=bad)
-    hunt = _Hunt(setting, desk, judge, question, lambda sha: _commit_words(repository, sha))
-    found = hunt.go(repository.between(base, bad))
-    while found and asked.into_merges and not found.between and (deeper := hunt.into(repository, found)):
-        found = deeper
-    return hunt.tell(found)
+    one = _Search(context, Judge(context.config, context.probes, probe, examination), question, chosen.linear, describe)
+    change = one.run(repository.between(base, bad))
+    while change and chosen.into_merges and not change.between and (deeper := one.into_merge(repository, change)):
+        change = deeper
+    return one.print_result(change, examiner.cells_run)
 
 
-def _over_releases(setting: Setting, probe: Probe) -> int:
-    asked, config = setting.asked, setting.config
+def _companions(context: Context, chosen: options.Bisect, probe: Probe) -> int:
+    """Search the releases of a companion, beside one release of the subject."""
+    config = context.config
     names = {canonicalize_name(companion.name): companion.name for companion in config.companions}
-    companion = names.get(canonicalize_name(asked.companion))
+    companion = names.get(canonicalize_name(chosen.companion or ""))
     if companion is None:
-        raise UserError(f"--companion {asked.companion}: is no companion; there are {', '.join(names.values())}")
-    if asked.repository or asked.into_merges:
-        raise UserError("--companion searches releases on the index; --repository and --into-merges are about commits")
-    desk = Desk(setting)
-    subject = _subject(setting, desk)
-    good, bad = (_version(text, key) for text, key in ((asked.good, "--good"), (asked.bad, "--bad")))
-    listed = releases.releases(desk.projects[canonicalize_name(companion)], setting.selection.as_of)
+        raise UserError(f"--companion {chosen.companion}: is no companion; there are {', '.join(names.values())}")
+    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
+    subject = _subject(context, chosen, examiner)
+    good, bad = (_version(text, key) for text, key in ((chosen.good, "--good"), (chosen.bad, "--bad")))
+    listed = releases.releases(examiner.projects[canonicalize_name(companion)], chosen.as_of)
     between = SpecifierSet(f">={min(good, bad)},<={max(good, bad)}")
     items = [one.version for one in listed if one.wheels and not one.yanked and between.contains(one.version)]
-    items = items if good < bad else items[::-1]
     for key, version in (("--good", good), ("--bad", bad)):
         if version not in map(Version, items):
             raise UserError(f"{key} {version}: the index lists no such release of {companion} with a wheel")
-    judge = CompanionJudge(desk, probe, companion, subject)
-    question = Question(
-        probe=probe.id, digest=probe.digest, good=items[0], bad=items[-1], subject=subject.version, companion=companion
+    items = items if good < bad else items[::-1]
+    grid = config.pairings.grid
+    pairing = GRID.name if grid and grid.companion == companion else BISECT.name
+    probes = needed_probes(config, context.probes, probe)
+
+    def examine(version: str) -> list[Failure]:
+        return examiner.examine([examiner.release_request(subject, pairing, probes, {companion: version})])
+
+    def matches(record: Record, version: str) -> bool:
+        same = record.subject == subject.version and record.versions.get(companion) == version
+        return same and record.source is None
+
+    examination = Examination(
+        pairing=pairing, matches=matches, examine=examine, records=context.records, fresh=chosen.fresh
     )
     dates = {one.version: one.day or "on a day that the index does not say" for one in listed}
-    setting.say(f"beside {config.subject.name} {subject.version}")
-    hunt = _Hunt(setting, desk, judge, question, lambda version: f"{companion} {version}\n  released {dates[version]}")
-    return hunt.tell(hunt.go(items))
+    context.say(f"beside {config.subject.name} {subject.version}")
+    one = _Search(
+        context,
+        Judge(config, context.probes, probe, examination),
+        Question(
+            probe=probe.id,
+            digest=probe.digest,
+            good=items[0],
+            bad=items[-1],
+            subject=subject.version,
+            companion=companion,
+        ),
+        chosen.linear,
+        lambda version: f"{companion} {version}\n  released {dates[version]}",
+    )
+    return one.print_result(one.run(items), examiner.cells_run)
 
 
-class _Hunt:
-    """One search with its log: tells each step as it is made, and what was found."""
+class _Search:
+    """One search: prints and logs each step, and prints the result."""
 
     def __init__(
-        self, setting: Setting, desk: Desk, judge: CellJudge, question: Question, words: Callable[[str], str]
+        self, context: Context, judge: Judge, question: Question, linear: bool, describe: Callable[[str], str]
     ) -> None:
-        self._setting, self._desk, self._judge, self._question, self._words = setting, desk, judge, question, words
-        self._replayed = log.read(setting.asked.replay, question) if setting.asked.replay else {}
-        self._log = f"bisections/{question.probe}-{question.good[:12]}-{question.bad[:12]}.log"
-        if question.companion:
-            self._log = self._log.replace("/", f"/{question.subject}-{question.companion}-", 1)
-        self._steps: list[Step] = []
+        self._context, self._judge, self._question, self._describe = context, judge, question, describe
+        self._method = search.scan if linear else search.halve
+        self._steps: dict[str, Step] = {}
         self._why = ""
 
-    def go(self, items: Sequence[str]) -> Found | None:
-        """Search the items; None where there is no change to be found."""
-        self._setting.say(f"{len(items)} {'releases' if self._question.companion else 'commits'} from good to bad")
-        method = search.scan if self._setting.asked.linear else search.halve
+    def run(self, items: Sequence[str]) -> Change | None:
+        """Search the items; None where no change can be found."""
+        self._context.say(f"{len(items)} {'releases' if self._question.companion else 'commits'} from good to bad")
         try:
-            return method(items, self._ask, self._told)
+            return self._method(items, self._judge, self._on_step)
         except Undecided as undecided:
             self._why = str(undecided)
             return None
 
-    def into(self, repository: Repository, found: Found) -> Found | None:
-        """If a merge brought the change, search what it merged, branch by branch; None where no branch alone has it."""
-        known = {step.item: step.verdict for step in self._steps}
-        for tip in repository.commit(found.bad).parents[1:]:
-            base = repository.base(found.good, tip)
-            if base is None or base == tip or self._ask(tip).kind in (None, known[found.good].kind):
+    def into_merge(self, repository: Repository, change: Change) -> Change | None:
+        """If the change is a merge, search the merged branches; None where no branch alone has the change."""
+        for tip in repository.commit(change.bad).parents[1:]:
+            base = repository.base(change.good, tip)
+            if base is None or base == tip:
                 continue
-            self._setting.say(f"{found.bad[:12]} merged it; searching what it merged")
-            if deeper := self.go(repository.between(base, tip)):
+            if self._judge(tip).kind in (None, self._steps[change.good].verdict.kind):
+                continue
+            self._context.say(f"{change.bad[:12]} is a merge; searching what it merged")
+            if deeper := self.run(repository.between(base, tip)):
                 return deeper
         return None
 
-    def tell(self, found: Found | None) -> int:
-        """Print what was found; a search that could not be decided is one that could not be done."""
-        say, probe = self._setting.say, self._question.probe
-        ran = self._desk.ran
-        count = f"{len(self._steps)} judged, {ran} cells run; log: {self._setting.reports / self._log}"
-        if found is None:
+    def print_result(self, change: Change | None, cells_run: int) -> int:
+        """Print the change and the evidence of both sides; returns the exit code."""
+        say, probe = self._context.say, self._question.probe
+        log_file = self._context.reports / self._question.file
+        count = f"{len(self._steps)} judged, {cells_run} cells run; log: {log_file}"
+        if change is None:
             say(f"no change of {probe} was found: {self._why}\n{count}")
             return UNEXAMINED
-        if found.between:
-            reasons = log.skipped(self._steps)
-            say(f"\n{probe} changes in one of {len(found.between) + 1}, for those between cannot be judged:")
-            for item in (*found.between, found.bad):
-                say(f"{self._words(item)}" + (f"\n  skipped: {reasons[item]}" if item in reasons else ""))
+        if change.between:
+            say(f"\n{probe} changes in one of {len(change.between) + 1}; those between cannot be judged:")
+            for item in (*change.between, change.bad):
+                step = self._steps[item]
+                say(self._describe(item) + (f"\n  skipped: {step.verdict.why}" if step.side == SKIP else ""))
         else:
-            say(f"\n{probe} changes first with\n{self._words(found.bad)}")
-        for name, item in (("before", found.good), ("after", found.bad)):
+            say(f"\n{probe} changes first with\n{self._describe(change.bad)}")
+        for name, item in (("before", change.good), ("after", change.bad)):
             say(f"\n{name} ({item[:12]}): " + "\n".join(self._evidence(item)))
         say(f"\n{count}")
         return DONE
 
-    def _ask(self, item: str) -> Verdict:
-        return self._replayed[item] if item in self._replayed else self._judge(item)
-
-    def _told(self, step: Step) -> None:
-        if all(step.item != earlier.item for earlier in self._steps):
-            self._steps.append(step)
-            # Written after every step: a search that is interrupted has its log.
-            write.write(self._setting.reports, {self._log: log.render(self._question, self._steps).encode()})
-            self._setting.say(f"  {step.side}: {step.item[:12]}: {_answer(step.verdict)}")
+    def _on_step(self, step: Step) -> None:
+        if step.item not in self._steps:
+            self._steps[step.item] = step
+            # Written after every step, so that an interrupted search leaves its log.
+            text = log.render(self._question, list(self._steps.values()))
+            write.write(self._context.reports, {self._question.file: text.encode()})
+            self._context.say(f"  {step.side}: {step.item[:12]}: {_answer(step.verdict)}")
 
     def _evidence(self, item: str) -> Iterator[str]:
-        cell: CellView | None = self._judge.cells.get(item)
-        if cell is None:  # replayed: what the log holds is all there is
-            yield _answer(next(step.verdict for step in self._steps if step.item == item))
-            return
-        view = support.view(self._setting.ledger(), self._setting.config, self._setting.probes)
+        context, cell = self._context, self._judge.cells[item]
+        view = context.view()
         outcome = cell.outcome(self._question.probe)
-        named = [name for name in self._setting.config.named if name in cell.versions]
-        beside = ", ".join(f"{name} {cell.versions[name]}" for name in named)
-        yield f"{_answer(next(step.verdict for step in self._steps if step.item == item))} ({beside}; Python {cell.python})"
+        versions = ", ".join(f"{name} {cell.versions[name]}" for name in context.config.named if name in cell.versions)
+        yield f"{_answer(self._steps[item].verdict)} ({versions}; Python {cell.python})"
         if outcome.message:
-            yield f"  {outcome.exception or ''}: {outcome.message}".replace("  : ", "  ")
+            yield f"  {outcome.exception}: {outcome.message}" if outcome.exception else f"  {outcome.message}"
         if outcome.where:
             yield f"  {outcome.where}"
         for line in view.evidence.get(outcome.evidence or "", "").splitlines():
@@ -177,23 +210,18 @@ def _answer(verdict: Verdict) -> str:
     return " ".join(part for part in verdict.kind if part)
 
 
-def _commit_words(repository: Repository, sha: str) -> str:
-    commit = repository.commit(sha)
-    return f"{sha}\n  author date: {commit.authored}\n  {commit.subject}"
-
-
-def _address(setting: Setting) -> str:
-    if setting.asked.repository:
-        return source_addresses.repository(setting.asked.repository)
-    for text in setting.config.watch.sources:
-        address = source_addresses.parse(text, setting.config.subject.name)
+def _address(context: Context, chosen: options.Bisect) -> str:
+    if chosen.repository:
+        return source_addresses.repository(chosen.repository)
+    for text in context.config.watch.sources:
+        address = source_addresses.parse(text, context.config.subject.name)
         if address.url:
             return address.url
     raise UserError("bisect: name a repository with --repository, or one in [watch] sources of matrix.toml")
 
 
-def _commit(setting: Setting, repository: Repository, text: str, tip: str | None) -> str:
-    """The commit of a name: what git calls so, a release's tag, or the commit that changed the version file to it."""
+def _commit(context: Context, repository: Repository, text: str, tip: str | None) -> str:
+    """The commit that a name stands for: what git calls so, a release's tag, or where the version file changed to it."""
     key = f"--{GOOD if tip else 'bad'} {text}"
     source_addresses.reference_checked(text, key)
     names = (text, f"v{text}")
@@ -202,30 +230,30 @@ def _commit(setting: Setting, repository: Repository, text: str, tip: str | None
             return known
     head = repository.fetch("HEAD")
     for name in names:
-        if found := repository.resolve(name):
-            return found
+        if known := repository.resolve(name):
+            return known
     if text.startswith("refs/") or re.fullmatch(r"[0-9a-f]{40}", text):
         return repository.fetch(text)
-    file = setting.config.watch.version_file
+    file = context.config.watch.version_file
     try:
         version = str(Version(text))
     except InvalidVersion:
         version = ""
-    if version and file and (found := repository.version_commit(version, file, tip or head)):
-        return found
+    if version and file and (known := repository.version_commit(version, file, tip or head)):
+        return known
     also = f", and no commit changed {file} to it" if version and file else ""
     raise UserError(f"{key}: {repository.name} has no such tag, branch or commit{also}")
 
 
-def _subject(setting: Setting, desk: Desk) -> Release:
-    """The release that the companion's stand beside: the one that `--only` names, else the newest."""
-    if not setting.selection.only:
-        return desk.newest
-    name = setting.config.subject.name
-    found = [release for release in desk.rows if setting.selection.admits({name: release.version})]
-    if not found:
-        raise UserError(f"--only {' '.join(setting.selection.only)}: no release of {name} matches")
-    return found[-1]
+def _subject(context: Context, chosen: options.Bisect, examiner: Examiner) -> Release:
+    """The release beside which the companion's releases are searched: the one that `--only` names, else the newest."""
+    if not chosen.only:
+        return examiner.newest
+    selection, name = Selection(only=chosen.only), context.config.subject.name
+    matching = [release for release in examiner.rows if selection.admits({name: release.version})]
+    if not matching:
+        raise UserError(f"--only {' '.join(chosen.only)}: no release of {name} matches")
+    return matching[-1]
 
 
 def _version(text: str, key: str) -> Version:

@@ -1,17 +1,22 @@
-"""What all commands about sources share: the index's lists, a builder, and requests brought to records. Each on first use."""
+"""Runs jobs with progress, and turns sources and releases into requests and those into records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 
 import msgspec
 
-from compatmatrix.cli import run
-from compatmatrix.cli.context import Setting
-from compatmatrix.config.matrix_file import host_platform
+from compatmatrix.cli import plan
+from compatmatrix.cli.context import Context
+from compatmatrix.cli.progress import Display
+from compatmatrix.config import probe_files
 from compatmatrix.config.source_addresses import published
-from compatmatrix.core.encoding import digest, format_instant
+from compatmatrix.core import untrusted_files
+from compatmatrix.core.encoding import digest, format_instant, parse_instant
+from compatmatrix.core.files import claimed_folder
 from compatmatrix.core.model import (
     CellRequest,
     CellState,
@@ -25,107 +30,140 @@ from compatmatrix.core.model import (
 from compatmatrix.core.pairings import NIGHTLY
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
-from compatmatrix.index.releases import Projects
-from compatmatrix.planning import missing
-from compatmatrix.planning.requests import Planner, subject_releases
+from compatmatrix.planning import requests, scheduler
+from compatmatrix.planning.missing import Job
+from compatmatrix.planning.plan_file import Plan
+from compatmatrix.planning.requests import Planner, Selection
+from compatmatrix.planning.scheduler import Result, Scheduler
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
-from compatmatrix.sources.build_environment import Yard
+from compatmatrix.sources.build_environment import BuildTools
 from compatmatrix.sources.builder import Builder, Built, Unbuildable
 
 Failure = tuple[str, str]
 """What could not be examined, and why."""
 
 
-class Desk:
-    """Makes requests of sources and releases, and has them examined."""
+def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> tuple[list[Result], list[Failure]]:
+    """Record what the plan settles, and run jobs of it with progress; each result is recorded as soon as it is there.
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting, self.config = setting, setting.config
-        self.platform = host_platform(setting.config)
-        self.ran = 0
+    Returns:
+        The results, and all that could not be examined: when planning, and now.
+
+    Raises:
+        InfrastructureError: the probes cannot be copied, or were edited since the context was read.
+    """
+    ledger.append(context.records, todo.facts)
+    results = _run_jobs(context, todo, jobs, workers) if jobs else []
+    failed = [(result.job.title, result.error) for result in results if result.record is None]
+    return results, [*todo.failed, *failed]
+
+
+def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> list[Result]:
+    display = Display(context.console, len(jobs))
+    with claimed_folder(context.cache / "questions") as scratch, display.shown():
+        # A copy, so that an edit during the run does not change what a digest stands for.
+        folder = scratch / "probes"
+        try:
+            untrusted_files.remove(folder)
+            shutil.copytree(context.probes_folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        except OSError as error:
+            raise InfrastructureError(f"the probes cannot be copied to {scratch}: {error}") from None
+        if probe_files.read(folder) != context.probes:
+            raise InfrastructureError(f"{context.probes_folder} changed while the run was planned; run again")
+        options = scheduler.Options(
+            config=context.config,
+            probes=context.probes,
+            folder=folder,
+            records=context.records,
+            cache=context.cache,
+            instant=parse_instant(todo.instant),
+            now=parse_instant(todo.planned),
+        )
+        return Scheduler(options, display).run(jobs, workers)
+
+
+class Examiner:
+    """Makes requests of sources and releases, and brings each to a record. The index is asked on first use."""
+
+    def __init__(self, context: Context, workers: int, fresh: bool, as_of: datetime | None = None) -> None:
+        self._context, self._workers, self._fresh, self._as_of = context, workers, fresh, as_of
+        self.cells_run = 0
 
     @cached_property
-    def projects(self) -> Projects:
-        return releases.fetch(self.config.index, self.config.named, self.setting.cache / "index", self.setting.say)
+    def projects(self) -> releases.Projects:
+        """What the index lists of the subject and the companions."""
+        config = self._context.config
+        return releases.fetch(config.index, config.named, self._context.cache / "index", self._context.say)
 
     @cached_property
     def rows(self) -> tuple[Release, ...]:
-        return subject_releases(self.config, self.projects, self.setting.selection.as_of)
+        """The releases of the subject, oldest first."""
+        return requests.subject_releases(self._context.config, self.projects, self._as_of)
 
     @cached_property
     def newest(self) -> Release:
-        """The release that a plain install gives."""
-        found = next((release for release in reversed(self.rows) if release.stable), None)
-        if found is None:
-            raise InfrastructureError(f"the index lists no stable release of {self.config.subject.name}")
-        return found
+        """The release that `pip install` gives: the newest that is neither a pre-release nor yanked."""
+        newest = next((release for release in reversed(self.rows) if release.stable), None)
+        if newest is None:
+            raise InfrastructureError(f"the index lists no stable release of {self._context.config.subject.name}")
+        return newest
 
     @cached_property
     def builder(self) -> Builder:
-        find = Interpreters(self.setting.cache / "interpreters").find
-        yard = Yard(index=self.config.index, pythons=self.config.python.versions, find=find)
-        return Builder(self.config.subject.name, yard, self.setting.cache)
+        """Builds wheels of the subject."""
+        config, cache = self._context.config, self._context.cache
+        find = Interpreters(cache / "interpreters").find
+        tools = BuildTools(index=config.index, pythons=config.python.versions, find=find)
+        return Builder(config.subject.name, tools, cache)
 
     def release_request(
-        self, release: Release, pairing: str, probes: Sequence[Probe], explicit: dict[str, str] | None = None
+        self, release: Release, pairing: str, probes: Sequence[Probe], explicit: Mapping[str, str] | None = None
     ) -> CellRequest:
-        """A release with the companions of a pairing, or with one that is named."""
+        """A release with the companions of a pairing, some of them in explicit versions."""
         planner = Planner(
-            config=self.config,
+            config=self._context.config,
             projects=self.projects,
             probes=probes,
-            platform=self.platform,
-            as_of=self.setting.selection.as_of,
+            platform=self._context.platform,
+            as_of=self._as_of,
         )
         return planner.request(release, pairing, explicit or {})
 
     def source_request(self, built: Built, pairing: str, probes: Sequence[Probe]) -> CellRequest:
-        """A source as if it were a release."""
+        """A source with the companions of a pairing."""
         request = self.release_request(built.release, pairing, probes)
         return msgspec.structs.replace(request, subject=built.source.row, source=built.source, wheel=built.url)
 
-    def nightly(self, request: CellRequest) -> CellRequest:
-        """The same with the nightly builds of the companions that have some."""
-        name, address = next(iter(self.config.watch.nightly.items()))
+    def nightly_request(self, request: CellRequest) -> CellRequest:
+        """The same with nightly builds of the companions that have some."""
+        nightly = self._context.config.watch.nightly
+        name, address = next(iter(nightly.items()))
         source = request.source or Source(package=name, origin=published(address), reference=NIGHTLY.name)
-        return msgspec.structs.replace(request, pairing=NIGHTLY.name, source=source, nightly=self.config.watch.nightly)
+        return msgspec.structs.replace(request, pairing=NIGHTLY.name, source=source, nightly=nightly)
 
-    def unbuildable(self, failure: Unbuildable, pairing: str) -> Record:
-        """The record of a source of which no wheel can be made: a fact, so it is not tried again."""
-        source, setting = failure.source, self.setting
-        cell = digest(["unbuildable", source.reference, source.identity, self.platform])
-        return Record(
+    def record_unbuildable(self, failure: Unbuildable, pairing: str) -> None:
+        """Record that no wheel can be built of a source, so that it is not tried again."""
+        source, context = failure.source, self._context
+        cell = digest(["unbuildable", source.reference, source.identity, context.platform])
+        record = Record(
             key=record_key(cell, {}),
             cell=cell,
             subject=source.row,
             python="",
-            platform=self.platform,
-            versions={self.config.subject.name: source.row},
-            pairings={pairing: (format_instant(setting.selection.as_of or setting.now),)},
+            platform=context.platform,
+            versions={context.config.subject.name: source.row},
+            pairings={pairing: (format_instant(self._as_of or context.now),)},
             state=CellState.INSTALL_FAILED,
             detail=f"cannot be built from source: {failure}",
-            recorded=format_instant(setting.now),
+            recorded=format_instant(context.now),
             source=source,
         )
+        ledger.append(context.records, Ledger(records={record.key: record}))
 
-    def record(self, *records: Record) -> None:
-        """Write facts that no cell had to be run for."""
-        ledger.append(self.setting.records, Ledger.of(records))
-
-    def examine(self, requests: Sequence[CellRequest]) -> list[Failure]:
+    def examine(self, requested: Sequence[CellRequest]) -> list[Failure]:
         """Bring every request to a record, running what is missing; returns what could not be examined."""
-        setting = self.setting
-        known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in self.rows}))
-        options = missing.Options(
-            config=self.config,
-            selection=setting.selection,
-            cache=setting.cache,
-            now=setting.now,
-            fresh=setting.asked.fresh,
-        )
-        todo = missing.find_missing(options, requests, known)
-        ledger.append(setting.records, Ledger.of(todo.ready, known.releases.values()))
-        results = run.run_jobs(setting, todo.jobs) if todo.jobs else []
-        self.ran += sum(result.record is not None for result in results)
-        return [*todo.failed, *((result.job.title, result.error) for result in results if result.record is None)]
+        todo = plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh)
+        results, failed = run_plan(self._context, todo, todo.jobs, self._workers)
+        self.cells_run += sum(result.record is not None for result in results)
+        return failed

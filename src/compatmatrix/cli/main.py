@@ -1,46 +1,46 @@
-"""Arguments -> one of the commands. Turns every failure into a message and the exit code that it stands for."""
+"""Runs one command, and turns every failure into a message and an exit code."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG, parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    asked = parse(arguments)
-    # Only now what is heavy: `--help` and a wrong argument should be answered at once.
+    chosen = parse(arguments)
+    # Imported only now: `--help` and a wrong argument are answered without loading them.
     from rich.console import Console
     from rich.text import Text
 
-    from compatmatrix.ci import github_files
-    from compatmatrix.cli import bisect, plan, query, run
-    from compatmatrix.cli import ci as automate
-    from compatmatrix.cli import sources as upstream
-    from compatmatrix.cli.context import Setting
+    from compatmatrix.ci import github
+    from compatmatrix.cli import bisect, ci, context, options, plan, query, report, run, sources
     from compatmatrix.core.model import InfrastructureError, UserError
 
-    # In a pipe nothing is folded to a width that nobody has.
-    console = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
+    commands: dict[type[options.Options], Callable[[context.Context, Any], int]] = {
+        options.Run: run.run,
+        options.Plan: plan.show_plan,
+        options.Watch: sources.watch,
+        options.Bisect: bisect.bisect,
+        options.Merge: ci.merge,
+        options.Changes: ci.changes,
+        options.Announce: ci.announce,
+        options.Publish: ci.publish,
+        options.Report: report.report,
+        options.Show: query.show,
+        options.Recipe: query.recipe,
+        options.Bounds: query.bounds,
+    }
     errors = Console(stderr=True)
-    with github_files.commands_off():
+    # Where the output is for programs, messages go to standard error. In a pipe, lines are not folded.
+    people = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
+    console = people if getattr(chosen, "format", "text") == "text" else errors
+    with github.workflow_commands_off():
         try:
-            return {
-                "run": upstream.run,
-                "watch": upstream.watch,
-                "bisect": bisect.bisect,
-                "plan": plan.show_plan,
-                "merge": automate.merge,
-                "changes": automate.changes,
-                "announce": automate.raise_alarm,
-                "publish": automate.publish,
-                "report": run.rebuild_reports,
-                "show": query.show,
-                "recipe": query.recipe,
-                "bounds": query.bounds,
-            }[asked.command](Setting(asked, console))
+            return commands[type(chosen)](context.create(chosen, console), chosen)
         except UserError as error:
             errors.print(Text(f"error: {error}"), soft_wrap=True)
             return WRONG
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return UNEXAMINED
         except KeyboardInterrupt as interrupt:
             recorded = str(interrupt) or "what was finished is recorded"
-            errors.print(Text(f"interrupted: {recorded}, and the same command goes on from there"), soft_wrap=True)
+            errors.print(Text(f"interrupted: {recorded}; the same command continues from there"), soft_wrap=True)
             return INTERRUPTED
         except BrokenPipeError:
-            sys.stderr.close()  # the reader of our output has gone: nothing is left to say, nobody to say it to
+            sys.stderr.close()  # the reader of the output has gone; a flush at exit would raise again
             return DONE

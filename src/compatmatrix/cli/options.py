@@ -1,6 +1,6 @@
-"""The command line: which commands there are, which arguments they share, and what is accepted.
+"""The options of each command: a class whose docstring is its help, and whose fields are the settings of argparse.
 
-Kept free of everything heavy, so that `--help` is there at once.
+Imports nothing heavy (not even dataclasses), so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -8,211 +8,23 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from compatmatrix import __version__
-from compatmatrix.core import pairings
-
-EVERY = ("day", "week", "month", "year")
 
 DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit codes, as the help has them."""
+"""The exit codes that EPILOG explains."""
 
 EPILOG = """\
 exit codes:
   0  the job was done, whatever was found
-  1  some cells could not be examined (they are listed, with why)
+  1  some cells could not be examined (they are listed, with the reason)
   2  the arguments or matrix.toml are wrong
   3  a --fail-on condition holds
   130  interrupted; what was done is recorded
 """
-
-
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; exits with 2 and a message where it is wrong."""
-    common = argparse.ArgumentParser(add_help=False)
-    group = common.add_argument_group("shared by all commands")
-    group.add_argument(
-        "--config", type=Path, default=Path("matrix.toml"), metavar="FILE", help="what is tested (default: matrix.toml)"
-    )
-    group.add_argument(
-        "--reports",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="where records and reports are (default: reports/ beside the configuration)",
-    )
-    group.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        type=_requirement,
-        metavar="SPEC",
-        help="narrow to versions of the subject or a companion, like 'name==0.12.*'; repeatable, all must hold",
-    )
-    group.add_argument(
-        "--pairing", action="append", default=[], metavar="NAME", help=f"{', '.join(pairings.NAMES)}; repeatable"
-    )
-    group.add_argument(
-        "--as-of",
-        type=_span,
-        default=(None, None),
-        metavar="DATE",
-        help="the world as it was at the end of that day (UTC); `run` takes A..B too, with --every",
-    )
-    group.add_argument(
-        "--index", default=None, metavar="URL", help="package index to use instead of the configured one"
-    )
-    group.add_argument(
-        "--extra-index",
-        action="append",
-        default=[],
-        metavar="URL",
-        help="further index; the best version over all wins; repeatable",
-    )
-    group.add_argument("--fresh", action="store_true", help="ignore records: run again what has been run before")
-    group.add_argument(
-        "--jobs",
-        type=_positive,
-        default=_default_jobs(),
-        metavar="N",
-        help=f"cells at once (default here: {_default_jobs()})",
-    )
-    group.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run part I of N of what is missing")
-    group.add_argument(
-        "--fail-on",
-        action="append",
-        default=[],
-        choices=("changed", "inconclusive"),
-        help="exit with 3 if an outcome changed, or one is inconclusive; repeatable",
-    )
-
-    parser = argparse.ArgumentParser(
-        prog="python -m compatmatrix",
-        description="Finds out by running it which releases of a package support what, and publishes the table.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name,
-            parents=[common],
-            help=text,
-            description=text,
-            epilog=EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-
-    ran = command("run", "run the cells that are missing, record them, write the reports, show the table")
-    ran.add_argument("--timings", action="store_true", help="print where the cells' time went")
-    ran.add_argument("--every", choices=EVERY, default=None, help="how far apart the days of --as-of A..B are")
-    ran.add_argument(
-        "--source",
-        action="append",
-        default=[],
-        metavar="'NAME @ URL'",
-        help="examine what is not released, instead of releases: a git repository, a checkout or a wheel; repeatable",
-    )
-    ran.add_argument(
-        "--against",
-        choices=("newest",),
-        default=None,
-        help="print, as Markdown, what is other than in the newest release",
-    )
-    _plan_argument(ran, "work by this plan (from `plan --save`) instead of asking the index")
-    planned = command("plan", "print what `run` would run, and run nothing")
-    planned.add_argument(
-        "--format",
-        choices=("text", "json", "gitlab", "lines"),
-        default="text",
-        help="how to print it: for people, for programs, as GitLab's child pipeline, as a shell line a shard (default: text)",
-    )
-    planned.add_argument(
-        "--save",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help="keep the plan there, for `run --plan` and `merge --plan`",
-    )
-    merged = command("merge", "unite what the shards of a plan found with our records, and say what it comes to")
-    merged.add_argument("delivered", type=Path, nargs="+", metavar="DIR", help="holds records, at any depth")
-    _plan_argument(merged, "the plan that was carried out: what of it is missing is named")
-    merged.add_argument(
-        "--bulletin", type=Path, metavar="FILE", help="write down there what moved and what is in the way"
-    )
-    moved = command("changes", "what moved since a day: lifted, regressed, raises differently …")
-    moved.add_argument(
-        "--since", type=_since, required=True, metavar="DATE", help="from the beginning of that day (UTC)"
-    )
-    moved.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
-    alarmed = command("announce", "bring the issues on GitHub to where things stand, and write the run's summary")
-    alarmed.add_argument(
-        "bulletin", type=Path, metavar="FILE", help="from `merge --bulletin`; none there is an alarm too"
-    )
-    published = command("publish", "commit and push what was merged, unless less would be known than before")
-    published.add_argument("merged", type=Path, metavar="DIR", help="holds the merged records")
-    published.add_argument(
-        "--bulletin",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="from `merge --bulletin`: whether it may be published",
-    )
-    rebuilt = command("report", "rebuild all reports from the records, without running a probe")
-    rebuilt.add_argument("--repair", action="store_true", help="set damaged lines of the records aside first")
-    shown = command("show", "everything about one release: outcomes, evidence, lock, how to reproduce it")
-    shown.add_argument("release", type=_requirement, metavar="NAME==VERSION", help="like 'name==0.10.4'")
-    cooked = command("recipe", "what works on the versions that are installed, or on those that --only names")
-    cooked.add_argument(
-        "--python", type=Path, default=None, metavar="PATH", help="whose packages (default: the python on PATH)"
-    )
-    command("watch", "examine what is not released: the sources and nightly builds of [watch] in matrix.toml")
-    searched = command("bisect", "find the commit, or the companion's release, at which a probe's outcome changes")
-    searched.add_argument("probe", metavar="PROBE", help="a probe's id")
-    searched.add_argument("--good", required=True, metavar="REV", help="a tag, commit or version before the change")
-    searched.add_argument("--bad", required=True, metavar="REV", help="a tag, branch, commit or version after it")
-    searched.add_argument(
-        "--repository",
-        default=None,
-        metavar="URL-OR-PATH",
-        help="of the subject (default: the first of [watch] sources)",
-    )
-    searched.add_argument(
-        "--companion",
-        default=None,
-        metavar="NAME",
-        help="search this companion's releases, beside the newest release or --only's",
-    )
-    searched.add_argument(
-        "--linear", action="store_true", help="judge one after the other: finds also what was taken back"
-    )
-    searched.add_argument(
-        "--into-merges", action="store_true", help="if a merge brought the change, search what it merged"
-    )
-    searched.add_argument(
-        "--replay", type=Path, default=None, metavar="LOG", help="take what a log of this search says as judged"
-    )
-    bounded = command("bounds", "the version specifier under which a probe is supported, for whoever depends on it")
-    bounded.add_argument("probe", metavar="PROBE", help="a probe's id")
-    asked = parser.parse_args(arguments)
-    asked.as_of, asked.as_of_until = asked.as_of
-    if asked.as_of_until and (asked.command != "run" or not asked.every):
-        parser.error("--as-of A..B is for `run`, with --every " + ", ".join(EVERY))
-    if asked.command == "run" and asked.every and not asked.as_of_until:
-        parser.error("--every needs --as-of A..B")
-    return asked
-
-
-def _plan_argument(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--plan", type=Path, default=None, metavar="FILE", help=text)
-
-
-def _default_jobs() -> int:
-    return max(1, min(os.cpu_count() or 1, 4))
 
 
 def _positive(text: str) -> int:
@@ -245,33 +57,243 @@ def _requirement(text: str) -> str:
     return text
 
 
-def _since(text: str) -> datetime:
-    """A day stands for its beginning."""
-    return _instant(f"{text}T00:00:00" if len(text) == 10 else text)
-
-
-def _span(text: str) -> tuple[datetime, datetime | None]:
-    """One date, or two with `..` between."""
-    first, dots, last = text.partition("..")
-    span = (_instant(first), _instant(last) if dots else None)
-    if span[1] and span[1] < span[0]:
-        raise argparse.ArgumentTypeError(f"{text!r} ends before it begins")
-    return span
+def _end(text: str) -> datetime:
+    """An instant; a day stands for its end."""
+    has_time = len(text) > len("2025-06-02")
+    return _instant(text) if has_time else _instant(text) + timedelta(days=1)
 
 
 def _instant(text: str) -> datetime:
-    """A day stands for its end; an instant for itself. Both in UTC unless an offset is given."""
+    """An instant (ISO 8601), in UTC unless it has an offset; a day stands for its beginning."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write one like 2025-06-02") from None
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    return instant + timedelta(days=1) if _is_day(text) else instant
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _value(metavar: str, text: str, **settings: Any) -> Any:
+    """The settings of an option with a value, for ``add_argument``."""
+    return {"metavar": metavar, "help": text, **settings}
+
+
+def _path(metavar: str, text: str, **settings: Any) -> Any:
+    return _value(metavar, text, type=Path, **settings)
+
+
+def _repeated(metavar: str, text: str, **settings: Any) -> Any:
+    return _value(metavar, f"{text}; repeatable", action="append", default=[], **settings)
+
+
+def _flag(text: str) -> Any:
+    return {"help": text, "action": "store_true"}
+
+
+def _choice(text: str, *choices: str, **settings: Any) -> Any:
+    return {"help": text, "choices": choices, **settings}
+
+
+_ONLY: Any = _repeated(
+    "SPEC", "narrow to versions of the subject or a companion, like 'name==0.12.*'; all must hold", type=_requirement
+)
+_PAIRING: Any = _repeated("NAME", "release-day, newest, oldest or grid")
+_AS_OF: Any = _value("DATE", "use what was on the index at the end of that day (UTC)", type=_end)
+_SHARD: Any = _value("I/N", "only part I of N of what is missing", type=_shard, default=(1, 1))
+_CELLS = max(1, min(os.cpu_count() or 1, 4))
+_JOBS: Any = _value("N", f"cells at once (default here: {_CELLS})", type=_positive, default=_CELLS)
+_FAIL_ON: Any = _choice(
+    "exit with 3 if an outcome changed, or one is inconclusive; repeatable", "changed", "inconclusive",
+    action="append", default=[],
+)  # fmt: skip
+_PROBE: Any = _value("PROBE", "a probe's id", positional=True)
+
+
+class Options:
+    """What every command takes. A field whose settings say ``"positional"`` is no option."""
+
+    config: Path = _path("FILE", "what is tested (default: matrix.toml)", default=Path("matrix.toml"))
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: options do not change")
+
+    def conflict(self) -> str:
+        """What is wrong with the options together; empty if nothing is."""
+        return ""
+
+
+class RecordsOptions(Options):
+    """What a command takes that reads or writes records."""
+
+    reports: Path | None = _path("DIR", "where records and reports are (default: reports/ beside the configuration)")
+
+
+class IndexOptions(RecordsOptions):
+    """What a command takes that asks the package index."""
+
+    index: str | None = _value("URL", "package index to use instead of the configured one")
+    extra_index: tuple[str, ...] = _repeated("URL", "further index; the best version of all wins")
+    fresh: bool = _flag("ignore records: run again what has been run before")
+
+
+class PlanningOptions(IndexOptions):
+    """What a command takes that selects cells."""
+
+    only: tuple[str, ...] = _ONLY
+    pairing: tuple[str, ...] = _PAIRING
+    as_of: datetime | None = _AS_OF
+    shard: tuple[int, int] = _SHARD
+
+
+class Plan(PlanningOptions):
+    """Print what `run` would run, and run nothing."""
+
+    format: str = _choice("default: text; lines is a command a shard", "text", "json", "lines", default="text")
+    save: Path | None = _path("FILE", "write the plan there, for `run --plan` and `merge --plan`")
+
+    def conflict(self) -> str:
+        missing = self.format == "lines" and self.save is None
+        return "--format lines needs --save FILE: its commands read the plan from that file" if missing else ""
+
+
+class Run(PlanningOptions):
+    """Run the missing cells, record them, write the reports, show the table."""
+
+    jobs: int = _JOBS
+    fail_on: tuple[str, ...] = _FAIL_ON
+    timings: bool = _flag("print how long the parts of the cells took")
+    source: tuple[str, ...] = _repeated(
+        "'NAME @ URL'", "examine an unreleased source instead of releases: a git repository, a checkout or a wheel"
+    )
+    against: str | None = _choice("print as Markdown what differs from the newest release", "newest")
+    plan: Path | None = _path("FILE", "run this plan (from `plan --save`) instead of making one")
+
+    def conflict(self) -> str:
+        narrowed = self.only or self.pairing
+        if self.plan and (narrowed or self.as_of or self.fresh):
+            return "--plan says what is run; give --only, --pairing, --as-of and --fresh when planning"
+        if self.source and (narrowed or self.plan or self.shard != (1, 1) or self.timings):
+            return "--source examines sources alone: without --only, --pairing, --plan, --shard and --timings"
+        return "--against compares a source; name it with --source" if self.against and not self.source else ""
+
+
+class Watch(IndexOptions):
+    """Examine what is not released: the sources and nightly builds of [watch] in matrix.toml."""
+
+    jobs: int = _JOBS
+    fail_on: tuple[str, ...] = _FAIL_ON
+
+
+class Bisect(IndexOptions):
+    """Find the commit, or the companion's release, at which a probe's outcome changes."""
+
+    only: tuple[str, ...] = _ONLY
+    as_of: datetime | None = _AS_OF
+    jobs: int = _JOBS
+    probe: str = _PROBE
+    good: str = _value("REV", "a tag, commit or version before the change", required=True)
+    bad: str = _value("REV", "a tag, branch, commit or version after it", required=True)
+    repository: str | None = _value("URL-OR-PATH", "of the subject (default: the first of [watch] sources)")
+    companion: str | None = _value("NAME", "search this companion's releases, beside the newest release or --only's")
+    linear: bool = _flag("judge one after the other: also finds a change that was taken back")
+    into_merges: bool = _flag("if a merge brought the change, search what it merged")
+
+    def conflict(self) -> str:
+        if self.companion and (self.repository or self.into_merges):
+            return "--companion searches releases on the index; --repository and --into-merges are about commits"
+        return "--only is for --companion: it names the release beside it" if self.only and not self.companion else ""
+
+
+class Merge(RecordsOptions):
+    """Merge the records of a plan's shards into ours, and summarize the run."""
+
+    delivered: tuple[Path, ...] = _path("DIR", "holds records, at any depth", nargs="+", positional=True)
+    plan: Path | None = _path("FILE", "the plan that was run: its cells without a record are listed")
+    bulletin: Path | None = _path("FILE", "write there what changed and what prevents publishing")
+    fail_on: tuple[str, ...] = _choice("exit with 3 if an outcome changed", "changed", action="append", default=[])
+
+
+class Changes(RecordsOptions):
+    """List the answers that changed since a day: lifted, regressed, raises differently …."""
+
+    since: datetime = _value("DATE", "from the beginning of that day (UTC)", type=_instant, required=True)
+    format: str = _choice("default: text", "text", "markdown", "json", default="text")
+
+
+class Announce(Options):
+    """Create, update or close the GitHub issues, and write the run's summary."""
+
+    bulletin: Path = _path("FILE", "from `merge --bulletin`; the run failed if it is missing", positional=True)
+
+
+class Publish(RecordsOptions):
+    """Commit and push the merged reports; refuse if records would be lost."""
+
+    merged: Path = _path("DIR", "holds the merged records", positional=True)
+    bulletin: Path = _path("FILE", "from `merge --bulletin`: whether it may be published", required=True)
+
+
+class Report(RecordsOptions):
+    """Rebuild all reports from the records, without running a probe."""
+
+    repair: bool = _flag("move damaged lines of the records aside first")
+
+
+class Show(RecordsOptions):
+    """Everything about one release: outcomes, evidence, lock, how to reproduce it."""
+
+    only: tuple[str, ...] = _ONLY
+    pairing: tuple[str, ...] = _PAIRING
+    release: str = _value("NAME==VERSION", "like 'name==0.10.4'", type=_requirement, positional=True)
+
+
+class Recipe(RecordsOptions):
+    """What works on the installed versions, or on those that --only names."""
+
+    only: tuple[str, ...] = _ONLY
+    python: Path | None = _path("PATH", "whose packages (default: the python on PATH)")
+
+
+class Bounds(RecordsOptions):
+    """The version specifier under which a probe is supported."""
+
+    probe: str = _PROBE
+
+
+COMMANDS = (Run, Plan, Watch, Bisect, Merge, Changes, Announce, Publish, Report, Show, Recipe, Bounds)
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Parse the command line.
+
+    Args:
+        arguments: those of a command; None for those of this process.
+
+    Raises:
+        SystemExit: after `--help` (0), or where the arguments are wrong (2, with a message).
+    """
+    layout = argparse.RawDescriptionHelpFormatter
+    about = "Runs probes against the releases of a package, and publishes what each release supports."
+    parser = argparse.ArgumentParser("python -m compatmatrix", None, about, EPILOG, formatter_class=layout)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    kinds = {kind.__name__.lower(): kind for kind in COMMANDS}
+    for word, kind in kinds.items():
+        text = (kind.__doc__ or "").rstrip(".")
+        command = commands.add_parser(word, help=text, description=text, epilog=EPILOG, formatter_class=layout)
+        fields = [
+            field for part in reversed(kind.__mro__) for field in vars(part).items() if isinstance(field[1], dict)
+        ]
+        for name, settings in fields:
+            if not name.startswith("_"):
+                flag = name if settings.get("positional") else f"--{name.replace('_', '-')}"
+                command.add_argument(flag, **{key: value for key, value in settings.items() if key != "positional"})
+    given, unknown = parser.parse_known_args(arguments)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
+    del values["command"]
+    chosen: Options = kinds[given.command](**values)
+    if problem := f"it takes no {' '.join(unknown)}" if unknown else chosen.conflict():
+        commands.choices[given.command].error(problem)
+    return chosen

@@ -1,134 +1,176 @@
-"""The command `plan`, and how `run` comes by what it has to do: from the index, or from a plan made before."""
+"""The command `plan`, and how `run` obtains its plan: from the index, or from a file."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix.ci import github_files, plan_formats
-from compatmatrix.cli.context import Setting
+from compatmatrix.ci import github
+from compatmatrix.cli import options
+from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, UNEXAMINED
-from compatmatrix.config.matrix_file import host_platform
-from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.model import InfrastructureError, UserError
+from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.model import CellRequest, InfrastructureError, Release, UserError
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.missing import Job
-from compatmatrix.planning.plan_file import Plan, shard
-from compatmatrix.planning.requests import Planner
+from compatmatrix.planning.plan_file import SECONDS_PER_CELL, Plan, Shard, shard
+from compatmatrix.planning.requests import Planner, Selection
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
 
-def obtain(setting: Setting) -> Plan:
-    """The plan that `--plan` names, else one made now; the setting takes over its instants."""
-    if setting.asked.plan is None:
-        return make(setting)
-    asked = setting.asked
-    if asked.only or asked.pairing or asked.as_of or asked.fresh:
-        raise UserError("--plan says what is run; give --only, --pairing, --as-of and --fresh when planning")
-    made = plan_file.read(asked.plan, setting.probes, host_platform(setting.config))
-    if made.error:
-        raise InfrastructureError(f"{asked.plan}: {made.error}")
-    setting.now = parse_instant(made.planned)
-    setting.selection = msgspec.structs.replace(setting.selection, as_of=parse_instant(made.instant))
-    return made
+def obtain(context: Context, chosen: options.Run) -> Plan:
+    """Read the plan of `--plan`, or make one.
+
+    Raises:
+        UserError: the file is no plan, or one for other probes or another platform.
+        InfrastructureError: the index or the network failed, now or when the plan was made.
+    """
+    if chosen.plan is None:
+        return make(context, selection_of(chosen), chosen.fresh)
+    plan = plan_file.read(chosen.plan, context.probes, context.platform)
+    if plan.error:
+        raise InfrastructureError(f"{chosen.plan}: {plan.error}")
+    return plan
 
 
-def make(setting: Setting) -> Plan:
-    """Look at the index, plan, lock, and hold it against the ledger."""
-    config, selection = setting.config, setting.selection
-    projects = releases.fetch(config.index, config.named, setting.cache / "index", setting.say)
-    subject = projects[canonicalize_name(config.subject.name)]
-    if selection.as_of and not any(file.uploaded for file in subject):
+def make(context: Context, selection: Selection, fresh: bool) -> Plan:
+    """Ask the index for releases, request cells, lock them, and leave out what is on record.
+
+    Raises:
+        UserError: the selection names no package or pairing of matrix.toml, or matches no release.
+        InfrastructureError: the index or the network failed.
+    """
+    config = context.config
+    projects = releases.fetch(config.index, config.named, context.cache / "index", context.say)
+    files = projects[canonicalize_name(config.subject.name)]
+    if selection.as_of and not any(file.uploaded for file in files):
         raise InfrastructureError(
-            f"--as-of: the index gives no upload times of {config.subject.name}, so nothing is known of that day"
+            f"--as-of: the index gives no upload times of {config.subject.name}, so its past is unknown"
         )
     planner = Planner(
-        config=config,
-        projects=projects,
-        probes=setting.probes,
-        platform=host_platform(config),
-        as_of=selection.as_of,
+        config=config, projects=projects, probes=context.probes, platform=context.platform, as_of=selection.as_of
     )
     requested, undated = planner.requests(selection), planner.undated(selection)
     if not requested and not undated:
-        setting.say("nothing on the index matches what was asked for")
+        raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
     rows = requests.subject_releases(config, projects, selection.as_of)
-    known = ledger.merge(setting.ledger(), Ledger(releases={release.version: release for release in rows}))
-    with setting.console.status(f"resolving {len(requested)} cells …") as status:
-        options = missing.Options(
-            config=config, selection=selection, cache=setting.cache, now=setting.now, fresh=setting.asked.fresh
-        )
+    listed = tuple(release.version for release in releases.releases(files))
+    todo = resolve(context, requested, rows, selection, fresh)
+    return msgspec.structs.replace(
+        todo, requested=todo.requested + len(undated), failed=(*undated, *todo.failed), listed=listed
+    )
+
+
+def resolve(
+    context: Context, requested: Sequence[CellRequest], rows: Sequence[Release], selection: Selection, fresh: bool
+) -> Plan:
+    """Lock the requested cells, and plan those that are not on record; ``rows`` are the releases to record with them."""
+    known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in rows}))
+    with context.console.status(f"resolving {len(requested)} cells …") as status:
         todo = missing.find_missing(
-            options,
+            missing.Options(
+                config=context.config, selection=selection, cache=context.cache, now=context.now, fresh=fresh
+            ),
             requested,
             known,
             lambda done: status.update(f"resolving {len(requested)} cells … {done}"),
         )
-    listed = releases.releases(subject)
     return msgspec.structs.replace(
-        _empty(setting),
-        requested=todo.requested + len(undated),
+        _empty(context, selection),
+        requested=todo.requested,
         jobs=todo.jobs,
         ready=todo.ready,
-        failed=(*undated, *todo.failed),
-        listed=tuple(release.version for release in listed),
-        # What a row shows of a release; the names of its files are no part of it.
+        failed=todo.failed,
+        # Without the names of its files, of which no report says anything.
         releases=tuple(msgspec.structs.replace(release, wheels=()) for release in rows),
     )
 
 
-def show_plan(setting: Setting) -> int:
-    """Print what `run` would run, and keep the plan where `--save` says."""
-    file, form = setting.asked.save, setting.asked.format
-    if file is None and form in ("gitlab", "lines"):
-        raise UserError(f"--format {form} needs --save FILE: its commands work by the plan in that file")
+def show_plan(context: Context, chosen: options.Plan) -> int:
+    """Print what `run` would run, and write the plan to the file of `--save`."""
+    file, selection = chosen.save, selection_of(chosen)
     try:
-        made = make(setting)
-    except InfrastructureError as trouble:
-        # A plan that says why there is none: whoever publishes and raises alarms has to know.
-        if file:
-            plan_file.save(msgspec.structs.replace(_empty(setting), error=str(trouble)), file)
+        plan = make(context, selection, chosen.fresh)
+    except InfrastructureError as error:
+        if file:  # `merge` and `announce` have to know why there is none
+            plan_file.save(msgspec.structs.replace(_empty(context, selection), error=str(error)), file)
         raise
     if file:
-        plan_file.save(made, file)
-    if form == "gitlab":
-        print(plan_formats.as_gitlab(made, file), end="")
-    elif form == "lines":
-        print(plan_formats.as_lines(made, file), end="")
-    elif form == "json":
-        print(plan_formats.as_json(made, shard(made.jobs, *setting.asked.shard)))
+        plan_file.save(plan, file)
+    jobs = shard(plan.jobs, *chosen.shard)
+    if chosen.format == "lines" and file:
+        print(as_lines(plan, file), end="")
+    elif chosen.format == "json":
+        print(as_json(plan, jobs))
     else:
-        _say(setting, made, shard(made.jobs, *setting.asked.shard))
-    github_files.output("shards", str(len(made.shards)))
-    github_files.output("matrix", plan_formats.as_matrix(made.shards))
-    github_files.output("smoke", plan_formats.as_matrix(made.smoke))
-    return UNEXAMINED if made.failed else DONE
+        say_counts(context, plan, len(jobs))
+        for job in jobs:
+            context.say(f"  {job.title}; {len(job.probes)} probes")
+        context.say_failed(plan.failed)
+    github.output("shards", str(len(plan.shards)))
+    github.output("matrix", as_matrix(plan.shards))
+    github.output("smoke", as_matrix(plan.smoke))
+    return UNEXAMINED if plan.failed else DONE
 
 
-def say_counts(setting: Setting, made: Plan, here: int) -> None:
-    """One line: how many cells are wanted, settled and to be run."""
-    share = f", {here} of them in this shard" if here != len(made.jobs) else ""
-    trouble = f", {len(made.failed)} could not be looked into" if made.failed else ""
-    setting.say(
-        f"{made.requested} cells requested: {made.settled} recorded or settled, {len(made.jobs)} to run{share}{trouble}"
+def selection_of(chosen: options.PlanningOptions) -> Selection:
+    """The cells that the options narrow a plan to."""
+    return Selection(only=chosen.only, pairings=chosen.pairing, as_of=chosen.as_of)
+
+
+def say_counts(context: Context, plan: Plan, here: int) -> None:
+    """Print how many cells were requested, how many are settled, and how many are to be run."""
+    share = f", {here} of them in this shard" if here != len(plan.jobs) else ""
+    failed = f", {len(plan.failed)} could not be planned" if plan.failed else ""
+    context.say(
+        f"{plan.requested} cells wanted: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
     )
 
 
-def _say(setting: Setting, made: Plan, jobs: Sequence[Job]) -> None:
-    say_counts(setting, made, len(jobs))
-    for job in jobs:
-        setting.say(f"  {job.title}; {len(job.probes)} probes")
-    for title, why in made.failed:
-        setting.say(f"not examined: {title}: {why}")
-
-
-def _empty(setting: Setting) -> Plan:
+def _empty(context: Context, selection: Selection) -> Plan:
     return Plan(
-        planned=format_instant(setting.now),
-        instant=format_instant(setting.selection.as_of or setting.now),
-        platform=host_platform(setting.config),
+        planned=format_instant(context.now),
+        instant=format_instant(selection.as_of or context.now),
+        platform=context.platform,
     )
+
+
+def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
+    """The plan and some of its jobs, without the locks, which only the saved file needs."""
+    tree = {
+        "planned": plan.planned,
+        "wanted": plan.requested,
+        "settled": plan.settled,
+        "run": [
+            {
+                "cell": job.cell.id(),
+                "python": job.cell.python,
+                "versions": job.cell.versions,
+                "pairings": job.labels,
+                "probes": sorted(job.probes),
+            }
+            for job in jobs
+        ],
+        "not_examined": [{"cell": title, "why": why} for title, why in plan.failed],
+        "minutes": round(len(plan.jobs) * SECONDS_PER_CELL / 60, 1),
+        "shards": [shard.entry() | {"minutes": shard.minutes} for shard in plan.shards],
+    }
+    return json.dumps(tree, indent=1)
+
+
+def as_matrix(shards: Sequence[Shard]) -> str:
+    """GitHub's job matrix, on one line."""
+    return json.dumps({"include": [shard.entry() for shard in shards]})
+
+
+def as_lines(plan: Plan, file: Path) -> str:
+    """One shell command a shard."""
+    run = f"python -m compatmatrix run --plan {shlex.quote(str(file))}"
+    return "".join(f"{run} --shard {part.shard} --reports shards/{part.number}\n" for part in plan.shards)

@@ -1,14 +1,21 @@
-"""Shows a run as it goes: a live display in a terminal, one plain line per cell elsewhere."""
+"""Shows the progress of a run: a live display in a terminal, one plain line a cell elsewhere."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from compatmatrix.core import sanitize
@@ -18,80 +25,59 @@ from compatmatrix.planning.scheduler import Result
 
 
 class Display:
-    """Told by the workers what starts and ends; safe to call from any thread."""
+    """Called by the workers when a cell starts and ends, from any thread."""
 
-    def __init__(self, console: Console, total: int, workers: int) -> None:
-        self._console, self._total, self._workers = console, total, workers
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
         self._mutex = threading.Lock()
-        self._done = 0
-        self._began = time.monotonic()
-        self._live: Progress | None = None
-        self._all: TaskID | None = None
-        self._tasks: dict[int, TaskID] = {}
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        if not self._console.is_terminal:
-            yield
-            return
-        columns = (
+        self._live = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
-        with Progress(
-            *columns, TextColumn("{task.fields[left]}", markup=False), console=self._console, transient=True
-        ) as live:
-            self._live = live
-            self._all = live.add_task("cells", total=self._total, left="")
+        self._cells = self._live.add_task("", total=total)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        with self._live:
             yield
-        self._live = None
 
     def started(self, worker: int, job: Job) -> None:
-        with self._mutex:
-            if self._live is not None:
-                if worker not in self._tasks:
-                    self._tasks[worker] = self._live.add_task("", total=None, left="")
-                self._live.reset(self._tasks[worker], description=sanitize.line(job.title, 100), total=None, left="")
+        self._live.update(self._cells, description=sanitize.line(job.title, 100))
 
     def finished(self, worker: int, result: Result) -> None:
-        with self._mutex:
-            self._done += 1
-            if self._live is not None and self._all is not None:
-                self._live.update(self._all, completed=self._done, left=self._left())
-                if worker in self._tasks:
-                    self._live.update(self._tasks[worker], description="waiting")
-            if self._live is None or result.record is None:
-                target = self._live.console if self._live is not None else self._console
-                target.print(Text(f"[{self._done}/{self._total}] {result_words(result)}"), soft_wrap=True)
+        with self._mutex:  # the numbers of the lines are in their order
+            self._live.advance(self._cells)
+            if not self._console.is_terminal or result.record is None:
+                task = self._live.tasks[0]
+                self._print(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
 
     def message(self, text: str) -> None:
-        """A word from the engine between cells."""
-        target = self._live.console if self._live is not None else self._console
-        target.print(Text(sanitize.line(text)), soft_wrap=True)
+        """Print a message of the engine."""
+        self._print(sanitize.line(text))
 
-    def _left(self) -> str:
-        """Honest only once every worker has done its first, slowest cell."""
-        if self._done <= self._workers:
-            return "about ? left"
-        seconds = (time.monotonic() - self._began) / self._done * (self._total - self._done)
-        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+    def _print(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
 
 
-def result_words(result: Result) -> str:
+def result_line(result: Result) -> str:
     """One line: the cell, its state, how many of each outcome."""
-    if result.record is None:
-        return f"{sanitize.line(result.job.title)}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
-    record = result.record
+    title, record = sanitize.line(result.job.title), result.record
+    if record is None:
+        return f"{title}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
-    told = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
-    return f"{sanitize.line(result.job.title)}: {record.state.value} {told or sanitize.line(record.detail, 120)} {result.seconds:.1f} s"
+    outcomes = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
+    return f"{title}: {record.state.value} {outcomes or sanitize.line(record.detail, 120)} {result.seconds:.1f} s"
 
 
 def timings(results: Sequence[Result]) -> Iterator[str]:
-    """Where the cells' time went: seconds a cell on the average, and the share of each part."""
+    """How long the parts of the cells took: seconds a cell on average, and the share of each part."""
     totals: dict[str, float] = {}
     for result in results:
         for part, seconds in result.parts.items():

@@ -1,4 +1,4 @@
-"""The commands that answer from the records alone: about a release, a probe, or what a person has installed."""
+"""The commands that answer from the records alone: `show`, `recipe`, `bounds`."""
 
 from __future__ import annotations
 
@@ -11,132 +11,122 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from compatmatrix.analysis import grid, recommend, support
-from compatmatrix.analysis.support import View
-from compatmatrix.cli.context import Setting
+from compatmatrix.analysis import grid, recommend
+from compatmatrix.analysis.support import CellView, View
+from compatmatrix.cli import options
+from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.model import CellState, UserError
+from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import labels, terminal
 
 
-def show(setting: Setting) -> int:
-    """Everything about the releases that a requirement admits."""
-    asked = _subject_requirement(setting, setting.asked.release)
-    view = _view(setting)
+def show(context: Context, chosen: options.Show) -> int:
+    """Print everything about the releases that a requirement admits."""
+    requirement, name = Requirement(chosen.release), context.config.subject.name
+    if canonicalize_name(requirement.name) != canonicalize_name(name):
+        raise UserError(f"{chosen.release}: the subject here is {name}; write {name}==VERSION")
+    view, selection = context.view(), Selection(only=chosen.only)
     cells = [
         cell
-        # A local version (`+g1a2b3c4d5e6f`) is a source's: whoever asks for a release is not told of what is none.
-        for cell in (view.sources if "+" in setting.asked.release else view.cells)
-        if asked.contains(cell.subject, prereleases=True)
-        and setting.selection.admits(cell.versions)
-        and ({*cell.pairings} & {*(setting.selection.pairings or view.pairings)})
+        # A local version (`+g1a2b3c4d5e6f`) is that of a source, and `==0.5.0` admits it too (PEP 440).
+        for cell in (view.sources if "+" in chosen.release else view.cells)
+        if requirement.specifier.contains(cell.subject, prereleases=True)
+        and selection.admits(cell.versions)
+        and ({*cell.pairings} & {*(chosen.pairing or view.pairings)})
     ]
     if not cells:
-        known = ", ".join(release.version for release in view.releases) or "no releases at all (run the matrix first)"
-        raise UserError(f"show {setting.asked.release}: nothing is recorded of it; recorded are {known}")
-    terminal.print_release(setting.console, view, cells)
+        raise UserError(f"show {chosen.release}: nothing is recorded of it; recorded are {_recorded(view)}")
+    terminal.print_release(context.console, view, cells)
     return DONE
 
 
-def recipe(setting: Setting) -> int:
-    """What works on the versions that a Python has installed, or on those that ``--only`` names."""
-    view = _view(setting)
-    name = setting.config.subject.name
-    versions = _named_versions(setting) if setting.selection.only else _installed(setting, setting.asked.python)
+def recipe(context: Context, chosen: options.Recipe) -> int:
+    """Print what works on the versions that a Python has installed, or on those that ``--only`` names."""
+    view, config = context.view(), context.config
+    name, headline = config.subject.name, config.subject.headline
+    names = [name, *(companion.name for companion in config.companions)]
+    versions = _pinned(chosen.only) if chosen.only else _installed(names, chosen.python)
     version = versions.pop(name, None)
     if version is None:
         raise UserError(f"{name} is not installed there; name a release with --only '{name}==VERSION'")
     cells = [cell for cell in view.cells if cell.subject == version]
     if not cells:
-        known = ", ".join(release.version for release in view.releases) or "none"
-        raise UserError(f"nothing is recorded of {name} {version}; recorded are {known}")
+        raise UserError(f"nothing is recorded of {name} {version}; recorded are {_recorded(view)}")
     exact = recommend.cells_for(view, version, versions)
     beside = ", ".join(f"{other} {number}" for other, number in versions.items())
-    setting.say(f"{name} {version}" + (f" with {beside}" if beside else ""))
+    context.say(f"{name} {version}" + (f" with {beside}" if beside else ""))
     if versions:
-        setting.say("import: " + _import_words(exact, view, version, setting))
-    headline = setting.config.subject.headline
+        context.say("import: " + _import(exact, view, version))
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
-        told = labels.outcome_words(cell, headline)
-        setting.say(f"{headline}: {told}{labels.aside(labels.companions_words(view, cell))}")
-    found = recommend.recipe(view, version, setting.config.publish.recipes)
+        outcome = labels.outcome_words(cell, headline)
+        context.say(f"{headline}: {outcome}{labels.aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
-        setting.say(f"does nothing here, silently: {probe.id}: {probe.title}")
-    if found is None:
-        setting.say("no recipe came out supported on this release")
+        context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
+    best = recommend.recipe(view, version, config.publish.recipes)
+    if best is None:
+        context.say("no recipe came out supported on this release")
     else:
-        text = next(probe.recipes.get(found.file, "") for probe in setting.probes if probe.id == found.probe)
-        setting.say(
-            f"\nrecipe {found.probe} (ran as it is, supported with {' and '.join(found.pairings)} companions):\n"
-        )
-        setting.say(text)
+        pairings = " and ".join(best.pairings)
+        context.say(f"\nrecipe {best.probe} (ran as it is, supported with {pairings} companions):\n")
+        context.say(next(probe.recipes.get(best.file, "") for probe in context.probes if probe.id == best.probe))
     return DONE
 
 
-def bounds(setting: Setting) -> int:
-    """The specifier under which a probe is supported, and where each release in it is known to import."""
-    view = _view(setting)
-    probe = setting.asked.probe
+def bounds(context: Context, chosen: options.Bounds) -> int:
+    """Print the specifier under which a probe is supported, and where each release in it is known to import."""
+    view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
-    name = setting.config.subject.name
-    found = recommend.bounds(view, probe)
-    setting.say(
-        f"{name}{found.specifier}" if found.specifier else f"{probe} is supported in no recorded release of {name}"
+    known = recommend.bounds(view, probe)
+    context.say(
+        f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no recorded release of {name}"
     )
-    if found.unknown:
-        setting.say(f"not known (not run, or inconclusive): {', '.join(found.unknown)}")
+    if known.unknown:
+        context.say(f"not known (not run, or inconclusive): {', '.join(known.unknown)}")
     pairs = grid.grid(view)
-    for release in view.releases if found.specifier else ():
-        if pairs.companion and SpecifierSet(found.specifier or "").contains(release.version, prereleases=True):
+    for release in view.releases if known.specifier else ():
+        if pairs.companion and SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
             good, bad = (pairs.spans(release.version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
-            told = f"  {name} {labels.release_words(release)} imports with {pairs.companion} {good or '(none known)'}"
-            setting.say(told + (f"; not with {bad}" if bad else ""))
+            line = f"  {name} {labels.release_words(release)} imports with {pairs.companion} {good or '(none known)'}"
+            context.say(line + (f"; not with {bad}" if bad else ""))
     return DONE
 
 
-def _view(setting: Setting) -> View:
-    return support.view(setting.ledger(), setting.config, setting.probes)
+def _recorded(view: View) -> str:
+    return ", ".join(release.version for release in view.releases) or "no releases at all (run the matrix first)"
 
 
-def _subject_requirement(setting: Setting, text: str) -> SpecifierSet:
-    asked, name = Requirement(text), setting.config.subject.name
-    if canonicalize_name(asked.name) != canonicalize_name(name):
-        raise UserError(f"{text}: the subject here is {name}; write {name}==VERSION")
-    return asked.specifier
-
-
-def _named_versions(setting: Setting) -> dict[str, str]:
-    """Versions that ``--only`` pins exactly."""
+def _pinned(only: tuple[str, ...]) -> dict[str, str]:
+    """The versions that requirements pin exactly."""
     versions = {}
-    for text in setting.selection.only:
-        requirement = Requirement(text)
+    for requirement in map(Requirement, only):
         pins = [part.version for part in requirement.specifier if part.operator == "=="]
         if len(pins) != 1 or pins[0].endswith(".*"):
-            raise UserError(f"--only {text}: a recipe is for one version; write it as {requirement.name}==VERSION")
+            raise UserError(f"--only {requirement}: a recipe is for one version; write {requirement.name}==VERSION")
         versions[requirement.name] = pins[0]
     return versions
 
 
-def _installed(setting: Setting, python: Path | None) -> dict[str, str]:
-    """Versions of subject and companions in a Python: asked of its metadata, nothing is imported."""
-    found = str(python) if python else shutil.which("python3") or shutil.which("python")
-    names = [setting.config.subject.name, *(companion.name for companion in setting.config.companions)]
+def _installed(names: list[str], python: Path | None) -> dict[str, str]:
+    """The versions of packages in a Python, read from its metadata; nothing is imported."""
+    interpreter = str(python) if python else shutil.which("python3") or shutil.which("python")
     code = (
         "import importlib.metadata as m, json, sys\n"
         "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if any(True for _ in m.distributions(name=n))}))"
     )
-    if found is None:
+    if interpreter is None:
         raise UserError("there is no python on PATH; name one with --python PATH")
     try:
-        done = subprocess.run([found, "-c", code, *names], capture_output=True, text=True, timeout=60, check=True)
-        answer = json.loads(done.stdout)
+        done = subprocess.run([interpreter, "-c", code, *names], capture_output=True, text=True, timeout=60, check=True)
+        versions = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
-        raise UserError(f"{found} does not answer as a Python does; name another with --python PATH") from None
-    return {str(name): str(version) for name, version in answer.items()}
+        raise UserError(f"{interpreter} does not work as a Python; name another with --python PATH") from None
+    return {str(name): str(version) for name, version in versions.items()}
 
 
-def _import_words(exact: list[support.CellView], view: View, version: str, setting: Setting) -> str:
+def _import(exact: list[CellView], view: View, version: str) -> str:
+    """Whether the import works with exactly these versions, or with which it is known to work."""
     if any(cell.state is CellState.RAN for cell in exact):
         return "works"
     if exact:

@@ -1,4 +1,4 @@
-"""Starts a command on Linux, in namespaces of its own if asked to, and kills its process tree when the parent dies.
+"""Starts a command on Linux, in namespaces of its own on request, and kills its process tree when the parent dies.
 
 Run as a script by the engine's Python: `python -I -S launcher.py PARENT ISOLATION ENVIRONMENT SCRATCH LAYER COMMAND...`.
 It imports nothing of the engine, and few modules, because it starts with every cell. PARENT is the process ID of the

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 
 DEPTH = 64
 """How deep folders are listed: no package nests deeper, and the length of a path is limited."""

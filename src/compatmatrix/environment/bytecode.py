@@ -8,7 +8,6 @@ another, and a cell does not compile what all cells import.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from threading import Lock as Mutex
 
 from compatmatrix.core import processes, untrusted_files
+from compatmatrix.core.files import replace
 from compatmatrix.environment import compile_sources
 
 FOLDER = "bytecode"
@@ -57,11 +57,8 @@ class ByteCode:
             all_names = known | {name for name in names if isinstance(name, str) and len(name) <= LONGEST_NAME}
             if all_names == known or len(all_names) > MOST_NAMES:
                 return
-            partial = self._folder / f"{python}.{os.getpid()}.partial"
             with suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                partial.write_text(json.dumps(sorted(all_names)), encoding="utf-8")
-                os.replace(partial, self._folder / f"{python}.json")
+                replace(self._folder / f"{python}.json", json.dumps(sorted(all_names)).encode(), durable=False)
 
     def _names(self, python: str) -> set[str]:
         content = untrusted_files.read(self._folder / f"{python}.json", 2 * MOST_NAMES * LONGEST_NAME)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compatmatrix.core import untrusted_files
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.environment import bytecode
 from compatmatrix.resolve import uv
 

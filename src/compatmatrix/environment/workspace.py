@@ -18,8 +18,9 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import untrusted_files
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
-from compatmatrix.core.model import Cell, InfrastructureError, Lock
+from compatmatrix.core.model import Cell, Lock
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index.releases import TIMEOUT_SECONDS
@@ -42,18 +43,20 @@ class Workspace:
     def __init__(
         self, config: Config, root: Path, interpreters: Interpreters, byte_code: ByteCode | None = None
     ) -> None:
+        self._config = config
+        self._root = root
+        self._interpreters = interpreters
+        self._byte_code = byte_code
+        self._holds: dict[str, Lock] = {}
+
+    def remove_leftovers(self) -> None:
         """Remove the scratch folders that a killed run has left.
 
         Raises:
             InfrastructureError: They cannot be removed.
         """
-        self._config = config
-        self._root = root
-        self._interpreters = interpreters
-        self._byte_code = byte_code
-        for left in root.glob(f"{SCRATCH_PREFIX}*"):
-            untrusted_files.remove(left)
-        self._holds: dict[str, Lock] = {}
+        for folder in self._root.glob(f"{SCRATCH_PREFIX}*"):
+            untrusted_files.remove(folder)
 
     def bring_to(self, cell: Cell) -> Path:
         """The interpreter of an environment that holds exactly the cell's lock.
@@ -98,18 +101,8 @@ class Workspace:
         run at Python's start, so uv gets the base interpreter, and the environment as `--prefix`.
         """
         arguments: list[str | Path] = [
-            "pip",
-            "sync",
-            "--quiet",
-            *lock,
-            "--python",
-            base,
-            "--prefix",
-            folder,
-            "--require-hashes",
-            "--no-build",
-            "--python-platform",
-            self._config.platform[cell.platform],
+            *("pip", "sync", "--quiet", *lock, "--python", base, "--prefix", folder),
+            *("--require-hashes", "--no-build", "--python-platform", self._config.platform[cell.platform]),
             *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
             *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
         ]

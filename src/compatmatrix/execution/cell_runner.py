@@ -19,8 +19,9 @@ import msgspec
 
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import untrusted_files
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
-from compatmatrix.core.model import Cell, InfrastructureError, Probe
+from compatmatrix.core.model import Cell, Probe
 from compatmatrix.environment import file_changes
 from compatmatrix.execution import limits, sandbox
 from compatmatrix.execution.in_cell import run_probes, tamper_check

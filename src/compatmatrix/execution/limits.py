@@ -14,7 +14,7 @@ import psutil
 
 from compatmatrix.config.tables import Limits
 from compatmatrix.core import processes
-from compatmatrix.core.model import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 2.0

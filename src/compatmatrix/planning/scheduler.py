@@ -146,6 +146,7 @@ class Scheduler:
         try:
             with claimed_folder(self._options.cache / "environments") as root:
                 workspace = Workspace(self._options.config, root, self._interpreters, self._byte_code)
+                workspace.remove_leftovers()
                 last: Job | None = None
                 while not self._stop.is_set() and (job := queue.take(last)):
                     if last is None or last.group != job.group:

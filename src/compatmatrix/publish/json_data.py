@@ -79,16 +79,6 @@ class PublishedSource(PublishedCell, frozen=True, kw_only=True):
     released: bool = False
 
 
-class PublishedSpan(_Published, frozen=True, kw_only=True):
-    """From the first day on record to the last, the plain install of the subject gave these versions."""
-
-    first: str
-    last: str
-    versions: Mapping[str, str]
-    state: CellState
-    outcomes: Mapping[str, OutcomeState]
-
-
 class PublishedSupport(_Published, frozen=True, kw_only=True):
     """One probe under one pairing over all releases, in version order; every release is in exactly one range.
 
@@ -135,7 +125,6 @@ class Published(_Published, frozen=True, kw_only=True):
     cells: tuple[PublishedCell, ...]
     support: Mapping[str, Mapping[str, PublishedSupport]]
     sources: tuple[PublishedSource, ...] = ()
-    days: tuple[PublishedSpan, ...] = ()
     pairs: Mapping[str, Mapping[str, Kind]] = {}
 
 
@@ -172,16 +161,6 @@ def published(view: View) -> Published:
         releases=tuple(_release(view, release) for release in view.releases),
         cells=tuple(PublishedCell(**_cell(cell)) for cell in view.cells),
         sources=tuple(PublishedSource(**_cell(cell), source=cell.source) for cell in view.sources if cell.source),
-        days=tuple(
-            PublishedSpan(
-                first=span.first,
-                last=span.last,
-                versions=span.cell.versions,
-                state=span.cell.state,
-                outcomes={probe: outcome.state for probe, outcome in span.cell.outcomes.items()},
-            )
-            for span in view.days
-        ),
         support={
             probe: {
                 pairing: PublishedSupport(

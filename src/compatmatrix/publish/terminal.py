@@ -61,15 +61,6 @@ def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> Non
                 line(console, f"{headline}: {ahead}")
 
 
-def print_days(console: Console, view: View) -> None:
-    """What the plain install of the subject gave, from when to when."""
-    headline = view.config.subject.headline
-    for span in view.days:
-        days = span.first if span.first == span.last else f"{span.first} to {span.last}"
-        what = f"{view.config.subject.name} {span.cell.subject}, {labels.companions_words(view, span.cell)}"
-        line(console, f"{days}: {what}: {headline}: {labels.outcome_words(span.cell, headline)}")
-
-
 def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
     """Everything about one release: outcomes, evidence, lock, and the commands that rebuild each cell."""
     for cell in cells:

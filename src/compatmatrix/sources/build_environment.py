@@ -1,4 +1,4 @@
-"""A folder of sources -> a wheel: the one place where anything is built, apart from the user and from other builds."""
+"""Builds the wheel of a folder of sources, without the user's home and secrets. Nothing is built anywhere else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compatmatrix.core import untrusted_files
 from compatmatrix.core.model import InfrastructureError
 from compatmatrix.resolve import uv, uv_errors
 
-# What a build inherits of the environment: enough to run and to reach the index, nothing that could be a secret.
+# The environment variables that a build inherits: enough to run and to reach the index, no secrets.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
 _NETWORK = (
     "SSL_CERT_FILE",
@@ -37,26 +37,30 @@ _NETWORK = (
 
 
 class Failed(Exception):
-    """The source cannot be built: its own fault, and the text says why."""
+    """The source cannot be built, which is its own fault; the text is the reason."""
 
 
-class Yard(msgspec.Struct, frozen=True, kw_only=True):
-    """What builds: the index for build tools, and the Pythons to build with in order of preference."""
+class BuildTools(msgspec.Struct, frozen=True, kw_only=True):
+    """The index for build tools, and the Pythons to build with, in order of preference.
+
+    Attributes:
+        find: the interpreter of a Python X.Y, None where this machine has none.
+    """
 
     index: Index
     pythons: Sequence[str]
     find: Callable[[str], Path | None]
 
     def build(self, folder: Path, kept: Path, until: str | None) -> None:
-        """Build the folder's wheel and put it into ``kept``.
+        """Build a folder's wheel into the folder ``kept``.
 
         Args:
-            until: the build tools are those that the index held then, so that a commit builds tomorrow as it does
-                today; None for today's.
+            until: use the build tools that were on the index at this instant, so that a commit is always built
+                alike; None for today's.
 
         Raises:
             Failed: the source cannot be built.
-            InfrastructureError: something of ours failed: index, network, disk, time.
+            InfrastructureError: the index, the network or the disk failed, or time ran out.
         """
         with untrusted_files.temporary() as home:
             out = home / "out"
@@ -75,7 +79,7 @@ class Yard(msgspec.Struct, frozen=True, kw_only=True):
             keep(out, kept)
 
     def _python(self, folder: Path) -> Path:
-        """What `requires-python` of the checkout's pyproject.toml says is believed, where it says anything."""
+        """The first Python that the sources' `requires-python` admits, if pyproject.toml has one, and this machine has."""
         admitted = SpecifierSet()
         with suppress(OSError, ValueError, KeyError, AttributeError, InvalidSpecifier):
             project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -88,7 +92,7 @@ class Yard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep(out: Path, kept: Path) -> None:
-    """Put a finished wheel into the cache at once, so that no other run meets half of one."""
+    """Move a finished wheel into the cache in one step, so that no other run finds a part of one."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=kept.parent))

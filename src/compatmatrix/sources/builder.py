@@ -1,6 +1,6 @@
-"""A source -> a wheel: what is not released yet, built from a commit, a checkout, or taken from a wheel as it is.
+"""Makes a wheel of an unreleased source: of a commit, of a checkout's files, or of a wheel, which is taken as it is.
 
-Building from source is allowed for sources alone. Wheels are kept in the engine's cache under the commit they were built from.
+Wheels are kept in the engine's cache, by commit or by content. Nothing but sources is ever built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.model import InfrastructureError, Release, Source
 from compatmatrix.sources import git
-from compatmatrix.sources.build_environment import Failed, Yard, keep
+from compatmatrix.sources.build_environment import BuildTools, Failed, keep
 from compatmatrix.sources.history import Repository
 
 METADATA_BYTES = 4_000_000
@@ -30,7 +30,7 @@ _NOT_COPIED = shutil.ignore_patterns(".git", "__pycache__", ".venv", ".nox", ".t
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """A source with its wheel; ``release`` is what a plan has to know of it, as of a published one."""
+    """A source with its wheel at ``url``; ``release`` has what planning needs, as of a published release."""
 
     source: Source
     release: Release
@@ -38,7 +38,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unbuildable(Exception):
-    """No wheel can be made of the source: its own fault, so a fact."""
+    """No wheel can be made of the source, which is the source's own fault."""
 
     def __init__(self, source: Source, why: str) -> None:
         super().__init__(why)
@@ -46,18 +46,18 @@ class Unbuildable(Exception):
 
 
 class Builder:
-    """Makes wheels of one package."""
+    """Makes wheels of one package.
 
-    def __init__(self, package: str, yard: Yard, cache: Path) -> None:
-        self._package, self._yard, self._cache = package, yard, cache
+    Raises (all methods):
+        Unbuildable: no wheel can be made of the source.
+        InfrastructureError: the source cannot be reached, or the network, the disk or a tool failed.
+    """
+
+    def __init__(self, package: str, tools: BuildTools, cache: Path) -> None:
+        self._package, self._tools, self._cache = package, tools, cache
 
     def address(self, address: Address) -> Built:
-        """The wheel of what the address stands for today.
-
-        Raises:
-            Unbuildable: no wheel can be made of it.
-            InfrastructureError: it cannot be reached, or something of ours failed.
-        """
+        """The wheel of what an address stands for today."""
         if address.path is None:
             repository = Repository(address.url, self._cache)
             return self.commit(repository, repository.fetch(address.reference), address.reference)
@@ -68,13 +68,17 @@ class Builder:
         return self._folder(address.path)
 
     def commit(self, repository: Repository, sha: str, reference: str) -> Built:
-        """The wheel of one commit, built with what its index held at the end of the commit's day.
-
-        Raises:
-            Unbuildable: the commit has no wheel; ``source`` says which commit.
-            InfrastructureError: something of ours failed.
-        """
-        source = of_commit(self._package, repository, sha, reference)
+        """The wheel of one commit, built with the tools that the index held at the end of the commit's day."""
+        commit = repository.commit(sha)
+        source = Source(
+            package=self._package,
+            origin="" if repository.url.startswith("file:") else repository.name,
+            reference=reference,
+            commit=sha,
+            parent=commit.parents[0] if commit.parents else "",
+            committed=commit.committed,
+            built=True,
+        )
         kept = self._cache / "wheels" / sha
         if not any(kept.glob("*.whl")):
             with repository.checkout(sha) as folder:
@@ -82,32 +86,29 @@ class Builder:
         return self._built(source, kept)
 
     def _folder(self, path: Path) -> Built:
-        """A checkout: its commit if that is all there is to it, else its files as they are now."""
-        reference, sha, changed = "checkout", "", True
+        """A checkout: its commit if nothing was changed in it, else its files as they are now."""
+        reference, sha, committed = "checkout", "", ""
         with suppress(git.Refused):
             sha = git.run(["rev-parse", "HEAD"], folder=path).strip()
             reference = git.run(["rev-parse", "--abbrev-ref", "HEAD"], folder=path).strip()
-            changed = bool(git.run(["status", "--porcelain", "--", "."], folder=path).strip())
             top = Path(git.run(["rev-parse", "--show-toplevel"], folder=path).strip())
+            changed = git.run(["status", "--porcelain", "--", "."], folder=path).strip()
             if not changed and top.resolve() == path.resolve():
                 repository = Repository(path.resolve().as_uri(), self._cache)
                 repository.fetch("HEAD")
                 return self.commit(repository, sha, reference)
-        mark = (
-            format_instant(parse_instant(git.run(["log", "-1", "--format=%cI", sha], folder=path).strip()))
-            if sha
-            else ""
-        )
+            reference += ", changed"
+            committed = format_instant(parse_instant(git.run(["log", "-1", "--format=%cI", sha], folder=path).strip()))
         with untrusted_files.temporary() as scratch:
             copy, out = scratch / "checkout", scratch / "out"
             shutil.copytree(path, copy, ignore=_NOT_COPIED, symlinks=True)
-            source = Source(package=self._package, reference=f"{reference}, changed" if sha else reference, built=True)
+            source = Source(package=self._package, reference=reference, built=True)
             self._build(copy, source, out)
             content = _content(next(out.glob("*.whl")))
             kept = self._cache / "wheels" / content
             if not any(kept.glob("*.whl")):
                 keep(out, kept)
-        return self._built(msgspec.structs.replace(source, content=content, committed=mark), kept)
+        return self._built(msgspec.structs.replace(source, content=content, committed=committed), kept)
 
     def _wheel(self, path: Path) -> Built:
         try:
@@ -122,7 +123,7 @@ class Builder:
 
     def _build(self, folder: Path, source: Source, kept: Path) -> None:
         try:
-            self._yard.build(folder, kept, end_of_day(source.committed) if source.committed else None)
+            self._tools.build(folder, kept, _end_of_day(source.committed))
         except Failed as failure:
             raise Unbuildable(source, str(failure)) from None
 
@@ -153,34 +154,16 @@ class Builder:
         )
 
 
-def of_commit(package: str, repository: Repository, sha: str, reference: str) -> Source:
-    """The source that a commit is, as far as its history says."""
-    commit = repository.commit(sha)
-    origin = "" if repository.url.startswith("file:") else repository.name
-    return Source(
-        package=package,
-        origin=origin,
-        reference=reference,
-        commit=sha,
-        parent=commit.parents[0] if commit.parents else "",
-        committed=commit.committed,
-        built=True,
-    )
-
-
-def name_of(source: Source) -> str:
-    """``main at 1a2b3c4d5e6f``."""
-    return f"{source.reference} at {source.short}" if source.commit else source.reference
-
-
-def end_of_day(instant: str) -> str:
+def _end_of_day(instant: str) -> str | None:
     """The end of the day (UTC) that an instant lies in."""
+    if not instant:
+        return None
     start = parse_instant(instant).replace(hour=0, minute=0, second=0, microsecond=0)
     return format_instant(start + timedelta(days=1))
 
 
 def _content(wheel: Path) -> str:
-    """Digest of a wheel's files: times and order, which differ from build to build, are no part of it."""
+    """The digest of a wheel's files, without their times and order, which differ from build to build."""
     whole = hashlib.sha256()
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):

@@ -1,11 +1,13 @@
-"""How git is called: the one place that knows its environment, what it may do, and its ways to fail."""
+"""How git is called: its environment, what it may do, and its ways to fail."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compatmatrix.config.source_addresses import SCHEMES
@@ -14,11 +16,11 @@ from compatmatrix.core.model import InfrastructureError
 SECONDS = 900
 """The first fetch of a large repository takes minutes."""
 
-# What the user has set about certificates, proxies and keys stays; what would send git to another repository does not.
-_INHERITED = ("GIT_SSL_", "GIT_SSH", "GIT_PROXY_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
+# What the user has set about identity, certificates, proxies and keys stays; what would redirect git is left out.
+_INHERITED = ("GIT_SSL_", "GIT_SSH", "GIT_PROXY_", "GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_AUTHOR_", "GIT_COMMITTER_")
 
 _SETTINGS = (
-    "core.hooksPath=" + os.devnull,  # nothing of a repository runs because it is looked at
+    "core.hooksPath=" + os.devnull,  # code of a repository must not run because it is read
     "core.fsmonitor=false",
     "core.autocrlf=false",
     "gc.auto=0",
@@ -30,37 +32,47 @@ _SETTINGS = (
 
 
 class Refused(Exception):
-    """git answered, and the answer is no."""
+    """git ended with an error."""
 
 
 def run(arguments: Sequence[str | Path], *, folder: Path | None = None) -> str:
-    """Run git and return its standard output; it asks nobody anything.
+    """Run git and return its standard output; it never prompts.
 
     Raises:
-        Refused: it ended with an error; the text is its last word, without credentials.
-        InfrastructureError: it is not there, or did not end in time.
+        Refused: it ended with an error; the text is the end of its message, without credentials.
+        InfrastructureError: it is not installed, or did not end in time.
     """
     command = ["git", *(part for setting in _SETTINGS for part in ("-c", setting)), *map(str, arguments)]
     try:
-        done = subprocess.run(
+        # A process group of its own: git starts others (ssh, remote helpers), which must not outlast a timeout.
+        process = subprocess.Popen(
             command,
             cwd=folder,
             env=_environ(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=SECONDS,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        raise InfrastructureError(f"git {arguments[0]} did not end within {SECONDS} s") from None
     except OSError as error:
         raise InfrastructureError(f"git cannot be run ({error.strerror}); sources and bisection need it") from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        raise Refused(re.sub(r"(?<=://)[^/@\s]+@", "", " ".join(said[-3:]))[:500])
-    return done.stdout
+    with process:
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        except BaseException as error:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise InfrastructureError(f"git {arguments[0]} did not end within {SECONDS} s") from None
+            raise
+    if process.returncode:
+        lines = [line for line in err.splitlines() if line.strip() and not line.startswith("hint:")]
+        text = " ".join(lines[-3:]) or f"exit code {process.returncode}"
+        raise Refused(re.sub(r"(?<=://)[^/@\s]+@", "", text)[:500])
+    return out
 
 
 def _environ() -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""A repository's history: its commits in order, their dates, what changed a version; and checkouts of them.
+"""A repository's commits, in order and with their dates, and checkouts of them.
 
-Works on a bare mirror in the engine's cache that holds commits and trees and fetches files only where a checkout
-needs them, as far as the other side can do that.
+Works on a bare mirror in the engine's cache that has commits and trees; files are fetched only where a checkout needs
+them, if the server supports that (`git clone --filter=blob:none`).
 """
 
 from __future__ import annotations
@@ -32,15 +32,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     committed: str
     subject: str
 
-    @property
-    def short(self) -> str:
-        return self.sha[:12]
-
 
 class Repository:
-    """A mirror of one repository, and questions to it.
+    """A mirror of one repository.
 
-    Raises (all methods): InfrastructureError where the other side is needed and cannot be reached, or git does not work.
+    Raises (all methods):
+        InfrastructureError: the server is needed and cannot be reached, or git does not work.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
@@ -50,7 +47,7 @@ class Repository:
         self._guard = FileLock(self._folder.with_suffix(".lock"), timeout=git.SECONDS)
 
     def fetch(self, reference: str) -> str:
-        """Ask the repository anew for its branches, tags and the reference; returns the commit that it is now."""
+        """Update branches, tags and the reference from the server; returns the commit that the reference is now."""
         with self._held():
             self._create()
             self._get("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
@@ -62,20 +59,20 @@ class Repository:
         return self._known(reference)
 
     def resolve(self, text: str) -> str | None:
-        """The commit that a tag, branch, commit or reference is, as far as the mirror knows; None if it does not."""
+        """The commit that a tag, branch, commit or reference is in the mirror; None if it is not there."""
         if not self._folder.is_dir():
             return None
         for name in (f"refs/tags/{text}", f"refs/heads/{text}", text):
-            if found := self._commit(name):
-                return found
+            if sha := self._commit(name):
+                return sha
         return None
 
     def settled(self, text: str) -> bool:
-        """Whether a name means the same for good: a commit, or a tag; not a branch, which moves."""
+        """Whether a name always means the same: a commit or a tag, not a branch."""
         return self._folder.is_dir() and (self._is_commit(text) or self._commit(f"refs/tags/{text}") is not None)
 
     def commit(self, sha: str) -> Commit:
-        """What there is to say of a commit."""
+        """A commit of the mirror."""
         sha, parents, authored, committed, subject = self._git("log", "-1", _FORMAT, sha).rstrip("\n").split("\0", 4)
         return Commit(
             sha=sha,
@@ -90,38 +87,30 @@ class Repository:
         return (good, *self._git("rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split())
 
     def base(self, one: str, other: str) -> str | None:
-        """The newest commit that both have in their history; ``one`` itself if it is in the other's."""
+        """The merge base: the newest commit in the history of both, ``one`` itself if it is in the other's."""
         try:
             return self._git("merge-base", one, other).strip() or None
         except git.Refused:
             return None
 
-    def branch(self) -> str:
-        """The branch that the other side's HEAD is."""
-        with suppress(git.Refused):
-            for line in git.run(["ls-remote", "--symref", "--", self.url, "HEAD"]).splitlines():
-                if line.startswith("ref: "):
-                    return line.split()[1].removeprefix("refs/heads/")
-        return "HEAD"
-
     def version_commit(self, version: str, file: str, tip: str) -> str | None:
-        """The first commit, along the first parents of ``tip``, after which the version file says ``version``."""
-        said = re.compile(rf"(?<![\w.]){re.escape(version)}(?![\w.])")
-        found = None
+        """The first commit, along the first parents of ``tip``, after which the version file names ``version``."""
+        pattern = re.compile(rf"(?<![\w.]){re.escape(version)}(?![\w.])")
+        first = None
         for sha in self._git("rev-list", "--first-parent", tip, "--", file).split():
             try:
-                says = said.search(self._git("show", f"{sha}:{file}")) is not None
-            except git.Refused:  # the file was taken away or moved here
-                says = False
-            if says:
-                found = sha
-            elif found:
+                named = pattern.search(self._git("show", f"{sha}:{file}")) is not None
+            except git.Refused:  # the file was removed or renamed in this commit
+                named = False
+            if named:
+                first = sha
+            elif first:
                 break
-        return found
+        return first
 
     @contextmanager
     def checkout(self, sha: str) -> Iterator[Path]:
-        """A folder with the files of a commit, gone afterwards."""
+        """A folder with the files of a commit, removed afterwards."""
         with untrusted_files.temporary() as scratch:
             folder = scratch / "checkout"
             try:
@@ -141,11 +130,7 @@ class Repository:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         self._git("init", "--quiet", "--bare")
-        for key, value in (
-            ("url", self.url),
-            ("promisor", "true"),
-            ("partialclonefilter", "blob:none"),
-        ):
+        for key, value in (("url", self.url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
             self._git("config", f"remote.origin.{key}", value)
 
     def _get(self, *refspecs: str) -> None:
@@ -155,10 +140,10 @@ class Repository:
             raise InfrastructureError(f"{self.name} could not be reached: {refusal}") from None
 
     def _known(self, name: str) -> str:
-        found = self.resolve(name)
-        if found is None:
+        sha = self.resolve(name)
+        if sha is None:
             raise InfrastructureError(f"{self.name} has no {name}")
-        return found
+        return sha
 
     def _commit(self, name: str) -> str | None:
         reference_checked(name, "a reference")
@@ -176,10 +161,10 @@ class Repository:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Keeps other runs from the mirror while it is changed."""
+        """Lock the mirror, so that no other run changes it."""
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._guard:
                 yield
         except Timeout:
-            raise InfrastructureError(f"another run has held the mirror of {self.name} for {git.SECONDS} s") from None
+            raise InfrastructureError(f"another run has locked the mirror of {self.name} for {git.SECONDS} s") from None

@@ -69,7 +69,7 @@ def main() -> int:
     arguments = [*task["pytest"], "-p", "no:unittest"]
     code = int(pytest.main(arguments, plugins=[Plugin(report, describe, tampering)]))
     check_at_end()
-    report("done", tampering=tampering.found, sources=_sources())
+    report("done", tampering=tampering.changes, sources=_sources())
     return code
 
 

@@ -21,14 +21,14 @@ FILE_BYTES = 1_000_000
 
 
 class TamperCheck:
-    """Remembers what decides about a release, restores what can be restored, and lists changes in ``found``.
+    """Remembers what decides about a release, restores what can be restored, and lists what was changed in ``changes``.
 
     It is a module finder: each module of the probes' folder and of `TEST_TOOLS` is remembered right after its execution,
     before other code can change it. A release shares the process, so it can always find a way that is not detected.
     """
 
     def __init__(self, probes: str) -> None:
-        self.found: list[str] = []
+        self.changes: list[str] = []
         self._probes = probes
         self._files = _contents(probes)
         self._names = {*TEST_TOOLS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in self._files)}
@@ -98,30 +98,30 @@ class TamperCheck:
         for name, module in self._before.items():
             if sys.modules.get(name) is not module:
                 sys.modules[name] = module
-                self.found.append(f"put another module in the place of {name}")
+                self.changes.append(f"put another module in the place of {name}")
         for name in _differing(self._settings, _settings()):
             os.environ.pop(name, None)
-            self.found.append(f"changed the environment variable {name}")
+            self.changes.append(f"changed the environment variable {name}")
         os.environ.update(self._settings)
         for top, owner in owners.items():
             claimed = getattr(sys.modules.get(top), "__version__", None)
             installed = lock.get(re.sub(r"[-_.]+", "-", owner).lower())
             if top == owner and isinstance(claimed, str) and installed and claimed != installed:
-                self.found.append(f"{owner} {installed} says that it is {claimed[:60]}")
+                self.changes.append(f"{owner} {installed} says that it is {claimed[:60]}")
 
     def check_at_end(self) -> None:
         """Compare everything that was remembered, and the probes' files."""
         for label, holder, key, value, parts in self._callables:
             now = holder.get(key)
             if now is not value or list(map(id, _parts(now))) != list(map(id, parts)):
-                self.found.append(f"put something else in the place of {label}")
+                self.changes.append(f"put something else in the place of {label}")
         # A helper that was never executed here is not the probes' own.
         for name in sorted({*self._modules, *(self._names & set(sys.modules))}):
             if sys.modules.get(name) is not self._modules.get(name):
-                self.found.append(f"put another module in the place of {name}")
+                self.changes.append(f"put another module in the place of {name}")
         for path in _differing(self._files, _contents(self._probes)):
-            self.found.append(f"changed the probes' file {path}")
-        self.found = list(dict.fromkeys(self.found))
+            self.changes.append(f"changed the probes' file {path}")
+        self.changes = list(dict.fromkeys(self.changes))
 
 
 def _parts(value: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""How `gh` is called, and what is made of its ways to fail."""
+"""How `gh` is called, what its failures mean; nothing that a package says is a command to the runner."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from compatmatrix.ci import github
 from compatmatrix.ci.github import LABEL, GitHub, NoIssuesError
 from compatmatrix.core.model import InfrastructureError
 from platforms import NEEDS_SHELL
@@ -75,3 +76,22 @@ def test_trouble(gh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(gh / "empty"))
     with pytest.raises(InfrastructureError, match="there is no `gh` here"):
         GitHub().issues()
+
+
+def test_the_log_takes_no_commands_while_we_write_to_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with github.workflow_commands_off():
+        print("::error::from a package")
+    begin, end = capfd.readouterr().err.splitlines()
+    assert begin == f"::stop-commands::{end.strip(':')}"
+    assert len(end) > 30
+
+
+def test_outputs_of_several_lines_end_where_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    github.output("one", "a\nEOF\nb=c")
+    lines = (tmp_path / "output").read_text().splitlines()
+    assert lines[0] == f"one<<{lines[-1]}"
+    assert lines[1:-1] == ["a", "EOF", "b=c"]

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 import pytest
 
-from compatmatrix.analysis.changes import Kind, Move, Standing
+from announcements import HOSTILE, bulletin
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.issues import LIMIT
-from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.matrix_file import Config
-from compatmatrix.core.model import Outcome, OutcomeState
-from made import SUPPORTED, config
-
-HOSTILE = "@everyone ``` </details> --> <script>x</script> [a](http://b) ::error::x %0A::stop-commands::y #1 \x1b[31m"
+from made import config
 
 
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return config(tmp_path_factory.mktemp("configured"))
-
-
-def told(text: str = HOSTILE, count: int = 1, **more: object) -> Bulletin:
-    """A bulletin of a day on which a package says hostile things."""
-    raises = Outcome(state=OutcomeState.RAISES, signature=text, message=text, where=text)
-    move = Move(
-        kind=Kind.REGRESSED, release="0.2.0", pairing="newest", probe="standalone", against="0.1.0", before=SUPPORTED,
-        after=raises, python="3.11", versions={"companion": "1.0"}, detail=text, evidence=f"{text}\n" * 50,
-    )  # fmt: skip
-    standings = ({"newest": Standing(release="0.1.0", answer=answer)} for answer in ("supported", f"raises {text}"))
-    before, after = standings
-    made = Bulletin(
-        verdict=f"No: it raises {text}", examined=1, fresh=True, missing=(text,), failed=((text, text),), refusals=(),
-        before=before, after=after, moves=(move,) * count,
-    )  # fmt: skip
-    return msgspec.structs.replace(made, **more)
 
 
 def outside_code(markdown: str) -> str:
@@ -48,7 +27,7 @@ def outside_code(markdown: str) -> str:
 
 @pytest.mark.parametrize("write", [issue_texts.summary, issue_texts.headline, issue_texts.job])
 def test_what_a_package_says_stands_in_code_or_is_escaped(configured: Config, write: object) -> None:
-    found = told(refusals=(Refusal(kind="control", why=HOSTILE),))
+    found = bulletin(refusals=(Refusal(kind="control", why=HOSTILE),))
     text = outside_code(write(configured, found))  # type: ignore[operator]
     assert "<script" not in text
     assert not re.search(r"@\w", text)
@@ -58,7 +37,7 @@ def test_what_a_package_says_stands_in_code_or_is_escaped(configured: Config, wr
 
 
 def test_an_issue_is_never_longer_than_github_takes_and_its_parts_are_whole(configured: Config) -> None:
-    body = issue_texts.headline(configured, told("long " * 100, count=200))
+    body = issue_texts.headline(configured, bulletin("long " * 100, count=200))
     assert LIMIT - 8_000 < len(body) < LIMIT - 1_000
     assert "more are left out here" in body
     assert body.count("<details>") == body.count("</details>")

@@ -1,4 +1,4 @@
-"""The search: how many it judges, what it skips, what it says where it cannot decide; its log replays."""
+"""The search: how many it judges, what it skips, what it says where it cannot decide; git replays its log."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.bisect.log import Question, read, render, skipped
-from compatmatrix.bisect.search import SKIP, Found, Step, Undecided, Verdict, halve, scan
-from compatmatrix.core.model import UserError
+from compatmatrix.bisect.log import Question, render
+from compatmatrix.bisect.search import SKIP, Change, Step, Undecided, Verdict, halve, scan
 from repositories import create, line
 
 YES, NO, OTHER = Verdict(kind=("supported", None)), Verdict(kind=("raises", "E: no")), Verdict(kind=("raises", "T: no"))
@@ -37,7 +36,7 @@ def sequence(*spans: tuple[Verdict, int]) -> Judged:
     return Judged({f"{number:04}": verdict for number, verdict in enumerate(verdicts)})
 
 
-def found(judge: Judged) -> Found:
+def found(judge: Judged) -> Change:
     return halve(list(judge.verdicts), judge, judge.steps.append)
 
 
@@ -46,7 +45,7 @@ def found(judge: Judged) -> Found:
 def test_judges_both_ends_and_the_logarithm_of_what_is_between(count: int, where: str) -> None:
     changed = {"first": 1, "middle": count // 2 + 1, "last": count - 1}[where]
     judge = sequence((NO, changed), (YES, count - changed))
-    assert found(judge) == Found(good=f"{changed - 1:04}", bad=f"{changed:04}")
+    assert found(judge) == Change(good=f"{changed - 1:04}", bad=f"{changed:04}")
     assert len(judge.asked) == len(set(judge.asked)) <= 2 + ceil(log2(count - 1))
 
 
@@ -60,14 +59,15 @@ def test_what_is_neither_like_the_good_end_nor_like_the_bad_one_has_changed() ->
 
 def test_a_stretch_that_cannot_be_judged_is_left_and_not_crossed_step_by_step() -> None:
     judge = sequence((NO, 300), (UNBUILT, 400), (NO, 100), (YES, 224))
-    assert found(judge) == Found(good="0799", bad="0800")
+    assert found(judge) == Change(good="0799", bad="0800")
     assert len(judge.asked) <= 2 * log2(1024), "not the 400 that cannot be judged"
 
 
 def test_the_answer_is_a_range_where_only_such_are_left() -> None:
     judge = sequence((NO, 6), (UNBUILT, 3), (YES, 7))
-    assert found(judge) == Found(good="0005", bad="0009", between=("0006", "0007", "0008"))
-    assert skipped(judge.steps) == dict.fromkeys(["0007", "0006", "0008"], "cannot be built")
+    assert found(judge) == Change(good="0005", bad="0009", between=("0006", "0007", "0008"))
+    skipped = {step.item: step.verdict.why for step in judge.steps if step.side == SKIP}
+    assert skipped == dict.fromkeys(["0007", "0006", "0008"], "cannot be built")
 
 
 def test_a_broken_import_is_skipped_unless_an_end_is_broken() -> None:
@@ -90,7 +90,7 @@ def test_without_two_ends_that_differ_there_is_nothing_to_find(judge: Judged, wh
 
 def test_a_scan_finds_the_first_change_also_where_it_was_taken_back() -> None:
     judge = sequence((NO, 4), (UNBUILT, 1), (YES, 2), (NO, 5))
-    assert scan(list(judge.verdicts), judge) == Found(good="0003", bad="0005", between=("0004",))
+    assert scan(list(judge.verdicts), judge) == Change(good="0003", bad="0005", between=("0004",))
     assert len(judge.asked) == 6
     with pytest.raises(Undecided, match="like the first"):
         unchanged = sequence((NO, 5), (UNBUILT, 1))
@@ -123,30 +123,7 @@ def test_halving_and_scanning_agree_where_the_answer_changes_once(count: int, da
     assert found(judge) == scan(list(judge.verdicts), judge)
 
 
-QUESTION = Question(probe="standalone", digest="d", good="0000", bad="0009")
-
-
-def test_a_log_replays_to_the_same_answer_without_a_judge(tmp_path: Path) -> None:
-    judge = sequence((NO, 4), (UNBUILT, 2), (YES, 4))
-    answer = found(judge)
-    log = tmp_path / "it.log"
-    log.write_text(render(QUESTION, judge.steps))
-    replayed = Judged(read(log, QUESTION))
-    assert halve(list(judge.verdicts), replayed, replayed.steps.append) == answer
-    assert render(QUESTION, replayed.steps) == log.read_text()
-
-
-def test_a_log_of_another_question_is_refused(tmp_path: Path) -> None:
-    log = tmp_path / "it.log"
-    log.write_text(render(QUESTION, []))
-    with pytest.raises(UserError, match="about something else; other: digest"):
-        read(log, Question(probe="standalone", digest="other", good="0000", bad="0009"))
-    log.write_text("git bisect start\n")
-    with pytest.raises(UserError, match="no log of a bisection"):
-        read(log, QUESTION)
-
-
-def test_git_replays_the_log_too(tmp_path: Path) -> None:
+def test_git_replays_the_log(tmp_path: Path) -> None:
     repository = create(tmp_path / "repository", *line(("raises", 5), ("works", 4)))
     commits = repository.commits
     judge = Judged(dict(zip(commits, [NO] * 3 + [UNBUILT] * 2 + [YES] * 4, strict=True)))

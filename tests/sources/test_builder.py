@@ -12,8 +12,8 @@ import pytest
 
 from compatmatrix.config.source_addresses import parse
 from compatmatrix.core.model import InfrastructureError
-from compatmatrix.sources.build_environment import Yard
-from compatmatrix.sources.builder import Builder, Built, Unbuildable, name_of
+from compatmatrix.sources.build_environment import BuildTools
+from compatmatrix.sources.builder import Builder, Built, Unbuildable
 from ground import THIS, Project
 from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create
@@ -25,7 +25,7 @@ def builder_of(
     pythons: tuple[str, ...] = (THIS,),
     find: Callable[[str], Path] = lambda version: Path(sys.executable),
 ) -> Builder:
-    return Builder("subject", Yard(index=project.config.index, pythons=pythons, find=find), cache)
+    return Builder("subject", BuildTools(index=project.config.index, pythons=pythons, find=find), cache)
 
 
 @pytest.fixture
@@ -47,7 +47,6 @@ def test_a_branch_is_built_and_named_with_its_commit(builder: Builder, made: Rep
     source = built.source
     assert (source.commit, source.parent, source.reference) == (made.commits[2], made.commits[1], "main")
     assert (source.committed, source.built, source.origin) == ("2024-07-01T12:03:00Z", True, "")
-    assert name_of(source) == f"main at {made.commits[2][:12]}"
     assert source.row == f"0.6.0.dev1+local.g{made.commits[2][:12]}"
     assert built.release.requires_python == ">=3.8"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.ci.gate import refusals
+from compatmatrix.ci.gate import Ledgers, refusals
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.planning.plan_file import Plan
@@ -23,8 +23,8 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 def kinds(configured: Config, made: Plan, before: Ledger, delivered: Ledger) -> list[str]:
     """The kinds of what speaks against publishing."""
-    after = merge(before, delivered)
-    return [refusal.kind for refusal in refusals(configured, PROBES, made, before, delivered, after)]
+    ledgers = Ledgers(before=before, delivered=delivered, after=merge(before, delivered))
+    return [refusal.kind for refusal in refusals(configured, PROBES, made, ledgers)]
 
 
 def planned(*cells: Record, **more: object) -> Plan:
@@ -68,7 +68,9 @@ def test_a_run_that_examined_nothing(configured: Config) -> None:
 
 def test_an_index_that_lists_fewer_releases_than_are_known(configured: Config) -> None:
     before = ledger(record("0.1.0"), record("0.2.0"))
-    (refusal,) = refusals(configured, PROBES, plan(listed=("0.2.0",)), before, Ledger(), before)
+    (refusal,) = refusals(
+        configured, PROBES, plan(listed=("0.2.0",)), Ledgers(before=before, delivered=Ledger(), after=before)
+    )
     assert refusal.kind == "fewer releases"
     assert "no longer lists subject 0.1.0" in refusal.why
     assert kinds(configured, plan(listed=("0.1.0", "0.2.0", "0.3.0")), before, Ledger()) == []
@@ -122,5 +124,6 @@ def test_damage(configured: Config) -> None:
 
 def test_what_is_published_is_never_lost(configured: Config, tmp_path: Path) -> None:
     before = ledger(record("0.1.0"))
-    made = refusals(configured, PROBES, plan(listed=("0.1.0",)), before, Ledger(), Ledger())
+    ledgers = Ledgers(before=before, delivered=Ledger(), after=Ledger())
+    made = refusals(configured, PROBES, plan(listed=("0.1.0",)), ledgers)
     assert [refusal.kind for refusal in made] == ["lost"]

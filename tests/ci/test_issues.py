@@ -11,44 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from announcements import Recorder, bulletin
 from compatmatrix.ci import run_result
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.github import NoIssuesError
-from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, attend, fitted, read_mark
-from compatmatrix.cli import ci as automate
+from compatmatrix.ci.issue_texts import topics
+from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, cut_to_limit, read_mark, update
+from compatmatrix.cli import ci
 from ground import Project
 from made import config
-from test_tell import told
-
-
-class Recorder:
-    """A tracker that remembers."""
-
-    def __init__(self) -> None:
-        self.kept: list[Issue] = []
-        self.titles: list[str] = []
-        self.comments: list[tuple[int, str]] = []
-
-    def issues(self) -> list[Issue]:
-        return list(self.kept)
-
-    def open(self, title: str, body: str) -> int:
-        self.titles.append(title)
-        self.kept.append(Issue(number=len(self.kept) + 1, body=body, open=True))
-        return len(self.kept)
-
-    def comment(self, number: int, body: str) -> None:
-        self.comments.append((number, body))
-
-    def edit(self, number: int, body: str) -> None:
-        self.kept[number - 1] = Issue(number=number, body=body, open=self.kept[number - 1].open)
-
-    def close(self, number: int) -> None:
-        self.kept[number - 1] = Issue(number=number, body=self.kept[number - 1].body, open=False)
-
-    @property
-    def states(self) -> list[bool]:
-        return [issue.open for issue in self.kept]
 
 
 def topic(before: Mapping[str, str], after: Mapping[str, str]) -> Topic:
@@ -68,76 +39,76 @@ NO, YES, WORSE = {"newest": "raises"}, {"newest": "supported"}, {"newest": "no-e
 
 def test_an_issue_opens_when_it_moves_comments_when_it_moves_again_and_closes_when_it_is_back() -> None:
     tracker = Recorder()
-    attend(tracker, topic(NO, NO))
+    update(tracker, topic(NO, NO))
     assert tracker.kept == []
-    attend(tracker, topic(NO, YES))
+    update(tracker, topic(NO, YES))
     assert tracker.states == [True]
     assert tracker.comments == []
-    attend(tracker, topic(YES, WORSE))
+    update(tracker, topic(YES, WORSE))
     assert tracker.comments == [(1, "news")]
-    attend(tracker, topic(WORSE, NO))
+    update(tracker, topic(WORSE, NO))
     assert tracker.comments[1:] == [(1, "back")]
     assert tracker.states == [False]
-    attend(tracker, topic(NO, YES))
+    update(tracker, topic(NO, YES))
     assert tracker.states == [False, True]
 
 
 def test_a_run_that_is_done_again_says_nothing_twice() -> None:
     tracker = Recorder()
     for _ in range(3):
-        attend(tracker, topic(NO, YES))
+        update(tracker, topic(NO, YES))
     for _ in range(3):
-        attend(tracker, topic(YES, YES))
+        update(tracker, topic(YES, YES))
     assert tracker.states == [True]
     assert tracker.comments == []
 
 
 def test_what_somebody_has_closed_is_not_opened_again_for_the_same_thing() -> None:
     tracker = Recorder()
-    attend(tracker, topic(NO, YES))
+    update(tracker, topic(NO, YES))
     tracker.close(1)
-    attend(tracker, topic(NO, YES))
-    attend(tracker, topic(YES, YES))
+    update(tracker, topic(NO, YES))
+    update(tracker, topic(YES, YES))
     assert tracker.states == [False]
-    attend(tracker, topic(YES, WORSE))
+    update(tracker, topic(YES, WORSE))
     assert tracker.states == [False, True]
 
 
 def test_a_thing_that_went_away_after_somebody_closed_its_issue_opens_another_when_it_comes_back() -> None:
     tracker = Recorder()
     well, ill = {"job": "works"}, {"job": "no plan"}
-    attend(tracker, topic(well, ill))
+    update(tracker, topic(well, ill))
     tracker.close(1)
-    attend(tracker, topic(well, ill))
+    update(tracker, topic(well, ill))
     assert tracker.states == [False]
-    attend(tracker, topic(well, well))
-    attend(tracker, topic(well, ill))
+    update(tracker, topic(well, well))
+    update(tracker, topic(well, ill))
     assert tracker.states == [False, True]
 
 
 def test_a_move_that_was_missed_is_told_while_the_issue_is_open() -> None:
     tracker = Recorder()
-    attend(tracker, topic(NO, YES))
-    attend(tracker, topic(WORSE, WORSE))
+    update(tracker, topic(NO, YES))
+    update(tracker, topic(WORSE, WORSE))
     assert tracker.comments == [(1, "news")]
 
 
 def test_what_is_not_known_takes_nothing_back() -> None:
     tracker = Recorder()
-    attend(tracker, topic(NO, {}))
-    attend(tracker, topic(NO, YES))
-    attend(tracker, topic(YES, {}))
+    update(tracker, topic(NO, {}))
+    update(tracker, topic(NO, YES))
+    update(tracker, topic(YES, {}))
     assert tracker.states == [True]
     assert tracker.comments == []
 
 
 def test_a_pairing_that_joins_later_is_minded_too() -> None:
     tracker = Recorder()
-    attend(tracker, topic(NO, YES))
+    update(tracker, topic(NO, YES))
     both = YES | {"release-day": "raises"}
-    attend(tracker, topic(both, both))
+    update(tracker, topic(both, both))
     assert tracker.comments == []
-    attend(tracker, topic(both, YES | {"release-day": "supported"}))
+    update(tracker, topic(both, YES | {"release-day": "supported"}))
     assert tracker.comments == [(1, "news")]
 
 
@@ -146,7 +117,7 @@ def test_issues_of_other_things_and_of_strangers_are_left_alone() -> None:
     tracker.open("It moved", "no mark")
     tracker.open("It moved", f"{Mark(topic='another', baseline=NO, current=YES)}\n")
     tracker.open("It moved", '<!-- compatmatrix {"nonsense": 1} -->')
-    attend(tracker, topic(NO, YES))
+    update(tracker, topic(NO, YES))
     assert tracker.states == [True] * 4
     assert tracker.comments == []
 
@@ -155,7 +126,7 @@ def test_issues_of_other_things_and_of_strangers_are_left_alone() -> None:
 def test_there_is_at_most_one_open_issue_and_it_says_where_things_stand(days: list[Mapping[str, str]]) -> None:
     tracker = Recorder()
     for before, after in pairwise(days):
-        attend(tracker, topic(before, after))
+        update(tracker, topic(before, after))
         standing = [read_mark(issue.body) for issue in tracker.kept if issue.open]
         assert len(standing) <= 1
         assert all(mark is not None and mark.current == after != mark.baseline for mark in standing)
@@ -169,15 +140,15 @@ def test_a_mark_is_read_back_whatever_it_holds(name: str, answer: str) -> None:
 
 
 def test_a_body_is_cut_to_what_github_takes() -> None:
-    assert fitted("x" * LIMIT) == "x" * LIMIT
-    assert len(fitted("x" * (LIMIT + 1))) == LIMIT
+    assert cut_to_limit("x" * LIMIT) == "x" * LIMIT
+    assert len(cut_to_limit("x" * (LIMIT + 1))) == LIMIT
 
 
 def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(told(), tmp_path / "bulletin.json")
+    run_result.save(bulletin(), tmp_path / "bulletin.json")
     tracker = Recorder()
-    monkeypatch.setattr(automate, "GitHub", lambda: tracker)
+    monkeypatch.setattr(ci, "GitHub", lambda: tracker)
     for name in ("OUTPUT", "STEP_SUMMARY"):
         monkeypatch.setenv(f"GITHUB_{name}", str(tmp_path / name))
     for _ in range(2):
@@ -192,8 +163,8 @@ def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_run_that_may_not_be_published_says_nothing_of_the_question(tmp_path: Path) -> None:
     configured = config(tmp_path)
-    found = told(refusals=(Refusal(kind="control", why="it failed"),))
-    assert [one.name for one in automate.topics(configured, found)] == ["job"]
+    found = bulletin(refusals=(Refusal(kind="control", why="it failed"),))
+    assert [one.name for one in topics(configured, found)] == ["job"]
 
 
 def test_a_repository_without_issues_still_has_its_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +173,8 @@ def test_a_repository_without_issues_still_has_its_summary(tmp_path: Path, monke
             raise NoIssuesError("this repository has its issues switched off")
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(told(), tmp_path / "bulletin.json")
-    monkeypatch.setattr(automate, "GitHub", Off)
+    run_result.save(bulletin(), tmp_path / "bulletin.json")
+    monkeypatch.setattr(ci, "GitHub", Off)
     said = project.main("announce", str(tmp_path / "bulletin.json"))
     assert said.code == 0
     assert "issues switched off" in said.out

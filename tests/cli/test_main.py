@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.cli.options import parse
+from compatmatrix.cli.options import Plan, parse
 from compatmatrix.core.model import InfrastructureError
 from compatmatrix.results import ledger
 from ground import MATRIX, THIS, Project, write
@@ -49,13 +49,17 @@ def test_help_names_every_command_and_every_exit_code(project: Project) -> None:
     assert all(f"\n  {code}  " in said.out for code in (0, 1, 2, 3, 130))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_names_what_all_share(project: Project, command: str) -> None:
-    said = project.main(command, "--help")
+def test_help_of_run_names_its_options(project: Project) -> None:
+    said = project.main("run", "--help")
     assert said.code == 0
     for option in ("--config", "--reports", "--only", "--pairing", "--as-of", "--fresh", "--jobs", "--shard", "--index",
                    "--extra-index", "--fail-on"):  # fmt: skip
         assert option in said.out
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(AttributeError, match="do not change"):
+        parse(["report"]).config = Path("other.toml")
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -82,6 +86,18 @@ def test_help_loads_nothing_heavy() -> None:
         (("run", "--jobs", "0"), "must be at least 1"),
         (("run", "--fail-on", "anything"), "invalid choice: 'anything'"),
         (("show",), "NAME==VERSION"),
+        (("report", "--as-of", "2025-06-02"), "it takes no --as-of 2025-06-02"),
+        (("bounds", "standalone", "--fresh", "--jobs", "3"), "it takes no --fresh --jobs 3"),
+        (("recipe", "--as-of", "2025-06-02"), "it takes no --as-of"),
+        (("watch", "--pairing", "grid"), "it takes no --pairing"),
+        (("run", "--as-of", "2024-03-06..2025-01-20"), "is no date"),
+        (("run", "--against", "newest"), "name it with --source"),
+        (("run", "--source", "subject @ file:///it", "--pairing", "grid"), "--source examines sources alone"),
+        (("run", "--plan", "plan.json", "--fresh"), "give --only, --pairing, --as-of and --fresh when planning"),
+        (("plan", "--format", "lines"), "--format lines needs --save FILE"),
+        (("bisect", "held", "--good", "1", "--bad", "2", "--companion", "other", "--into-merges"), "about commits"),
+        (("bisect", "held", "--good", "1", "--bad", "2", "--only", "subject==1"), "is for --companion"),
+        (("merge", "shards", "--fail-on", "inconclusive"), "invalid choice: 'inconclusive'"),
     ],
 )
 def test_a_wrong_argument_ends_with_2_and_a_message(
@@ -93,11 +109,17 @@ def test_a_wrong_argument_ends_with_2_and_a_message(
     assert said in capsys.readouterr().err
 
 
+def as_of(text: str) -> datetime | None:
+    options = parse(["plan", "--as-of", text])
+    assert isinstance(options, Plan)
+    return options.as_of
+
+
 def test_a_day_stands_for_its_end_and_an_instant_for_itself() -> None:
-    assert parse(["plan", "--as-of", "2025-06-02"]).as_of == datetime(2025, 6, 3, tzinfo=UTC)
-    assert parse(["plan", "--as-of", "20250602"]).as_of == datetime(2025, 6, 3, tzinfo=UTC)
-    assert parse(["plan", "--as-of", "2025-06-02T12:00"]).as_of == datetime(2025, 6, 2, 12, tzinfo=UTC)
-    assert parse(["plan", "--as-of", "2025-06-02T12:00+02:00"]).as_of == datetime(2025, 6, 2, 10, tzinfo=UTC)
+    assert as_of("2025-06-02") == datetime(2025, 6, 3, tzinfo=UTC)
+    assert as_of("20250602") == datetime(2025, 6, 3, tzinfo=UTC)
+    assert as_of("2025-06-02T12:00") == datetime(2025, 6, 2, 12, tzinfo=UTC)
+    assert as_of("2025-06-02T12:00+02:00") == datetime(2025, 6, 2, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +149,12 @@ def test_a_wrong_matrix_ends_with_2_and_its_line(project: Project) -> None:
     assert ended.code == 2
     assert "matrix.toml:" in ended.err
     assert "`limit` is not known here" in ended.err
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_selection_that_matches_no_release_ends_with_2(project: Project, command: str) -> None:
+    ended = project.main(command, "--only", "subject==99")
+    assert (ended.code, "no release on the index matches the selection" in ended.err) == (2, True)
 
 
 def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
@@ -179,7 +207,7 @@ def test_what_was_not_examined_is_listed_also_where_the_reports_cannot_be_writte
         raise InfrastructureError("no space")
 
     monkeypatch.setattr("compatmatrix.planning.scheduler.Workspace", fails)
-    monkeypatch.setattr("compatmatrix.commands.write_reports", fails)
+    monkeypatch.setattr("compatmatrix.cli.run.write_reports", fails)
     ran = project.main("run", "--pairing", "newest")
     assert ran.code == 1
     assert ran.out.count("not examined: subject 1.") == 3
@@ -196,7 +224,7 @@ def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Pa
         assert ended.code == 1
         told = [line for line in ended.out.splitlines() if line.startswith("not examined: ")]
         assert len(told) == 1 and "the index gives no upload times of subject, companion" in told[0]
-    assert "2 cells wanted: 0 recorded or settled, 1 to run, 1 could not be looked into" in ran.out
+    assert "2 cells wanted: 0 recorded or settled, 1 to run, 1 could not be planned" in ran.out
     known = ledger.read(project.records)
     assert {label for record in known.records.values() for label in record.pairings} == {"newest"}
     assert known.damage == () and {release.released for release in known.releases.values()} == {None}

@@ -179,13 +179,6 @@ def test_64_commits_are_bisected_with_cells(project: Project, tmp_path: Path) ->
     assert view(project).sources == (), "the steps are no rows"
     again = bisect(project, made)
     assert (again.code, examined(again)) == (0, 0), "everything is on record"
-    log = next((project.reports / "bisections").glob("*.log"))
-    before = log.read_bytes()
-    for path in project.records.glob("*.jsonl"):
-        path.unlink()
-    replayed = bisect(project, made, "--replay", str(log))
-    assert (replayed.code, examined(replayed), log.read_bytes()) == (0, 0, before)
-    assert f"standalone changes first with\n{made.commits[45]}" in replayed.out
 
 
 def test_commits_that_cannot_be_judged_make_the_answer_a_range(project: Project, tmp_path: Path) -> None:
@@ -287,36 +280,3 @@ def test_another_companions_releases_are_searched_too_and_are_no_rows(project: P
 def test_a_search_that_means_nothing_is_refused(project: Project, arguments: tuple[str, ...], why: str) -> None:
     said = project.main("bisect", *arguments)
     assert (said.code, why in said.err) == (2, True), said
-
-
-def test_a_range_of_days_records_what_the_plain_install_gave(project: Project) -> None:
-    project.set('releases = ">=0.1"', 'releases = ">=0.1,<0.6"')
-    said = project.main("run", "--as-of", "2024-03-06..2025-01-20", "--every", "month")
-    assert said.code == 0, said
-    days = view(project).days
-    assert [(span.first, span.cell.subject, span.cell.versions["companion"]) for span in days] == [
-        ("2024-03-06", "0.2.0", "1.1"),
-        ("2024-06-06", "0.2.0", "2.0"),
-        ("2024-07-06", "0.3.0", "2.0"),
-        ("2024-08-06", "0.3.0", "2.0"),
-        ("2024-09-06", "0.4.0", "2.0"),
-        ("2024-12-06", "0.5.0", "2.0"),
-    ]
-    assert days[1].cell.state is CellState.IMPORT_FAILS, "on those days it did not import"
-    assert "2024-03-06 to 2024-05-06: subject 0.2.0, companion 1.1" in said.out
-    assert "What `pip install subject` gave" in (project.reports / "compatibility.md").read_text()
-    count = len(records(project))
-    again = project.main("run", "--as-of", "2024-03-06..2025-01-20", "--every", "month")
-    assert (again.code, len(records(project))) == (0, count)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--as-of", "2024-03-06..2025-01-20"),
-        ("--every", "month"),
-        ("--as-of", "2025-01-01..2024-01-01", "--every", "day"),
-    ],
-)
-def test_a_range_that_means_nothing_is_refused(project: Project, arguments: tuple[str, ...]) -> None:
-    assert project.main("run", *arguments).code == 2
