@@ -16,13 +16,10 @@ SOURCE = Path(compatmatrix.__file__).parent
 NAMES = {*pairings.BY_NAME, *(state.value for state in OutcomeState), *(state.value for state in CellState)}
 
 OTHER_MEANINGS = {
-    ("config/matrix_file.py", "grid"): "the table [pairings.grid] of matrix.toml",
     ("cli/main.py", "bisect"): "a command",
     ("cli/run.py", "inconclusive"): "a condition of --fail-on",
     ("cli/sources.py", "inconclusive"): "a condition of --fail-on",
     ("ci/plan_formats.py", "timeout"): "a key of GitLab's format",
-    ("publish/timeline.py", "raises"): "to be replaced by the table of states",
-    ("publish/timeline.py", "not-run"): "to be replaced by the table of states",
 }
 
 

@@ -84,9 +84,9 @@ def _bar(band: Band, step: float) -> dict[str, Any]:
     return {
         "x": round(LEFT + band.start * step, 1),
         "width": max(width, 1),
-        "label": label if width >= 9 and band.kind != "not-run" else "",
+        "label": label if width >= 9 and band.kind != OutcomeState.NOT_RUN else "",
         "kind": band.kind,
-        "shade": band.shade if band.kind == "raises" else None,
+        "shade": band.shade if band.kind == OutcomeState.RAISES else None,
         "told": band.sentence,
     }
 
