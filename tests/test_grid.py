@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from compatmatrix.analysis import support
-from compatmatrix.analysis.grid import Kind, Pair, grid
+from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import CellState, Outcome, Record
 from compatmatrix.publish import markdown, version_picker
 from histories import PUT
-from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
+from made import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
 from made import config as made_config
 
 
@@ -97,3 +97,30 @@ def test_another_platforms_pairs_are_not_on_the_map(configured: Config) -> None:
     here = cell({"held": RAISES})
     there = msgspec.structs.replace(cell({"held": SUPPORTED}, "newest"), platform="macos-arm64")
     assert pair(configured, here, there).kind is Kind.BROKEN
+
+
+def test_defect_a_release_imported_with_a_range_and_not_with_a_version_inside_it(configured: Config) -> None:
+    """A version that was never installed was inside the good range, and among those that fail."""
+    states = {
+        "1.0": CellState.IMPORT_FAILS,
+        "1.1": CellState.UNRESOLVABLE,
+        "1.2": CellState.RAN,
+        "1.3": CellState.UNRESOLVABLE,
+        "1.4": CellState.RAN,
+        "1.5": CellState.NO_PYTHON,
+        "1.6": CellState.IMPORT_FAILS,
+    }
+    records = [
+        record(
+            "0.1.0",
+            {HELD.id: SUPPORTED} if state is CellState.RAN else {},
+            probes=PUT,
+            pairings={"grid": (DAY,)},
+            state=state,
+            companion=version,
+        )
+        for version, state in states.items()
+    ]
+    pairs = grid(support.view(ledger(*records), configured, PUT))
+    assert pairs.spans("0.1.0", IMPORTS) == "1.2 to 1.4"
+    assert pairs.spans("0.1.0", FAILS) == "1.0, 1.6"

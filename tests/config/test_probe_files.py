@@ -196,3 +196,14 @@ def test_a_helper_that_is_no_python_is_an_error_and_no_finding(folder: Path) -> 
     write(folder, {"subject_api.py": "def broken(:\n"})
     with pytest.raises(UserError, match=r"subject_api.py:1: is no valid Python"):
         probe_files.read(folder)
+
+
+@pytest.mark.parametrize("source", ['f"{x:{w}}"', 'f"{x!r:>{w}}"', 'f"{x:>{w}}{y}"'])
+def test_defect_a_nested_format_specification_had_another_digest_in_python_3_12(source: str) -> None:
+    """Its syntax tree ends with an empty constant there."""
+    tree = ast.parse(source)
+    padded = ast.parse(source)
+    for node in ast.walk(padded):
+        if isinstance(node, ast.JoinedStr):
+            node.values.append(ast.Constant(""))
+    assert syntax_tree.tree_digest(padded) == syntax_tree.tree_digest(tree)

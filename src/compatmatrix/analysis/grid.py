@@ -73,8 +73,10 @@ _LOOKS: Mapping[Kind, _Look] = {
 IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
 TRAINS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY)
 FULLY = (Kind.HEADLINE, Kind.WORKS)
-FAILS = tuple(kind for kind in Kind if kind not in IMPORTS)
 UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
+"""Never installed, so that nothing is known of the import."""
+
+FAILS = tuple(kind for kind in Kind if kind not in (*IMPORTS, *UNTRIED))
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

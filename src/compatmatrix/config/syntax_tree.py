@@ -24,6 +24,9 @@ def _plain(node: object) -> object:
         fields = {name: _plain(value) for name, value in ast.iter_fields(node) if name not in ("kind", "type_comment")}
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             fields["body"] = _plain(node.body[1:])
+        if isinstance(node, ast.JoinedStr):
+            # Python 3.12 puts an empty constant after a nested format specification; others do not.
+            fields["values"] = _plain([value for value in node.values if getattr(value, "value", None) != ""])
         if isinstance(node, ast.Constant):
             fields["value"] = f"{type(node.value).__name__} {node.value!r}"
         return [type(node).__name__, {name: value for name, value in fields.items() if value not in (None, [])}]
