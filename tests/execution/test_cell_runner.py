@@ -142,7 +142,7 @@ def test_a_process_that_kills_itself_may_have_been_killed_from_outside(tmp_path:
     raw = works.run(folder)
     reading = interpret(raw, probe_files.read(folder))
     assert (reading.state, reading.detail) == (CellState.CRASHED, "ended by SIGKILL (in it)")
-    assert ended_early(raw, reading) == "in it", "a second try has to confirm it"
+    assert ended_early(raw, reading, probe_files.read(folder)) == "in it", "a second try has to confirm it"
 
 
 def started_by(folder: Path, works: Ready, line: str) -> Ready:
@@ -170,9 +170,9 @@ def test_defect_a_release_that_ends_python_at_its_start_was_our_trouble(
     raw = started_by(tmp_path, works, line).run(ask(tmp_path / "probes", "pass"))
     reading = interpret(raw, ())
     how = f"ended by {ended}" if ended == "SIGKILL" else f"ended with {ended}"
-    why = "before its first line: something that is installed ends Python at its start"
+    why = "and left no event: something that is installed ends Python at its start, or deletes what the cell writes"
     assert (reading.state, reading.detail) == (CellState.CRASHED, f"{how} {why}")
-    assert ended_early(raw, reading) == "at its start"
+    assert ended_early(raw, reading, ()) == "at its start"
 
 
 @NEEDS_SIGNALS

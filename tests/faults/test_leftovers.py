@@ -88,7 +88,7 @@ TRAPS: dict[str, tuple[Behaviour, str, str]] = {
     "exit 0 in a .pth file": (
         Behaviour("Ends Python at its start.", modules={"subject.pth": _PTH}),
         "crashed",
-        "ended with exit code 0 before its first line: something that is installed ends Python at its start",
+        "ended with exit code 0 and left no event: something that is installed ends Python at its start, or deletes what the cell writes",
     ),
     "SIGKILL of itself": (
         Behaviour("Kills itself.", on_bare="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),

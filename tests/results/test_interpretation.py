@@ -241,7 +241,7 @@ def test_what_a_cell_was_caught_at_is_told_and_changes_no_outcome() -> None:
 
 def test_no_end_in_time_is_a_timeout_that_names_the_probe() -> None:
     events = [*STARTED, {"event": "probe", "nodeid": "test_value.py::test_two_words"}]
-    reading = interpret(raw(killed_for="time", exit_code=-9, events=events), PROBES)
+    reading = interpret(raw(killed_for="time", exit_code=-9, events=events), [probe("two-words")])
     assert reading == Reading(state=CellState.TIMEOUT, detail="no end within the time limit (in two-words)")
 
 
@@ -259,29 +259,34 @@ def test_what_is_our_fault_is_trouble_and_no_reading(left: dict[str, Any], said:
         interpret(raw(entry("passed"), **left), PROBES)
 
 
+NO_EVENT = "and left no event: something that is installed ends Python at its start, or deletes what the cell writes"
+KNOWN = [*PROBES, probe("two-words")]
+
+
 @pytest.mark.parametrize(
     ("exit_code", "events", "detail"),
     [
-        (0, [], "ended with exit code 0 before its first line: something that is installed ends Python at its start"),
-        (-9, [], "ended by SIGKILL before its first line: something that is installed ends Python at its start"),
+        (0, [], f"ended with exit code 0 {NO_EVENT}"),
+        (-9, [], f"ended by SIGKILL {NO_EVENT}"),
         (-9, STARTED[:1], "ended by SIGKILL (at its start)"),
         (-15, STARTED[:2], "ended by SIGTERM (at the import)"),
         (-9, [*STARTED, PROBE, {"event": "noise"}], "ended by SIGKILL (in two-words)"),
         (-9, [*STARTED, PROBE, {"event": LOST}, {"event": "noise"}], "ended by SIGKILL (in two-words or later)"),
         (-9, [*STARTED, {"event": LOST}, PROBE], "ended by SIGKILL (in two-words)"),
+        (-9, [*STARTED, PROBE, {"event": "probe", "nodeid": "x::test_of_its_own"}], "ended by SIGKILL (in two-words)"),
         (7, [*STARTED, PROBE, DONE], "ended without a complete report, exit code 7 (in two-words)"),
     ],
 )
 def test_what_ended_early_says_at_what_and_is_no_fact_yet(exit_code: int, events: list[Any], detail: str) -> None:
     left = raw(exit_code=exit_code, events=events, report=None)
-    reading = interpret(left, PROBES)
+    reading = interpret(left, KNOWN)
     assert reading == Reading(state=CellState.CRASHED, detail=detail)
     place = detail.rpartition("(")[2].rstrip(")")
-    assert ended_early(left, reading) == (place if events else "at its start")
+    assert ended_early(left, reading, KNOWN) == (place if events else "at its start")
     with pytest.raises(
         InfrastructureError, match="while the kernel ended processes for want of memory: run it again with fewer"
     ):
-        ended_early(msgspec.structs.replace(left, starved=True), reading)
+        ended_early(msgspec.structs.replace(left, starved=True), reading, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +302,7 @@ def test_what_ended_early_says_at_what_and_is_no_fact_yet(exit_code: int, events
 )
 def test_what_a_process_can_only_have_done_itself_needs_no_second_try(left: dict[str, Any]) -> None:
     found = raw(entry("passed"), **left)
-    assert ended_early(found, interpret(found, [STANDALONE])) == ""
+    assert ended_early(found, interpret(found, [STANDALONE]), [STANDALONE]) == ""
 
 
 def test_the_lock_is_compared_before_any_release_has_a_say() -> None:

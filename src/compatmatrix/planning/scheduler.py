@@ -210,7 +210,7 @@ class Scheduler:
         parts |= raw.parts()
         self._byte_code.learn(job.cell.python, raw.imported())
         reading = interpret(raw, probes)
-        early = ended_early(raw, reading)
+        early = ended_early(raw, reading, probes)
         if raw.changed and "environment" not in raw.isolation:
             # The cell changed the environment that the next cell would get.
             workspace.distrust(job.cell)

@@ -109,7 +109,7 @@ def interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     return msgspec.structs.replace(reading, tampering=tuple(tampering))
 
 
-def ended_early(raw: Raw, reading: Reading) -> str:
+def ended_early(raw: Raw, reading: Reading, probes: Sequence[Probe]) -> str:
     """What a cell was doing when it ended early, if something outside may have ended it; else the empty string.
 
     Such an end is recorded only if a second run of the cell ends at the same point.
@@ -124,7 +124,7 @@ def ended_early(raw: Raw, reading: Reading) -> str:
             f"{reading.detail}, while the kernel ended processes for want of memory: "
             "run it again with fewer --jobs, or on a machine with more"
         )
-    return "" if raw.exit_code < 0 and _signal_name(-raw.exit_code) in OWN_SIGNALS else _stage(raw.events)
+    return "" if raw.exit_code < 0 and _signal_name(-raw.exit_code) in OWN_SIGNALS else _stage(raw.events, probes)
 
 
 def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str) -> dict[str, Outcome]:
@@ -154,15 +154,15 @@ def _interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
     events = {event.get("event"): event for event in reversed(raw.events)}
     if wrong := events.get("versions", {}).get("wrong"):
         raise InfrastructureError(f"the environment is not the lock: {sanitize.line('; '.join(map(str, wrong)))}")
-    stage = _stage(raw.events)
+    stage = _stage(raw.events, probes)
     if raw.killed_for == "time":
         return Reading(state=CellState.TIMEOUT, detail=f"no end within the time limit ({stage})")
     if raw.killed_for == "memory":
         return Reading(state=CellState.CRASHED, detail=f"took more memory than the limit ({stage})")
     how = f"ended by {_signal_name(-raw.exit_code)}" if raw.exit_code < 0 else f"ended with exit code {raw.exit_code}"
     if "versions" not in events:
-        why = "something that is installed ends Python at its start"
-        return Reading(state=CellState.CRASHED, detail=f"{how} before its first line: {why}")
+        why = "something that is installed ends Python at its start, or deletes what the cell writes"
+        return Reading(state=CellState.CRASHED, detail=f"{how} and left no event: {why}")
     if failed := events.get("import-failed"):
         return _import_failure(attribution.parse(failed.get("exception")))
     if raw.exit_code < 0:
@@ -246,13 +246,14 @@ def _properties(test: _Test) -> dict[str, Any]:
     return properties
 
 
-def _stage(events: Sequence[Mapping[str, Any]]) -> str:
-    """What the cell was doing at its end, for a message."""
+def _stage(events: Sequence[Mapping[str, Any]], probes: Sequence[Probe]) -> str:
+    """What the cell was doing at its end, for a message. An event of a probe that it was not to run was forged."""
     later = ""
+    known = {probe.id for probe in probes}
     for event in reversed(events):
         match event.get("event"):
-            case "probe":
-                return f"in {sanitize.line(_probe_of(str(event.get('nodeid'))), 100)}{later}"
+            case "probe" if (probe := _probe_of(str(event.get("nodeid")))) in known:
+                return f"in {probe}{later}"
             case str(name) if name in _STAGES:
                 return f"{_STAGES[name]}{later}"
             case name if name == LOST:
