@@ -18,7 +18,9 @@ from packaging.utils import canonicalize_name
 from compatmatrix.config.matrix_file import Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import parse_instant
-from compatmatrix.core.model import Cell, CellRequest, CellState, InfrastructureError, Pin, Record
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import Cell, CellRequest, Pin, Record
+from compatmatrix.core.states import CellState
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders

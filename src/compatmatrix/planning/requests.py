@@ -17,7 +17,8 @@ from packaging.version import Version
 from compatmatrix.config.matrix_file import Companion, Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.model import CellRequest, InfrastructureError, Probe, Release, UserError
+from compatmatrix.core.errors import InfrastructureError, UserError
+from compatmatrix.core.model import CellRequest, Probe, Release
 from compatmatrix.core.pairings import Pairing
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of

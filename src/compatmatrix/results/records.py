@@ -18,7 +18,8 @@ import msgspec
 from packaging.version import Version
 
 from compatmatrix.core.encoding import canonical, parse_instant
-from compatmatrix.core.model import SCHEMA, Record, Release, UserError, record_key
+from compatmatrix.core.errors import UserError
+from compatmatrix.core.model import SCHEMA, Record, Release, record_key
 
 RELEASES = "releases.jsonl"
 PINS = "pins.txt"
