@@ -16,10 +16,8 @@ SOURCE = Path(compatmatrix.__file__).parent
 NAMES = {*pairings.BY_NAME, *(state.value for state in OutcomeState), *(state.value for state in CellState)}
 
 OTHER_MEANINGS = {
-    ("cli/main.py", "bisect"): "a command",
     ("cli/run.py", "inconclusive"): "a condition of --fail-on",
     ("cli/sources.py", "inconclusive"): "a condition of --fail-on",
-    ("ci/plan_formats.py", "timeout"): "a key of GitLab's format",
 }
 
 

@@ -16,7 +16,8 @@ import msgspec
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, format_instant
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, CellState, Outcome, Record, record_key
+from compatmatrix.core.model import Cell, CellRequest, Outcome, Record, record_key
+from compatmatrix.core.states import CellState
 from compatmatrix.planning.recorded import OnRecord, installable
 from compatmatrix.planning.requests import Selection
 from compatmatrix.resolve import lock, uv

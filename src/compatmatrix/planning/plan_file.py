@@ -16,7 +16,8 @@ from packaging.version import Version
 from compatmatrix.core import files
 from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import CellState, Probe, Record, Release
+from compatmatrix.core.model import Probe, Record, Release
+from compatmatrix.core.states import CellState
 from compatmatrix.planning.missing import Job
 from compatmatrix.results.ledger import Ledger
 

@@ -19,7 +19,8 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core import pairings
 from compatmatrix.core.encoding import parse_instant
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, CellState, Pin, Record
+from compatmatrix.core.model import Cell, CellRequest, Pin, Record
+from compatmatrix.core.states import CellState
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders

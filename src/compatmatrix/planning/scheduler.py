@@ -21,7 +21,8 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import claimed_folder
-from compatmatrix.core.model import CellState, Probe, Record
+from compatmatrix.core.model import Probe, Record
+from compatmatrix.core.states import CellState
 from compatmatrix.environment import bytecode, disk
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters

@@ -16,7 +16,8 @@ import msgspec
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.core.model import Outcome, Probe
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST, Raw
 from compatmatrix.results import attribution

@@ -20,7 +20,8 @@ from compatmatrix.core import pairings
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
-from compatmatrix.core.model import CellState, Record, Release
+from compatmatrix.core.model import Record, Release
+from compatmatrix.core.states import CellState
 from compatmatrix.results.records import (
     PINS,
     RELEASES,
