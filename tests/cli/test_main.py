@@ -224,7 +224,7 @@ def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Pa
         assert ended.code == 1
         told = [line for line in ended.out.splitlines() if line.startswith("not examined: ")]
         assert len(told) == 1 and "the index gives no upload times of subject, companion" in told[0]
-    assert "2 cells wanted: 0 recorded or settled, 1 to run, 1 could not be planned" in ran.out
+    assert "2 cells requested: 0 recorded or settled, 1 to run, 1 could not be planned" in ran.out
     known = ledger.read(project.records)
     assert {label for record in known.records.values() for label in record.pairings} == {"newest"}
     assert known.damage == () and {release.released for release in known.releases.values()} == {None}

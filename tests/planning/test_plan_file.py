@@ -41,7 +41,7 @@ def job(number: int, python: str = "3.11") -> Job:
 def plan(*jobs: Job, **more: object) -> Plan:
     """A plan of these jobs."""
     made = Plan(planned="2025-06-01T00:00:00Z", instant="2025-06-01T00:00:00Z", platform=PLATFORM, jobs=jobs)
-    return msgspec.structs.replace(made, **{"wanted": len(jobs), **more})
+    return msgspec.structs.replace(made, **{"requested": len(jobs), **more})
 
 
 @given(st.integers(0, 40), st.integers(1, 50))
@@ -63,7 +63,7 @@ def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> N
 
 def test_defect_a_wish_whose_cell_is_another_s_too_counted_as_settled() -> None:
     both = msgspec.structs.replace(job(1), labels=("newest", "release-day"))
-    made = plan(both, job(2), wanted=5, failed=(("title", "why"),))
+    made = plan(both, job(2), requested=5, failed=(("title", "why"),))
     assert made.settled == 1
 
 

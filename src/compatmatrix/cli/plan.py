@@ -131,7 +131,7 @@ def say_counts(context: Context, plan: Plan, here: int) -> None:
     share = f", {here} of them in this shard" if here != len(plan.jobs) else ""
     failed = f", {len(plan.failed)} could not be planned" if plan.failed else ""
     context.say(
-        f"{plan.requested} cells wanted: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
+        f"{plan.requested} cells requested: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
     )
 
 
