@@ -27,9 +27,10 @@ from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
+from compatmatrix.results.interpretation import PHASES
 from ground import Project, Ready
 from hostile import nested
-from made import cell, jobs
+from made import cell, jobs, probe
 
 
 class Notes:
@@ -55,7 +56,7 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 def scheduled(project: Project, notes: Notes, cache: Path) -> Scheduler:
     options = Options(
         config=project.config,
-        probes=project.probes,
+        probes=(*project.probes, ONE, TWO),
         folder=project.folder / "probes",
         records=project.records,
         cache=cache,
@@ -210,6 +211,10 @@ class Broken:
         return self._or("running", raw)  # type: ignore[no-any-return]
 
 
+ONE, TWO = probe("one"), probe("two")
+PASSED = {"outcome": "passed", **{phase: {"outcome": "passed"} for phase in PHASES}}
+
+
 def ended(code: int, at: str) -> Raw:
     """A cell that ended with this code, in the probe of this name if it did not come to its end."""
     events: list[dict[str, object]] = [{"event": "versions"}, {"event": "import"}, {"event": "imported"}]
@@ -218,7 +223,7 @@ def ended(code: int, at: str) -> Raw:
         exit_code=code,
         killed_for=None,
         events=tuple(events),
-        report={"exitcode": 0, "tests": []},
+        report={"exitcode": 0, "tests": [PASSED | {"nodeid": f"test_value.py::test_{one.id}"} for one in (ONE, TWO)]},
         began=0.0,
         seconds=1.0,
         isolation=frozenset({"network", "environment"}),
@@ -333,7 +338,8 @@ class Endings:
 
 
 def cells(project: Project, *subjects: str) -> list[Job]:
-    return [Job(cell=cell(subject, companion=subject), labels=("newest",), probes={}) for subject in subjects]
+    probes = {ONE.id: ONE.digest, TWO.id: TWO.digest}
+    return [Job(cell=cell(subject, companion=subject), labels=("newest",), probes=probes) for subject in subjects]
 
 
 @pytest.mark.parametrize(
