@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from compatmatrix import untrusted
 from compatmatrix.model import Trouble
+from platforms import NEEDS_POSIX_FILES
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no such thing elsewhere")
+pytestmark = NEEDS_POSIX_FILES
 
 
 def soon(call: Callable[[], object], seconds: float = 20) -> object:
