@@ -19,7 +19,7 @@ error: Failed to build `/tmp/x/checkout`
 
 hint: Build failures usually indicate a problem with the package or the build environment"""
 BROKEN = """uv pip sync failed (2): error: Failed to install: subject-1.0-py3-none-any.whl (subject==1.0)
-  cause: failed to open file `/root/.cache/uv/archive-v0/x/subject-1.0.dist-info/METADATA`: No such file or directory"""
+  cause: failed to open file `/home/user/.cache/uv/archive-v0/x/subject-1.0.dist-info/METADATA`: No such file or directory"""
 
 
 def test_no_solution_has_a_reason_in_one_line_and_the_packages_that_it_names() -> None:
