@@ -7,7 +7,8 @@ from pathlib import Path
 
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Record, Release, record_key
+from compatmatrix.core.model import Outcome, Record, Release, record_key
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 

@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from compatmatrix.core.model import CellState, Outcome, Record, Release, Source
+from compatmatrix.core.model import Outcome, Record, Release, Source
+from compatmatrix.core.states import CellState
 from compatmatrix.results.ledger import Ledger
 from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, probe, record
 

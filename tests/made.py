@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import Cell, CellState, Outcome, OutcomeState, Pin, Probe, Record, Release, record_key
+from compatmatrix.core.model import Cell, Outcome, Pin, Probe, Record, Release, record_key
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.plan_file import Plan

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState
+from compatmatrix.core.states import CellState
 from compatmatrix.results import interpretation
 from compatmatrix.results.ledger import Ledger
 from hostile import HOSTILE

@@ -10,7 +10,8 @@ from pathlib import Path
 from compatmatrix.config import matrix_file
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Release
+from compatmatrix.core.model import Outcome, Probe, Record, Release
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results.ledger import Ledger
 
 MATRIX = """\

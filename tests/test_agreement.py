@@ -21,7 +21,7 @@ from packaging.version import Version
 from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.changes import Kind
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import json_data
 from compatmatrix.results.ledger import Ledger
 from histories import PUT, histories

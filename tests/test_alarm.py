@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from compatmatrix.analysis import changes, support
 from compatmatrix.analysis.changes import Kind, Move, compare, sentence, standing
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, Record
+from compatmatrix.core.model import Outcome, Record
+from compatmatrix.core.states import CellState
 from made import (
     ABSENT,
     INCONCLUSIVE,

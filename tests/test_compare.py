@@ -11,7 +11,8 @@ from compatmatrix.analysis.cells import CellView, united
 from compatmatrix.analysis.changes import Kind
 from compatmatrix.analysis.comparison import Comparison, compare
 from compatmatrix.analysis.support import View, view
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Source
+from compatmatrix.core.model import Outcome, Source
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish.comparison import markdown, sentence
 from made import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
 

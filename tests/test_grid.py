@@ -10,7 +10,8 @@ import pytest
 from compatmatrix.analysis import support
 from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, Record
+from compatmatrix.core.model import Outcome, Record
+from compatmatrix.core.states import CellState
 from compatmatrix.publish import markdown, version_picker
 from histories import PUT
 from made import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record

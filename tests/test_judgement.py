@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.results.interpretation import Reading

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.core.model import OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.results import ledger
 from ground import THIS, Project, write
 from packages import world

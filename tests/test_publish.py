@@ -16,8 +16,8 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
 from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import CellState, OutcomeState, Probe
-from compatmatrix.core.states import TABLE
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import TABLE, CellState, OutcomeState
 from compatmatrix.publish import json_data, labels, markdown
 from compatmatrix.publish.readme import BEGIN, END, refreshed
 from compatmatrix.publish.write import contents, write

@@ -22,7 +22,7 @@ from compatmatrix.analysis.support import Range, View
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import csv_files, json_data, latest_changes, render, site, statement, write
 from compatmatrix.results.ledger import Ledger
 

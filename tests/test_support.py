@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View, before, changes, difference, summarise
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, OutcomeState
+from compatmatrix.core.model import Outcome
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results.ledger import Ledger
 from made import (
     ABSENT,

@@ -11,8 +11,8 @@ from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Record
-from compatmatrix.core.states import TABLE
+from compatmatrix.core.model import Outcome, Record
+from compatmatrix.core.states import TABLE, CellState, OutcomeState
 from compatmatrix.publish import badge, labels, latest_changes, site
 from made import ABSENT, DAY, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, ledger, record, release
 from made import config as made_config

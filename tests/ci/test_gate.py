@@ -9,7 +9,8 @@ import pytest
 
 from compatmatrix.ci.gate import Ledgers, refusals
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, Record
+from compatmatrix.core.model import Outcome, Record
+from compatmatrix.core.states import CellState
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.ledger import Ledger, merge
 from compatmatrix.results.records import Damage

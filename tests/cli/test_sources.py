@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.analysis import support
-from compatmatrix.core.model import CellState, OutcomeState, Record
+from compatmatrix.core.model import Record
 from compatmatrix.core.pairings import COMMIT_DAY
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results import ledger
 from ground import Project, Said
 from packages import world

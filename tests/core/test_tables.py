@@ -10,7 +10,7 @@ import pytest
 
 import compatmatrix
 from compatmatrix.core import pairings
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 
 SOURCE = Path(compatmatrix.__file__).parent
 NAMES = {*pairings.BY_NAME, *(state.value for state in OutcomeState), *(state.value for state in CellState)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.core.model import OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters

@@ -18,7 +18,7 @@ from compatmatrix.config import probe_files
 from compatmatrix.core import launcher
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
 from ground import Ready, ask

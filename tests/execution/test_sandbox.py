@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from compatmatrix.core import launcher
-from compatmatrix.core.model import OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.execution import sandbox
 from compatmatrix.execution.sandbox import Isolation
 from ground import Ready, ask

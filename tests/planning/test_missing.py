@@ -11,7 +11,8 @@ import pytest
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, CellState, Record, record_key
+from compatmatrix.core.model import Cell, CellRequest, Record, record_key
+from compatmatrix.core.states import CellState
 from compatmatrix.planning import missing
 from compatmatrix.planning.missing import Job, MissingWork, Options, find_missing
 from compatmatrix.planning.recorded import Slot

@@ -17,7 +17,8 @@ from compatmatrix.cli import context
 from compatmatrix.cli.plan import as_lines
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import Cell, CellState, Pin
+from compatmatrix.core.model import Cell, Pin
+from compatmatrix.core.states import CellState
 from compatmatrix.planning import plan_file
 from compatmatrix.planning.job_queue import Queue
 from compatmatrix.planning.missing import Job

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.core.model import Cell, CellState, OutcomeState, Record
+from compatmatrix.core.model import Cell, Record
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.planning.recorded import Slot, cell_of, installable
 from compatmatrix.results import ledger
 from ground import THIS, Project

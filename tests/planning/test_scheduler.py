@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX, claimed_folder
-from compatmatrix.core.model import Cell, CellState
+from compatmatrix.core.model import Cell
+from compatmatrix.core.states import CellState
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler

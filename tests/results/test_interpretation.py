@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import CellState, Outcome, OutcomeState
+from compatmatrix.core.model import Outcome
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.errors import InfrastructureError, UserError
-from compatmatrix.core.model import SCHEMA, CellState
+from compatmatrix.core.model import SCHEMA
+from compatmatrix.core.states import CellState
 from compatmatrix.results import ledger as room
 from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
 from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release

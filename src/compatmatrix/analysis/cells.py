@@ -14,8 +14,9 @@ from packaging.version import Version
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe, Record, Source
+from compatmatrix.core.model import Outcome, Probe, Record, Source
 from compatmatrix.core.pairings import BISECT
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders

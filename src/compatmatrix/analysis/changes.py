@@ -14,7 +14,8 @@ from packaging.version import Version
 
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Release
+from compatmatrix.core.model import Outcome, Release
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import aside, marks
 
 

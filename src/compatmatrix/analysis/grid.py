@@ -16,9 +16,9 @@ from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Probe
+from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.pairings import GRID
-from compatmatrix.core.states import TABLE
+from compatmatrix.core.states import TABLE, CellState, OutcomeState
 
 
 class Kind(str, Enum):

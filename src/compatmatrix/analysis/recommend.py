@@ -12,7 +12,8 @@ import msgspec
 from packaging.specifiers import SpecifierSet
 
 from compatmatrix.analysis.support import CellView, View
-from compatmatrix.core.model import OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import OutcomeState
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,8 +21,9 @@ from compatmatrix.analysis.cells import CellView as CellView
 from compatmatrix.analysis.cells import kind
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import Outcome, OutcomeState, Probe, Release
+from compatmatrix.core.model import Outcome, Probe, Release
 from compatmatrix.core.pairings import named
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.results.ledger import Ledger
 
 

@@ -9,8 +9,9 @@ import msgspec
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.config.source_addresses import parse
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import OutcomeState, Probe, Release
+from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, NEWEST
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.results.ledger import Ledger
 
 

@@ -13,7 +13,8 @@ import msgspec
 from compatmatrix.analysis.cells import NOT_RUN, CellView
 from compatmatrix.analysis.support import View, unbroken
 from compatmatrix.analysis.unreleased import Preview
-from compatmatrix.core.model import Outcome, OutcomeState, Release
+from compatmatrix.core.model import Outcome, Release
+from compatmatrix.core.states import OutcomeState
 
 
 class Value(str, Enum):

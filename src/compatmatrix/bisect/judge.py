@@ -17,7 +17,8 @@ from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import CellState, OutcomeState, Probe, Record
+from compatmatrix.core.model import Probe, Record
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results import ledger
 
 _BROKEN = (CellState.IMPORT_FAILS, CellState.TIMEOUT, CellState.CRASHED)

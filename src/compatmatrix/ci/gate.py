@@ -10,7 +10,8 @@ from packaging.specifiers import SpecifierSet
 from compatmatrix.analysis.support import CellView, view
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import by_version
-from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.planning.plan_file import Plan, missing
 from compatmatrix.results.ledger import Ledger
 

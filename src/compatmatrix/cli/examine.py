@@ -18,8 +18,9 @@ from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import digest, format_instant, parse_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import claimed_folder
-from compatmatrix.core.model import CellRequest, CellState, Probe, Record, Release, Source, record_key
+from compatmatrix.core.model import CellRequest, Probe, Record, Release, Source, record_key
 from compatmatrix.core.pairings import NIGHTLY
+from compatmatrix.core.states import CellState
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
 from compatmatrix.planning import requests, scheduler

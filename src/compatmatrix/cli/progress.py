@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Result
 

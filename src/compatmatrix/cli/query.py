@@ -17,7 +17,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import CellState
+from compatmatrix.core.states import CellState
 from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import labels, terminal
 

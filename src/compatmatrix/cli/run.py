@@ -11,7 +11,7 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
-from compatmatrix.core.model import OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.planning.plan_file import shard
 from compatmatrix.planning.scheduler import Result
 from compatmatrix.publish import terminal

@@ -15,7 +15,8 @@ from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
 from compatmatrix.core.errors import InfrastructureError, UserError
-from compatmatrix.core.model import CellRequest, OutcomeState
+from compatmatrix.core.model import CellRequest
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.publish import comparison, terminal
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable

@@ -13,8 +13,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
-from compatmatrix.core.states import CellState as CellState
-from compatmatrix.core.states import OutcomeState as OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 
 SCHEMA = 1
 """Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""

@@ -9,7 +9,8 @@ from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, verdict
-from compatmatrix.core.model import OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.publish.labels import bound
 
 LETTER = 6.4
@@ -32,7 +33,7 @@ class Badge(msgspec.Struct, frozen=True, kw_only=True):
         """The badge as SVG."""
         left, right = (round(len(text) * LETTER + 14) for text in (self.label, self.message))
         picture = templates.get_template("badge.svg.j2").render(
-            badge=self, left=left, right=right, colour=self.state.color.hex
+            badge=self, left=left, right=right, color=self.state.color.hex
         )
         return picture.encode()
 

@@ -6,7 +6,8 @@ from collections import Counter
 
 from compatmatrix.analysis.comparison import Comparison
 from compatmatrix.analysis.support import View
-from compatmatrix.core.model import CellState, Outcome
+from compatmatrix.core.model import Outcome
+from compatmatrix.core.states import CellState
 from compatmatrix.publish import labels
 from compatmatrix.publish.markdown import environment
 

@@ -14,7 +14,8 @@ from compatmatrix.analysis.grid import Kind, grid
 from compatmatrix.analysis.support import Range, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Value, verdict
-from compatmatrix.core.model import SCHEMA, CellState, Outcome, OutcomeState, Release, Source
+from compatmatrix.core.model import SCHEMA, Outcome, Release, Source
+from compatmatrix.core.states import CellState, OutcomeState
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,7 +10,8 @@ from compatmatrix.analysis.support import CellView, Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, Outcome, OutcomeState, Release
+from compatmatrix.core.model import Outcome, Release
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import aside as aside
 from compatmatrix.core.text import marks as marks
 

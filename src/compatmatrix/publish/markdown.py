@@ -12,8 +12,9 @@ from markupsafe import Markup
 from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.grid import UNTRIED, Grid
 from compatmatrix.analysis.support import Change, View, changes
-from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import NEWEST
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import labels, version_picker
 
 

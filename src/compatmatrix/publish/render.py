@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import address
 from compatmatrix.publish import labels
 

@@ -10,11 +10,10 @@ import msgspec
 from compatmatrix.analysis.cells import NOT_RUN
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, OutcomeState
-from compatmatrix.core.states import TABLE
+from compatmatrix.core.states import TABLE, CellState, OutcomeState
 
 SHADES = 5
-"""How many colours tell signatures apart; after that they begin again, never with a neighbour's."""
+"""How many colors tell signatures apart; after that they begin again, never with a neighbour's."""
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +44,7 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shades(view: View) -> Mapping[str, int]:
-    """A number for every signature, in order of first appearance: one signature has one colour everywhere."""
+    """A number for every signature, in order of first appearance: one signature has one color everywhere."""
     found: dict[str, int] = {}
     for probe in view.probes:
         for pairing in view.pairings:
@@ -55,13 +54,13 @@ def shades(view: View) -> Mapping[str, int]:
     return found
 
 
-def bands(view: View, probe: str, pairing: str, colours: Mapping[str, int]) -> tuple[Band, ...]:
+def bands(view: View, probe: str, pairing: str, colors: Mapping[str, int]) -> tuple[Band, ...]:
     """One probe under one pairing over all releases; a cell that did not run shows its state in the answer's place."""
     answers = [_answer(view, probe, pairing, release.version) for release in view.releases]
     made: list[Band] = []
     for (kind, reason), group in groupby(enumerate(answers), key=lambda pair: pair[1]):
         members = [number for number, _ in group]
-        shade = colours.get(reason, 0)
+        shade = colors.get(reason, 0)
         if made and made[-1].kind == kind and made[-1].shade == shade:
             shade = (shade + 1) % SHADES
         made.append(

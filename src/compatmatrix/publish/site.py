@@ -15,8 +15,9 @@ from compatmatrix.analysis import grid
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
-from compatmatrix.core.model import CellState, OutcomeState, Probe, Release
+from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import GRID
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import (
     badge,
     csv_files,

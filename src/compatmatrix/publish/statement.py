@@ -13,7 +13,8 @@ from typing import Any
 
 from compatmatrix.analysis.support import Range, View, ranges
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import OutcomeState
 
 SILENT = "accepted without an exception, but nothing, or the wrong thing, is learned"
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compatmatrix.analysis.support import CellView, View
-from compatmatrix.core.model import CellState
+from compatmatrix.core.states import CellState
 from compatmatrix.publish import labels
 
 

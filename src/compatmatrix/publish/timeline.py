@@ -14,7 +14,8 @@ from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish.labels import Sentence
 from compatmatrix.publish.runs import Band, bands, shades
 

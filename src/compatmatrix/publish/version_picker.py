@@ -13,7 +13,8 @@ from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, TRAINS, Grid, Kind
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import CellState, OutcomeState, Probe
+from compatmatrix.core.model import Probe
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import labels
 
 

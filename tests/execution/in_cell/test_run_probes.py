@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellState, OutcomeState, Pin
+from compatmatrix.core.model import Cell, Pin
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution.in_cell import run_probes, tamper_check
 from ground import Ready, ask
 

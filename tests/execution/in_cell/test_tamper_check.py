@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.core.model import CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from ground import Ready, ask, question
 
 YARDSTICK = '''\
