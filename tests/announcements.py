@@ -9,7 +9,7 @@ from compatmatrix.ci.issues import Issue
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import OutcomeState
-from made import SUPPORTED
+from factories import SUPPORTED
 
 HOSTILE = "@everyone ``` </details> --> <script>x</script> [a](http://b) ::error::x %0A::stop-commands::y #1 \x1b[31m"
 

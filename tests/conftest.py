@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
-from ground import Project, Ready
+from fixtures import Project, Ready
 from packages import world
 from packages.index import LocalIndex
 from story import Story

@@ -9,7 +9,7 @@ from packaging.version import Version
 from compatmatrix.core.model import Outcome, Record, Release, Source
 from compatmatrix.core.states import CellState
 from compatmatrix.results.ledger import Ledger
-from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, probe, record
+from factories import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, probe, record
 
 JITTED = msgspec.structs.replace(probe("jitted", control=True), group="ways-out")
 PIECE = msgspec.structs.replace(probe("piece", needs=("jitted",)), group="ladder")

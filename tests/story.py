@@ -12,7 +12,7 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.core.model import Outcome
 from compatmatrix.results import ledger
-from ground import NOWHERE, Project
+from fixtures import NOWHERE, Project
 from packages import world
 from packages.index import LocalIndex
 from packages.wheels import Artefact, artefacts

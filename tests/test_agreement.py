@@ -24,8 +24,8 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import json_data
 from compatmatrix.results.ledger import Ledger
+from factories import config as made_config
 from histories import PUT, histories
-from made import config as made_config
 from outputs import Said, first_of, one, plain, value_of
 
 COLORS = {"supported": "brightgreen", "raises": "red", "no-effect": "blueviolet"}

@@ -15,7 +15,7 @@ from compatmatrix.analysis.changes import Kind, Move, compare, sentence, standin
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
-from made import (
+from factories import (
     ABSENT,
     INCONCLUSIVE,
     NO_EFFECT,
@@ -169,7 +169,7 @@ def test_what_stands_is_the_last_answer_that_is_known(configured: Config) -> Non
 
 def test_changes_since_a_day(tmp_path: Path) -> None:
     from compatmatrix.results.ledger import append
-    from ground import Project
+    from fixtures import Project
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
     put = project.probes

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ground import write
+from fixtures import write
 
 PROBES = Path(__file__).parents[1] / "probes"
 

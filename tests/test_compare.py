@@ -14,7 +14,7 @@ from compatmatrix.analysis.support import View, view
 from compatmatrix.core.model import Outcome, Source
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish.comparison import markdown, sentence
-from made import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
+from factories import ABSENT, HELD, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, config, ledger, record
 
 SOURCE = Source(package="subject", origin="https://example.org/r", reference="refs/pull/7/head", commit="1a2b" * 10)
 

@@ -13,7 +13,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from compatmatrix.config import matrix_file, probe_files
-from ground import write
+from fixtures import write
 
 ROOT = Path(__file__).parents[1]
 HOOKS = ROOT / ".pre-commit-config.yaml"

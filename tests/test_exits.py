@@ -25,9 +25,8 @@ from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
-from hostile import invisible
-from made import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
-from nasties import MARK, NASTIES, told
+from factories import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
+from hostile import INJECTIONS, MARK, hostile_ledger, invisible
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +74,18 @@ def _check(name: str, content: bytes) -> None:
 
 
 @settings(max_examples=10)
-@given(NASTIES)
+@given(INJECTIONS)
 def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config, text: str) -> None:
-    files = write.contents(told(text), configured, (HELD, STANDALONE))
+    files = write.contents(hostile_ledger(text), configured, (HELD, STANDALONE))
     assert {name.rsplit(".", 1)[-1] for name in files} >= {"html", "json", "md", "csv", "svg", "xml"} or files
     for name, content in files.items():
         _check(name, content)
 
 
 @settings(max_examples=30)
-@given(NASTIES)
+@given(INJECTIONS)
 def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Config, text: str) -> None:
-    view = support.view(told(text), configured, (HELD, STANDALONE))
+    view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
     console = Console(file=out, width=250, force_terminal=False)
     terminal.print_table(console, view)
@@ -99,9 +98,9 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
 
 
 @settings(max_examples=30)
-@given(NASTIES)
+@given(INJECTIONS)
 def test_the_command_that_rebuilds_a_cell_is_words_to_a_shell(configured: Config, text: str) -> None:
-    view = support.view(told(text), configured, (HELD, STANDALONE))
+    view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
     terminal.print_release(Console(file=out, width=250, force_terminal=False), view, view.cells[:1])
     assert MARK not in "".join(_commands(out.getvalue()))
@@ -116,9 +115,9 @@ def _commands(shown: str) -> Iterator[str]:
 
 
 @settings(max_examples=40)
-@given(NASTIES)
+@given(INJECTIONS)
 def test_what_is_stored_is_read_back_as_it_was(text: str) -> None:
-    known = told(text)
+    known = hostile_ledger(text)
     with tempfile.TemporaryDirectory() as folder:
         ledger.append(Path(folder), known)
         found = ledger.read(Path(folder))

@@ -13,9 +13,9 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
 from compatmatrix.publish import markdown, version_picker
+from factories import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
+from factories import config as made_config
 from histories import PUT
-from made import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
-from made import config as made_config
 
 
 @pytest.fixture(scope="module")

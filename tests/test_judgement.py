@@ -11,7 +11,7 @@ from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.results.interpretation import Reading
-from ground import Project, Ready
+from fixtures import Project, Ready
 from packages import world
 from packages.behaviours import Behaviour
 from packages.index import LocalIndex

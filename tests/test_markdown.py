@@ -25,8 +25,8 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Source
 from compatmatrix.publish import comparison, markdown, readme
-from made import HELD, PROBES, STANDALONE, config
-from nasties import MARK, NASTIES, PIECES, told
+from factories import HELD, PROBES, STANDALONE, config
+from hostile import INJECTIONS, MARK, PIECES, hostile_ledger
 
 ALL = "".join(PIECES)
 HARMLESS = "word"
@@ -72,7 +72,7 @@ def _structure(tokens: Sequence[Token]) -> Iterator[tuple[object, ...]]:
 
 
 def view_of(text: str, configured: Config) -> View:
-    return support.view(told(text), configured, (HELD, STANDALONE))
+    return support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
 
 
 def report(text: str, configured: Config) -> str:
@@ -86,7 +86,7 @@ def news(text: str, configured: Config) -> str:
 
 
 def front_page(text: str, configured: Config) -> str:
-    known = told(text)
+    known = hostile_ledger(text)
     first = msgspec.structs.replace(
         known,
         records={key: record for key, record in known.records.items() if record.subject == "0.1.0"},
@@ -146,7 +146,7 @@ def test_what_a_release_says_changes_no_structure(write: Callable[[str, Config],
     assert usual
 
     @settings(max_examples=60)
-    @given(NASTIES)
+    @given(INJECTIONS)
     @example(ALL)
     @example(" ".join(PIECES))
     def holds(text: str) -> None:

@@ -14,7 +14,7 @@ from uv import find_uv_bin
 
 from compatmatrix.core.model import Release
 from compatmatrix.core.states import CellState, OutcomeState
-from ground import NOWHERE, THIS, write
+from fixtures import NOWHERE, THIS, write
 from platforms import NEEDS_SHELL, NEEDS_SIGNALS
 from story import Story
 

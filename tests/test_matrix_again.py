@@ -10,7 +10,7 @@ import pytest
 
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.results import ledger
-from ground import THIS, Project, write
+from fixtures import THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
 from story import DURING, Story, restored

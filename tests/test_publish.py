@@ -22,9 +22,9 @@ from compatmatrix.publish import json_data, labels, markdown
 from compatmatrix.publish.readme import BEGIN, END, refreshed
 from compatmatrix.publish.write import contents, write
 from compatmatrix.results.ledger import Ledger
-from ground import Project
+from factories import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
+from fixtures import Project
 from hostile import HOSTILE
-from made import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, answers, ledger, record, release
 
 NASTY = (
     "<script>alert(1)</script> | [x](javascript:y) `code` *b* _i_ ~~s~~ # h & &lt; ![i](j) https://evil.example @you"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actions import Forge
-from ground import THIS, Project
+from fake_github.workflow import FakeGitHub
+from fixtures import THIS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.world import subject
@@ -28,7 +28,7 @@ README = """\
 
 
 @pytest.fixture
-def forge(tmp_path: Path, index: LocalIndex) -> Forge:
+def forge(tmp_path: Path, index: LocalIndex) -> FakeGitHub:
     """A repository with this project's workflow and the fake world's matrix, on an index with two releases."""
     world.fill(index, world.HELPERS)
     index.add(world.COMPANIONS["companion-1.0"], world.COMPANIONS["companionlib-1.0"])
@@ -40,10 +40,10 @@ def forge(tmp_path: Path, index: LocalIndex) -> Forge:
     for name in (WORKFLOW, ".gitignore"):
         (files / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, files / name)
-    return Forge(tmp_path, files, WORKFLOW)
+    return FakeGitHub(tmp_path, files, WORKFLOW)
 
 
-def test_six_days(forge: Forge, index: LocalIndex) -> None:
+def test_six_days(forge: FakeGitHub, index: LocalIndex) -> None:
     # Day 1: everything is recorded and published; there is no alarm, for there was nothing before.
     day = forge.run()
     assert not day.failed, day.log
@@ -112,7 +112,7 @@ def test_six_days(forge: Forge, index: LocalIndex) -> None:
     assert len(trouble["comments"]) == 1
 
 
-def test_a_pull_request_runs_a_smoke_shard_and_publishes_nothing(forge: Forge) -> None:
+def test_a_pull_request_runs_a_smoke_shard_and_publishes_nothing(forge: FakeGitHub) -> None:
     first = forge.head
     run = forge.run("pull_request", branch="1/merge")
     assert not run.failed, run.log
@@ -124,7 +124,7 @@ def test_a_pull_request_runs_a_smoke_shard_and_publishes_nothing(forge: Forge) -
     assert forge.issues == []
 
 
-def test_an_alarm_that_could_not_be_raised_is_raised_the_next_day(forge: Forge, index: LocalIndex) -> None:
+def test_an_alarm_that_could_not_be_raised_is_raised_the_next_day(forge: FakeGitHub, index: LocalIndex) -> None:
     forge.run()
     first = forge.head
     index.add(subject("works", "0.3.0", "2025-03-10"))

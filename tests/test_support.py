@@ -16,7 +16,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results.ledger import Ledger
-from made import (
+from factories import (
     ABSENT,
     HELD,
     INCONCLUSIVE,
@@ -33,7 +33,7 @@ from made import (
     record,
     release,
 )
-from made import config as made_config
+from factories import config as made_config
 
 OTHERWISE = msgspec.structs.replace(RAISES, exception="TypeError", message="other", signature="TypeError: other")
 FIRST, SECOND, THIRD = "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z", "2025-06-03T00:00:00Z"

@@ -14,8 +14,8 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
 from compatmatrix.publish import badge, labels, latest_changes, site
-from made import ABSENT, DAY, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, ledger, record, release
-from made import config as made_config
+from factories import ABSENT, DAY, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, ledger, record, release
+from factories import config as made_config
 from outputs import one, plain
 
 LATER = "2025-06-02T00:00:00Z"

@@ -14,7 +14,7 @@ from compatmatrix.core.states import CellState
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.ledger import Ledger, merge
 from compatmatrix.results.records import Damage
-from made import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, numbered_job, plan, record, release
+from factories import ABSENT, DAY, PROBES, RAISES, SUPPORTED, config, ledger, numbered_job, plan, record, release
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.issues import LIMIT
 from compatmatrix.config.tables import Config
-from made import config
+from factories import config
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from compatmatrix.ci.github import NoIssuesError
 from compatmatrix.ci.issue_texts import topics
 from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, cut_to_limit, read_mark, update
 from compatmatrix.cli import ci
-from ground import Project
-from made import config
+from factories import config
+from fixtures import Project
 
 
 def topic(before: Mapping[str, str], after: Mapping[str, str]) -> Topic:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from actions import git
 from compatmatrix.ci import push_reports
 from compatmatrix.core.errors import InfrastructureError
+from fake_github.workflow import git
 
 
 @pytest.fixture(autouse=True)

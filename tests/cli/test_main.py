@@ -17,7 +17,7 @@ import pytest
 from compatmatrix.cli.options import Plan, parse
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.results import ledger
-from ground import MATRIX, THIS, Project, write
+from fixtures import MATRIX, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
 from platforms import NEEDS_SIGNALS

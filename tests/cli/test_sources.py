@@ -14,7 +14,7 @@ from compatmatrix.core.model import Record
 from compatmatrix.core.pairings import COMMIT_DAY
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results import ledger
-from ground import Project, Said
+from fixtures import Project, Said
 from packages import world
 from packages.index import LocalIndex
 from repositories import Made, Repository, create, line

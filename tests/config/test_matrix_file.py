@@ -11,7 +11,7 @@ import pytest
 from compatmatrix.config import matrix_file
 from compatmatrix.config.tables import Index
 from compatmatrix.core.errors import UserError
-from ground import MATRIX, Project, matrix
+from fixtures import MATRIX, Project, matrix
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from compatmatrix.config import probe_files, syntax_tree
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
-from ground import PROBES, write
+from fixtures import PROBES, write
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from compatmatrix.environment.bytecode import MOST_NAMES, ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
-from ground import THIS, Project, Ready, ask
+from fixtures import THIS, Project, Ready, ask
 from platforms import NEEDS_POSIX_FILES
 
 BASE = Path(sys.executable)

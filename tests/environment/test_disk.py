@@ -9,7 +9,7 @@ import pytest
 from compatmatrix.environment import disk
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
-from ground import Project
+from fixtures import Project
 from packages import world
 from packages.index import LocalIndex
 

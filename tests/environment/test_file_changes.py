@@ -14,7 +14,7 @@ from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.execution import sandbox
-from ground import Project, Ready, ask
+from fixtures import Project, Ready, ask
 from hostile import soon
 from packages import world
 from packages.hostile import LITTER

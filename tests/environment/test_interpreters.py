@@ -12,7 +12,7 @@ import pytest
 from compatmatrix.environment import interpreters as room
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.resolve import uv
-from ground import NOWHERE, THIS
+from fixtures import NOWHERE, THIS
 
 
 def test_the_python_that_runs_the_tests_is_found_and_is_what_it_says(interpreters: Interpreters) -> None:

@@ -17,7 +17,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
-from ground import NOWHERE, Project
+from fixtures import NOWHERE, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import Artefact, artefacts, build_wheel
@@ -98,7 +98,7 @@ def project(tmp_path: Path, index: LocalIndex) -> Project:
 
 def cell_of(project: Project, *pins: Pin) -> Cell:
     """A cell of a lock that nobody resolved."""
-    wanted = project.wanted("0.1.0")
+    wanted = project.request("0.1.0")
     return Cell(
         subject="0.1.0", python=wanted.pythons[0], platform=wanted.platform, lock=pins, versions={}, companions=()
     )

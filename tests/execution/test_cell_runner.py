@@ -21,7 +21,7 @@ from compatmatrix.core.files import SCRATCH_PREFIX
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
-from ground import Ready, ask
+from fixtures import Ready, ask
 from hostile import soon
 from platforms import NEEDS_SIGNALS
 

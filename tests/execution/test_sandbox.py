@@ -17,7 +17,7 @@ from compatmatrix.core import launcher
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.execution import sandbox
 from compatmatrix.execution.sandbox import Isolation
-from ground import Ready, ask
+from fixtures import Ready, ask
 from platforms import NEEDS_SANDBOX, skip_module_without
 
 NOTHING: frozenset[Isolation] = frozenset()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.ground import Figures, Site
-from ground import Project
+from faults.engine import Figures, Site
+from fixtures import Project
 from packages import world
 from packages.index import LocalIndex
 

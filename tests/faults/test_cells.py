@@ -11,8 +11,8 @@ import pytest
 from compatmatrix.core.model import Record
 from compatmatrix.execution import sandbox
 from compatmatrix.results import ledger
-from faults.ground import Figures, Site
-from ground import Project
+from faults.engine import Figures, Site
+from fixtures import Project
 from packages import world
 from packages.behaviours import Behaviour
 from packages.hostile import LITTER, hostile

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.results import ledger
-from faults.ground import Figures, Site
-from ground import Project
+from faults.engine import Figures, Site
+from fixtures import Project
 from packages import world
 from packages.index import Fault, LocalIndex
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from compatmatrix.results import ledger
-from faults.ground import Figures, Site
+from faults.engine import Figures, Site
 
 KILLS = int(os.environ.get("COMPATMATRIX_KILLS", "100"))
 TARGETS = ("engine", "worker", "uv", "pytest")

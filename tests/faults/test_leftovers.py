@@ -10,8 +10,8 @@ import pytest
 from compatmatrix.core.files import SCRATCH_PREFIX
 from compatmatrix.core.model import Record
 from compatmatrix.results import ledger
-from faults.ground import Figures, Site
-from ground import Project
+from faults.engine import Figures, Site
+from fixtures import Project
 from hostile import nested
 from packages import world
 from packages.behaviours import Behaviour

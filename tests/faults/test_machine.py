@@ -16,7 +16,7 @@ import pytest
 from compatmatrix.environment import disk
 from compatmatrix.results import ledger
 from compatmatrix.results import records as lines_of
-from faults.ground import Figures, Site
+from faults.engine import Figures, Site
 
 RUNS = int(os.environ.get("COMPATMATRIX_RUNS", "200"))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compatmatrix.planning.job_queue import Queue
 from compatmatrix.planning.missing import Job
-from made import jobs
+from factories import jobs
 
 
 def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:

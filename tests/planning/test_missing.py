@@ -19,7 +19,7 @@ from compatmatrix.planning.recorded import Slot
 from compatmatrix.planning.requests import Selection
 from compatmatrix.resolve.lock import Unresolvable
 from compatmatrix.results.ledger import Ledger
-from made import DAY, PLATFORM, PROBES, cell, config, ledger, probe
+from factories import DAY, PLATFORM, PROBES, cell, config, ledger, probe
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 

@@ -23,8 +23,8 @@ from compatmatrix.planning import plan_file
 from compatmatrix.planning.job_queue import Queue
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.plan_file import CELLS_PER_SHARD, MOST_SHARDS, Plan, shard
-from ground import THIS, Project
-from made import DAY, PLATFORM, SUPPORTED, ledger, record
+from factories import DAY, PLATFORM, SUPPORTED, ledger, record
+from fixtures import THIS, Project
 from packages import world
 from packages.index import LocalIndex
 

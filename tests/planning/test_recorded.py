@@ -13,7 +13,7 @@ from compatmatrix.core.model import Cell, Record
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.planning.recorded import Slot, cell_of, installable
 from compatmatrix.results import ledger
-from ground import THIS, Project
+from fixtures import THIS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import FakeRelease

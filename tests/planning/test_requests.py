@@ -15,8 +15,8 @@ from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import CellRequest
 from compatmatrix.index.releases import File, Projects
 from compatmatrix.planning.requests import Planner, Selection, subject_releases
-from ground import matrix, write
-from made import HELD, PLATFORM, STANDALONE, probe
+from factories import HELD, PLATFORM, STANDALONE, probe
+from fixtures import matrix, write
 from packages import world
 from packages.wheels import FakeRelease, artefacts
 

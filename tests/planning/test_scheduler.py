@@ -29,9 +29,9 @@ from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
 from compatmatrix.results.interpretation import PHASES
-from ground import Project, Ready
+from factories import cell, jobs, probe
+from fixtures import Project, Ready
 from hostile import nested
-from made import cell, jobs, probe
 
 
 class Notes:

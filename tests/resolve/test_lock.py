@@ -18,7 +18,7 @@ from compatmatrix.index import releases
 from compatmatrix.index.releases import FRESH_SECONDS
 from compatmatrix.resolve import lock, uv
 from compatmatrix.resolve.lock import Unresolvable, parse_pylock, resolve
-from ground import THIS, TOOLS, Project
+from fixtures import THIS, TOOLS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import artefacts
@@ -53,14 +53,14 @@ def cell(project: Project, wanted: CellRequest, locks: Path) -> Cell:
 
 
 def test_newest_is_the_newest_that_is_neither_yanked_nor_a_candidate(project: Project, locks: Path) -> None:
-    found = cell(project, project.wanted("0.5.0"), locks)
+    found = cell(project, project.request("0.5.0"), locks)
     assert found.versions == {"subject": "0.5.0", "companion": "3.0", "companionlib": "3.0", "helper": "0.2"}
     assert found.companions == ("companion", "companionlib", "helper"), "in the order of matrix.toml"
     assert found.python == THIS
 
 
 def test_release_day_is_what_there_was_on_that_day(project: Project, locks: Path) -> None:
-    found = cell(project, project.wanted("0.5.0", bound=DAY), locks)
+    found = cell(project, project.request("0.5.0", bound=DAY), locks)
     assert found.versions == {"subject": "0.5.0", "companion": "2.0", "companionlib": "2.0", "helper": "0.2"}
 
 
@@ -72,26 +72,30 @@ def test_the_tools_are_not_bound_by_the_day(tmp_path: Path, index: LocalIndex, l
     for name in TOOLS:
         index._publish([replace(installed.rebuild(name), uploaded=world.day("2030-01-01"))])
     project = Project.make(tmp_path, index.url)
-    found = cell(project, project.wanted("0.5.0", bound=DAY), locks)
+    found = cell(project, project.request("0.5.0", bound=DAY), locks)
     assert f"pytest=={pytest.__version__}" in [f"{pin.name}=={pin.version}" for pin in found.lock]
     assert found.versions["companion"] == "2.0"
 
 
 def test_a_yanked_release_that_is_asked_for_by_name_is_to_be_had(project: Project, locks: Path) -> None:
-    assert cell(project, project.wanted("0.2.1", bound="2024-03-21T00:00:00Z"), locks).versions["subject"] == "0.2.1"
+    assert cell(project, project.request("0.2.1", bound="2024-03-21T00:00:00Z"), locks).versions["subject"] == "0.2.1"
 
 
 def test_the_lowest_of_a_companion_is_what_the_release_admits(project: Project, locks: Path) -> None:
-    wanted = msgspec.structs.replace(project.wanted("0.5.0", "companion[cpu]"), pairing="oldest", lowest=("companion",))
+    wanted = msgspec.structs.replace(
+        project.request("0.5.0", "companion[cpu]"), pairing="oldest", lowest=("companion",)
+    )
     assert cell(project, wanted, locks).versions["companion"] == "1.0"
 
 
 def test_an_explicit_companion_is_taken(project: Project, locks: Path) -> None:
-    assert cell(project, project.wanted("0.5.0", "companion[cpu]==1.1", "helper"), locks).versions["companion"] == "1.1"
+    assert (
+        cell(project, project.request("0.5.0", "companion[cpu]==1.1", "helper"), locks).versions["companion"] == "1.1"
+    )
 
 
 def test_a_lock_is_complete_sorted_and_holds_the_hash_of_each_wheel(project: Project, locks: Path) -> None:
-    found = cell(project, project.wanted("0.5.0"), locks)
+    found = cell(project, project.request("0.5.0"), locks)
     assert [pin.name for pin in found.lock] == sorted(pin.name for pin in found.lock)
     assert {"subject", "companion", "companionlib", "helper", *TOOLS} <= {pin.name for pin in found.lock}
     (wheel,) = artefacts(world.SUBJECT["works"])
@@ -103,7 +107,7 @@ def test_a_wheel_is_taken_and_no_sdist_is_so_much_as_fetched(tmp_path: Path, ind
     world.fill(index)
     index.add(world.MISFITS["wheel-and-sdist"])
     project = Project.make(tmp_path, index.url)
-    assert cell(project, project.wanted("0.8.4"), locks).versions["subject"] == "0.8.4"
+    assert cell(project, project.request("0.8.4"), locks).versions["subject"] == "0.8.4"
     assert not [request for request in index.requests if request.path.endswith(".tar.gz")]
 
 
@@ -112,7 +116,7 @@ def test_what_nothing_meets_is_unresolvable_with_the_resolvers_reason(
     project: Project, locks: Path, misfit: str
 ) -> None:
     version = world.MISFITS[misfit].version
-    found = resolve(project.config, project.wanted(version), locks)
+    found = resolve(project.config, project.request(version), locks)
     assert isinstance(found, Unresolvable)
     assert found.python == THIS
     assert found.why.startswith("Because ")
@@ -127,7 +131,7 @@ def test_defect_a_release_for_a_later_patch_of_its_python_was_called_unresolvabl
     world.fill(index)
     index.add(replace(world.SUBJECT["works"], requires_python=f">={THIS}.1"))
     project = Project.make(tmp_path, index.url)
-    assert cell(project, project.wanted("0.5.0"), locks).python == THIS
+    assert cell(project, project.request("0.5.0"), locks).python == THIS
 
 
 def test_defect_a_release_that_the_resolver_had_not_heard_of_was_called_unresolvable(
@@ -138,18 +142,18 @@ def test_defect_a_release_that_the_resolver_had_not_heard_of_was_called_unresolv
     with LocalIndex(page_seconds=600) as index:
         world.fill(index, tools=False)
         project = Project.make(tmp_path / "p", index.url)
-        assert isinstance(resolve(project.config, project.wanted("0.5.0", tools=False), locks), Cell)
+        assert isinstance(resolve(project.config, project.request("0.5.0", tools=False), locks), Cell)
         index.requests.clear()
-        assert isinstance(resolve(project.config, project.wanted("0.4.0", tools=False), locks), Cell)
+        assert isinstance(resolve(project.config, project.request("0.4.0", tools=False), locks), Cell)
         assert not [request for request in index.requests if request.path == "/simple/subject/"], "it goes by the page"
         index.add(world.subject("works", "9.0", "2025-08-02"))
-        assert isinstance(resolve(project.config, project.wanted("9.0", tools=False), locks), Cell)
+        assert isinstance(resolve(project.config, project.request("9.0", tools=False), locks), Cell)
         # Nor of what a release asks for, and nobody here has a name for.
         for version in ("1.0", "2.0"):
             index.add(replace(world.helper(version, "2025-08-02", "Another."), name="other", requires=()))
             made = world.subject("works", f"9.{version}", "2025-08-02")
             index.add(replace(made, requires=(*made.requires, f"other>={version}")))
-            assert isinstance(resolve(project.config, project.wanted(f"9.{version}", tools=False), locks), Cell)
+            assert isinstance(resolve(project.config, project.request(f"9.{version}", tools=False), locks), Cell)
 
 
 def test_the_second_python_is_tried_where_the_first_has_no_answer(
@@ -162,7 +166,7 @@ def test_the_second_python_is_tried_where_the_first_has_no_answer(
         replace(world.COMPANIONS["companionlib-3.0"], requires_python=f">={THIS}", tags=(f"cp{major}{minor}-none-any",))
     )
     project = Project.make(tmp_path, index.url)
-    wanted = project.wanted("0.5.0", "companion[cpu]==3.0", "helper")
+    wanted = project.request("0.5.0", "companion[cpu]==3.0", "helper")
     found = cell(project, msgspec.structs.replace(wanted, pythons=("3.10", THIS)), locks)
     assert (found.python, asked) == (THIS, ["3.10", THIS])
 
@@ -189,9 +193,9 @@ def test_trouble_is_not_unresolvable_and_is_not_kept(
     project = Project.make(tmp_path, index.url)
     index.fault(fault, path)
     with pytest.raises(InfrastructureError):
-        resolve(project.config, project.wanted("0.5.0"), locks)
+        resolve(project.config, project.request("0.5.0"), locks)
     index.heal()
-    assert cell(project, project.wanted("0.5.0"), locks).versions["companion"] == "3.0"
+    assert cell(project, project.request("0.5.0"), locks).versions["companion"] == "3.0"
 
 
 def test_an_index_without_upload_times_is_trouble_for_a_bound_and_not_the_releases_fault(
@@ -200,9 +204,9 @@ def test_an_index_without_upload_times_is_trouble_for_a_bound_and_not_the_releas
     with LocalIndex(html_only=True) as index:
         world.fill(index)
         project = Project.make(tmp_path, index.url)
-        assert cell(project, project.wanted("0.5.0"), locks).versions["companion"] == "3.0"
+        assert cell(project, project.request("0.5.0"), locks).versions["companion"] == "3.0"
         with pytest.raises(InfrastructureError, match="upload date"):
-            resolve(project.config, project.wanted("0.5.0", bound=DAY), locks)
+            resolve(project.config, project.request("0.5.0", bound=DAY), locks)
 
 
 def aged(locks: Path, seconds: float) -> None:
@@ -213,35 +217,35 @@ def aged(locks: Path, seconds: float) -> None:
 
 
 def test_a_bounded_question_has_one_answer_for_good(project: Project, locks: Path, asked: list[str]) -> None:
-    first = cell(project, project.wanted("0.5.0", bound=DAY), locks)
+    first = cell(project, project.request("0.5.0", bound=DAY), locks)
     aged(locks, 1e6)
-    assert cell(project, project.wanted("0.5.0", bound=DAY), locks) == first
+    assert cell(project, project.request("0.5.0", bound=DAY), locks) == first
     assert len(asked) == 1
 
 
 def test_a_question_about_now_has_one_answer_for_an_hour(project: Project, locks: Path, asked: list[str]) -> None:
-    first = cell(project, project.wanted("0.5.0"), locks)
-    assert cell(project, project.wanted("0.5.0"), locks) == first
+    first = cell(project, project.request("0.5.0"), locks)
+    assert cell(project, project.request("0.5.0"), locks) == first
     assert len(asked) == 1
     aged(locks, FRESH_SECONDS + 1)
-    assert cell(project, project.wanted("0.5.0"), locks) == first
+    assert cell(project, project.request("0.5.0"), locks) == first
     assert len(asked) == 2
 
 
 def test_a_bound_that_lies_ahead_settles_nothing(project: Project, locks: Path, asked: list[str]) -> None:
     ahead = "2999-01-01T00:00:00Z"
-    cell(project, project.wanted("0.5.0", bound=ahead), locks)
+    cell(project, project.request("0.5.0", bound=ahead), locks)
     aged(locks, FRESH_SECONDS + 1)
-    cell(project, project.wanted("0.5.0", bound=ahead), locks)
+    cell(project, project.request("0.5.0", bound=ahead), locks)
     assert len(asked) == 2
 
 
 def test_another_index_is_another_question(tmp_path: Path, project: Project, index: LocalIndex, locks: Path) -> None:
-    cell(project, project.wanted("0.5.0"), locks)
+    cell(project, project.request("0.5.0"), locks)
     world.fill(index)
     index.remove("companion", "3.0")
     other = Project.make(tmp_path / "other", index.url)
-    assert cell(other, other.wanted("0.5.0"), locks).versions["companion"] == "2.0"
+    assert cell(other, other.request("0.5.0"), locks).versions["companion"] == "2.0"
 
 
 def test_the_best_version_over_all_indexes_wins(tmp_path: Path, project: Project, index: LocalIndex) -> None:
@@ -249,25 +253,25 @@ def test_the_best_version_over_all_indexes_wins(tmp_path: Path, project: Project
     config = msgspec.structs.replace(
         project.config, index=msgspec.structs.replace(project.config.index, extra=(index.url,))
     )
-    found = resolve(config, project.wanted("0.5.0"), tmp_path / "locks")
+    found = resolve(config, project.request("0.5.0"), tmp_path / "locks")
     assert isinstance(found, Cell)
     assert (found.versions["helper"], found.versions["companion"]) == ("0.3", "3.0")
 
 
 def test_a_damaged_or_unwritable_cache_only_costs_time(project: Project, locks: Path) -> None:
-    first = cell(project, project.wanted("0.5.0"), locks)
+    first = cell(project, project.request("0.5.0"), locks)
     for kept in locks.glob("*.json"):
         kept.write_text("{")
-    assert cell(project, project.wanted("0.5.0"), locks) == first
+    assert cell(project, project.request("0.5.0"), locks) == first
     blocked = locks.parent / "file"
     blocked.write_text("")
-    assert cell(project, project.wanted("0.5.0"), blocked) == first
+    assert cell(project, project.request("0.5.0"), blocked) == first
 
 
 def test_the_users_settings_for_uv_change_no_lock(
     project: Project, locks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = cell(project, project.wanted("0.5.0"), locks)
+    first = cell(project, project.request("0.5.0"), locks)
     for name, value in {
         "UV_EXCLUDE_NEWER": "2024-03-01",
         "UV_RESOLUTION": "lowest",
@@ -276,7 +280,7 @@ def test_the_users_settings_for_uv_change_no_lock(
         "VIRTUAL_ENV": os.devnull,
     }.items():
         monkeypatch.setenv(name, value)
-    assert cell(project, project.wanted("0.5.0"), locks.parent / "other") == first
+    assert cell(project, project.request("0.5.0"), locks.parent / "other") == first
 
 
 def test_a_wheel_without_a_hash_is_trouble() -> None:

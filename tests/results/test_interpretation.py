@@ -16,8 +16,7 @@ from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST
 from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
-from hostile import HOSTILE, invisible
-from made import (
+from factories import (
     ABSENT,
     DONE,
     HELD,
@@ -32,6 +31,7 @@ from made import (
     probe,
     raw,
 )
+from hostile import HOSTILE, invisible
 
 PROBE = {"event": "probe", "nodeid": "test_value.py::test_two_words"}
 

@@ -17,7 +17,7 @@ from compatmatrix.core.model import SCHEMA
 from compatmatrix.core.states import CellState
 from compatmatrix.results import ledger as room
 from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
-from made import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
+from factories import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 
 @given(ledgers(), ledgers())

@@ -14,7 +14,7 @@ from compatmatrix.config.source_addresses import parse
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.sources.build_environment import BuildTools
 from compatmatrix.sources.builder import Builder, Built, Unbuildable
-from ground import THIS, Project
+from fixtures import THIS, Project
 from packages.index import Fault, LocalIndex
 from repositories import BACKEND, Made, Repository, create
 

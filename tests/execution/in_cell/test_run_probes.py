@@ -12,7 +12,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution.in_cell import run_probes, tamper_check
-from ground import Ready, ask
+from fixtures import Ready, ask
 
 Make = Callable[[str], Ready]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.core.states import CellState, OutcomeState
-from ground import Ready, ask, question
+from fixtures import Ready, ask, question
 
 YARDSTICK = '''\
 import functools

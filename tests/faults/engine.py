@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from compatmatrix.results import ledger
-from ground import Project
+from fixtures import Project
 
 FIGURES = "COMPATMATRIX_FAULT_FIGURES"
 """Names the file that the runner wants the figures in, one line of JSON a fault."""

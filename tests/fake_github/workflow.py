@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from expressions import condition, filled, truth, value
+from fake_github.expressions import condition, filled, truth, value
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Run:
         return "\n".join(f"=== {name}: {job.result}\n{job.log}" for name, job in self.jobs.items())
 
 
-class Forge:
+class FakeGitHub:
     """A repository with a workflow, its issues, its page, its artefacts and caches."""
 
     def __init__(self, folder: Path, files: Path, workflow: str) -> None:

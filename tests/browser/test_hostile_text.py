@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 from compatmatrix.analysis import support
 from compatmatrix.config.tables import Config
 from compatmatrix.publish import site, write
-from made import HELD, STANDALONE, config
-from nasties import MARK, NASTIES, PIECES, told
+from factories import HELD, STANDALONE, config
+from hostile import INJECTIONS, MARK, PIECES, hostile_ledger
 
 PAGES = (
     "index.html", "table.html", "grid.html", "changes.html", "data.html", "about.html", "release/0.1.0.html",
@@ -45,7 +45,7 @@ def shown(browser: Browser, configured: Config, text: str) -> dict[str, list[str
     page.on("pageerror", lambda error: problems.append(f"an error: {error}"))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: problems.append(f"asked for {request.url}") if leaves(request.url) else None)
-    view = support.view(told(text), configured, (HELD, STANDALONE))
+    view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         write.write(Path(folder), site.contents(view))
@@ -66,7 +66,7 @@ def test_hostile_text_is_only_text(browser: Browser, configured: Config) -> None
     usual = shown(browser, configured, "word")
 
     @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(NASTIES)
+    @given(INJECTIONS)
     @example("".join(PIECES))
     @example(" ".join(PIECES))
     @example("<img src=x onerror=alert(1)>")

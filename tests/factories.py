@@ -18,7 +18,7 @@ from compatmatrix.planning.missing import Job
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.interpretation import PHASES
 from compatmatrix.results.ledger import Ledger
-from ground import Project
+from fixtures import Project
 
 PLATFORM = "linux-x86_64"
 DAY = "2025-06-01T00:00:00Z"

@@ -223,8 +223,8 @@ class Project:
                 code = int(str(leaving.code))
         return Said(code, out.getvalue(), err.getvalue())
 
-    def wanted(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> CellRequest:
-        """A wish for one release, put as the plan puts it."""
+    def request(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> CellRequest:
+        """A request for one release, as the plan makes it."""
         pinned = [f"{name}=={number}" for name, number in self.config.tools.items()] if tools else []
         return CellRequest(
             subject=subject,
@@ -237,8 +237,8 @@ class Project:
 
     def cell(self, subject: str, *requirements: str, bound: str | None = None, tools: bool = True) -> Cell:
         """The cell of one release, locked by uv."""
-        wanted = self.wanted(subject, *requirements, bound=bound, tools=tools)
-        found = lock.resolve(self.config, wanted, self.folder / "locks")
+        request = self.request(subject, *requirements, bound=bound, tools=tools)
+        found = lock.resolve(self.config, request, self.folder / "locks")
         assert isinstance(found, Cell), found
         return found
 
