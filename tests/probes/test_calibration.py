@@ -15,7 +15,7 @@ import pytest
 
 from fixtures import write
 
-PROBES = Path(__file__).parents[1] / "probes"
+PROBES = Path(__file__).parents[2] / "probes"
 
 ASKED = (
     "test_headline.py::test_standalone_variable_optimizer",

@@ -16,7 +16,7 @@ from platforms import NEEDS_SHELL
 
 pytestmark = [pytest.mark.story, NEEDS_SHELL]  # GitHub runs the steps of a workflow in bash
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WORKFLOW = ".github/workflows/compatibility.yml"
 
 README = """\
