@@ -1,4 +1,4 @@
-"""Generated ledgers: releases of every sort, beside companions of every sort, with every state and outcome."""
+"""Generated ledgers: releases of every sort, beside companions of every sort, on one platform or two."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from packaging.version import Version
 from compatmatrix.core.model import Outcome, Record, Release, Source
 from compatmatrix.core.states import CellState
 from compatmatrix.results.ledger import Ledger
-from factories import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, probe, record
+from factories import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, NOT_RUN, PLATFORM, RAISES, SUPPORTED, ledger, probe, record
 
 JITTED = msgspec.structs.replace(probe("jitted", control=True), group="ways-out")
 PIECE = msgspec.structs.replace(probe("piece", needs=("jitted",)), group="ladder")
 PUT = (probe("held", control=True), JITTED, probe("standalone"), PIECE)
+BOTH = ("release-day", "newest")
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0rc1", "0.4.0")
+PLATFORMS = (PLATFORM, "macos-arm64")
 TAMPERED = ("changed files of its environment: subject/core.py",)
 
 
@@ -28,8 +30,8 @@ def found(draw: st.DrawFn) -> dict[str, Outcome]:
 
 
 @st.composite
-def cells(draw: st.DrawFn, subject: str, pairing: str, companion: str) -> Record:
-    """A record of one release beside one companion version."""
+def cells(draw: st.DrawFn, subject: str, pairing: str, companion: str, platform: str = PLATFORM) -> Record:
+    """A record of one release beside one companion version on a platform."""
     state = draw(st.sampled_from([*[CellState.RAN] * 6, *CellState]))
     made = record(
         subject,
@@ -38,7 +40,8 @@ def cells(draw: st.DrawFn, subject: str, pairing: str, companion: str) -> Record
         pairings={pairing: (DAY,)},
         state=state,
         companion=companion,
-        cell=f"{subject}-{pairing}-{companion}",
+        cell=f"{subject}-{pairing}-{companion}-{platform}",
+        platform=platform,
         detail="" if state is CellState.RAN else "ImportError: no such thing",
     )
     if state in (CellState.NO_PYTHON, CellState.UNRESOLVABLE):
@@ -52,8 +55,9 @@ def cells(draw: st.DrawFn, subject: str, pairing: str, companion: str) -> Record
 
 @st.composite
 def histories(draw: st.DrawFn) -> Ledger:
-    """A ledger of up to five releases, each with or without its cells."""
+    """A ledger of up to five releases; each has cells of both pairings, of one, or none but pairs of the grid."""
     listed, records = [], []
+    platforms = draw(st.sampled_from([PLATFORMS, *[(platform,) for platform in PLATFORMS]]))
     for number, version in enumerate(draw(st.lists(st.sampled_from(VERSIONS), unique=True, min_size=1))):
         listed.append(
             Release(
@@ -63,13 +67,13 @@ def histories(draw: st.DrawFn) -> Ledger:
                 prerelease=Version(version).is_prerelease,
             )
         )
-        for pairing in ("release-day", "newest"):
-            if draw(st.sampled_from([True] * 4 + [False])):
-                records.append(draw(cells(version, pairing, draw(st.sampled_from(["1.0", "2.0"])))))
-        for companion in draw(st.sets(st.sampled_from(["1.0", "2.0", "3.0"]))):
-            records.append(draw(cells(version, "grid", companion)))
+        for platform in platforms:
+            for pairing in draw(st.sampled_from([BOTH, BOTH, BOTH[:1], BOTH[1:], ()])):
+                records.append(draw(cells(version, pairing, draw(st.sampled_from(["1.0", "2.0"])), platform)))
+            for companion in draw(st.sets(st.sampled_from(["1.0", "2.0", "3.0"]))):
+                records.append(draw(cells(version, "grid", companion, platform)))
     if draw(st.booleans()):
         source = Source(package="subject", reference="main", commit="1a2b" * 10, committed="2025-02-01T00:00:00Z")
-        made = draw(cells("0.5.0+g1a2b1a2b1a2b", "newest", "2.0"))
+        made = draw(cells("0.5.0+g1a2b1a2b1a2b", "newest", "2.0", platforms[0]))
         records.append(msgspec.structs.replace(made, source=source))
     return ledger(*records, releases=listed)

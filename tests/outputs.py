@@ -92,6 +92,13 @@ class Said:
             and not cell.get("oddities")
         )
 
+    def json_yes(self, cell: Any, probe: str) -> bool | None:
+        """What the data of a cell say, as far as it counts; None where that is nothing."""
+        if self.json_confirms(cell, probe):
+            return True
+        state = cell["outcomes"].get(probe, {}).get("state") if cell["state"] == "ran" else None
+        return False if state in ("raises", "no-effect", "absent") else None
+
     @cached_property
     def markdown_tables(self) -> dict[tuple[str, str, str], str]:
         """(pairing, version, probe) -> word and mark."""

@@ -119,6 +119,23 @@ def test_a_yanked_release_is_not_the_first_and_is_said_to_be_supported(configure
     assert changes.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (newest): lifted")
 
 
+def test_defect_bounds_went_by_other_cells_than_the_verdict(configured: Config) -> None:
+    """By all platforms and by the pairs of the grid, so that the two contradicted each other."""
+    grid = {"grid": (DAY,)}
+    only = ledger(record("0.1.0", answers(standalone=SUPPORTED), pairings=grid))
+    view = support.view(only, configured, PROBES)
+    assert verdict(view, "standalone").value is Value.UNKNOWN
+    assert recommend.bounds(view, "standalone") == recommend.Bounds(specifier=None, unknown=("0.1.0",))
+    yes = of("0.1.0", SUPPORTED)
+    pair = record("0.1.0", answers(standalone=RAISES), companion="2.0", pairings=grid)
+    there = record("0.1.0", answers(standalone=RAISES), companion="3.0", platform="macos-arm64")
+    view = support.view(ledger(yes, pair, there), configured, PROBES)
+    found = recommend.bounds(view, "standalone")
+    assert (verdict(view, "standalone").value, verdict(view, "standalone").since) == (Value.YES, "0.1.0")
+    assert (found.specifier, found.refuted) == (">=0.1.0", ())
+    assert sorted(cell.versions["companion"] for cell in found.otherwise) == ["2.0", "3.0"]
+
+
 def test_bounds_exclude_by_name_what_is_unknown_or_yanked(configured: Config) -> None:
     listed = [*map(release, ("0.1.0", "0.2.0", "0.4.0", "0.5.0", "0.6.0")), release("0.3.0", yanked=True)]
     yes = [of(version, SUPPORTED) for version in ("0.2.0", "0.3.0", "0.5.0")]

@@ -181,6 +181,7 @@ def test_a_pair_is_classed_by_what_its_cells_found(configured: Config) -> None:
                     cell
                     for cell in told.json["cells"]
                     if cell["subject"] == version and cell["versions"].get("companion") == other
+                    if cell["platform"] == told.json["platform"]
                 ]
                 ran = [cell for cell in held if cell["state"] == "ran"]
                 assert (kind in {state.value for state in CellState}) == (not ran)
@@ -194,28 +195,50 @@ def test_a_pair_is_classed_by_what_its_cells_found(configured: Config) -> None:
     checked(holds, configured)
 
 
-def test_defect_bounds_and_first_supported_disagreed(configured: Config) -> None:
-    """A pre-release was the first that is supported, while `bounds` knew of none."""
+def test_defect_bounds_and_verdict_and_first_supported_disagreed(configured: Config) -> None:
+    """Of a pre-release, of another platform, and of a pair of the grid."""
 
     def holds(told: Said) -> None:
+        stable = [release.version for release in told.view.releases if release.stable]
         for asked in PUT:
             found = recommend.bounds(told.view, asked.id)
-            stable = [release.version for release in told.view.releases if release.stable]
-            cells = {version: [cell for cell in told.json["cells"] if cell["subject"] == version] for version in stable}
-            yes = [version for version in stable if any(told.json_confirms(cell, asked.id) for cell in cells[version])]
-            clear = [version for version in yes if version not in found.refuted]
-            assert (found.specifier is not None) == bool(clear)
-            firsts = {told.json["support"][asked.id][pairing]["first_supported"] for pairing in told.view.pairings} - {
-                None
+            answers = {
+                version: {
+                    told.json_yes(cell, asked.id)
+                    for pairing in told.view.pairings
+                    if (cell := told.json_cell(pairing, version))
+                }
+                - {None}
+                for version in stable
             }
-            assert firsts <= {*yes}
+            known = [version for version in stable if answers[version]]
+            yes = [version for version in known if answers[version] == {True}]
+            assert found.unknown == tuple(version for version in stable if version not in known)
+            assert found.refuted == tuple(version for version in known if version not in yes)
+            latest = told.badge_value(asked.id)
+            support = told.json["support"][asked.id].values()
+            firsts = {entry["first_supported"] for entry in support} - {None}
+            assert firsts <= {version for version in known if True in answers[version]}
+            assert (found.specifier is None) == (not yes)
             if found.specifier is None:
-                assert firsts <= {*found.refuted}
+                assert latest != "yes"
                 continue
             specifier = SpecifierSet(found.specifier, prereleases=False)
             admitted = [release.version for release in told.view.releases if specifier.contains(release.version)]
-            assert {*admitted} <= {*clear}
-            assert one(r"^>=([^,]+)", found.specifier) == admitted[0]
+            start = known.index(admitted[0])
+            assert known[start : known.index(yes[-1]) + 1] == admitted
+            assert not start or known[start - 1] in found.refuted
+            assert min(map(Version, firsts)) <= Version(admitted[0])
+            assert (latest == "yes") == (stable[-1] in admitted)
+            said = told.json["verdict"]
+            if latest == "yes" and asked.id == "standalone":
+                assert said["since"] in admitted
+                assert said.get("since_at_latest") or said["since"] == admitted[0]
+            assert {cell.id for cell in found.otherwise} == {
+                cell["id"]
+                for cell in told.json["cells"]
+                if cell["subject"] in admitted and told.json_yes(cell, asked.id) is False
+            }
 
     checked(holds, configured)
 

@@ -7,11 +7,13 @@ that could answer, and a bound leaves out what is unknown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 import msgspec
 from packaging.specifiers import SpecifierSet
 
 from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.verdict import together
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import OutcomeState
 
@@ -25,11 +27,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a probe is supported: a specifier of PEP 440, None where no release is; ``unknown`` is left out of it."""
+    """Where a probe is supported.
+
+    Attributes:
+        specifier: Of PEP 440; None where no release is known to support it.
+        unknown: The stable releases of which nothing is known; the specifier excludes them.
+        refuted: Those that are known to lack it, with all pairings or with one.
+        otherwise: Cells of admitted releases that lack it: pairs of the grid, and other platforms.
+    """
 
     specifier: str | None
     unknown: tuple[str, ...] = ()
     refuted: tuple[str, ...] = ()
+    otherwise: tuple[CellView, ...] = ()
 
 
 def recipe(view: View, version: str, order: Iterable[str]) -> Recipe | None:
@@ -55,28 +65,26 @@ def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:
 
 
 def bounds(view: View, probe: str) -> Bounds:
-    """The newest run of stable releases, interrupted by no other answer, in which a yes counts in some recorded cell.
+    """The newest stable releases in a row of which none is known to lack it, from the first that has it to the last.
 
-    A release is refuted if any cell of it says otherwise. What the specifier would admit and is unknown or yanked is
-    excluded by name; the run begins and ends with a yes that counts.
+    Whether a release has it is decided as for the verdict, by `together`. What the specifier would admit and is unknown
+    or yanked is excluded by name.
     """
     stable = [release.version for release in view.releases if release.stable]
-    answers = {version: _answer(view, version, probe) for version in stable}
-    refuted = tuple(version for version in stable if answers[version] is False)
+    answers = {version: together(view, probe, version).yes for version in stable}
     unknown = tuple(version for version in stable if answers[version] is None)
-    good = [place for place, version in enumerate(stable) if answers[version]]
-    if not good:
+    refuted = tuple(version for version in stable if answers[version] is False)
+    known = [version for version in stable if version not in unknown]
+    runs = [(yes, [*run]) for yes, run in groupby(known, key=answers.__getitem__)]
+    good = next((run for yes, run in reversed(runs) if yes), None)
+    if good is None:
         return Bounds(specifier=None, unknown=unknown, refuted=refuted)
-    first = last = good[-1]
-    for place in reversed(good):
-        if any(answers[version] is False for version in stable[place:last]):
-            break
-        first = place
-    after = next((version for version in stable[last + 1 :] if answers[version] is False), None)
-    run = f">={stable[first]}" + (f",<{after}" if after else "")
+    last, newest = runs[-1]
+    run = f">={good[0]}" + ("" if last else f",<{newest[0]}")
     admitted = [release for release in view.releases if SpecifierSet(run).contains(release.version, prereleases=False)]
     left_out = [f"!={release.version}" for release in admitted if release.yanked or release.version in unknown]
-    return Bounds(specifier=",".join([run, *left_out]), unknown=unknown, refuted=refuted)
+    otherwise = [cell for cell in view.cells if cell.subject in good and cell.counted(probe).state.yes is False]
+    return Bounds(specifier=",".join([run, *left_out]), unknown=unknown, refuted=refuted, otherwise=tuple(otherwise))
 
 
 def cells_for(view: View, version: str, companions: Mapping[str, str]) -> list[CellView]:
@@ -86,10 +94,3 @@ def cells_for(view: View, version: str, companions: Mapping[str, str]) -> list[C
         for cell in view.cells
         if cell.subject == version and all(cell.versions.get(name) == wanted for name, wanted in companions.items())
     ]
-
-
-def _answer(view: View, version: str, probe: str) -> bool | None:
-    """Whether every cell of a release that could answer says a yes that counts; None where none could."""
-    states = [cell.counted(probe).state for cell in view.cells if cell.subject == version]
-    known = [state is OutcomeState.SUPPORTED for state in states if state.known]
-    return all(known) if known else None

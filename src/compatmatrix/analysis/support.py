@@ -159,12 +159,12 @@ def summarise(releases: Sequence[Release], outcomes: Sequence[Outcome], counted:
         counted: the same, as far as anything is concluded from it.
     """
     stable = [number for number, release in enumerate(releases) if release.stable]
-    answers = [counted[number].state for number in stable]
-    first = next((place for place, state in enumerate(answers) if state is OutcomeState.SUPPORTED), None)
+    answers = [counted[number].state.yes for number in stable]
+    first = next((place for place, yes in enumerate(answers) if yes), None)
     since, since_at_latest = unbroken(answers)
     return Support(
         first_supported=releases[stable[first]].version if first is not None else None,
-        at_latest=bool(first) and not answers[(first or 0) - 1].known,
+        at_latest=bool(first) and answers[(first or 0) - 1] is None,
         latest=outcomes[stable[-1]].state if stable else OutcomeState.NOT_RUN,
         ranges=ranges([release.version for release in releases], outcomes),
         since=releases[stable[since]].version if since is not None else None,
@@ -187,14 +187,14 @@ def ranges(versions: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[Range,
     return tuple(found)
 
 
-def unbroken(answers: Sequence[OutcomeState]) -> tuple[int | None, bool]:
+def unbroken(answers: Sequence[bool | None]) -> tuple[int | None, bool]:
     """Where the run of yes begins that the last answer stands in, and whether it may begin earlier; None without one."""
     start = len(answers)
-    while start and answers[start - 1] is OutcomeState.SUPPORTED:
+    while start and answers[start - 1]:
         start -= 1
     if start == len(answers):
         return None, False
-    return start, start > 0 and not answers[start - 1].known
+    return start, start > 0 and answers[start - 1] is None
 
 
 def _why_not_first(release: Release, counted: Outcome) -> str:

@@ -5,7 +5,7 @@ The sentence, the color and the badge are made from this value. What counts as a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from compatmatrix.analysis.cells import NOT_RUN, CellView
 from compatmatrix.analysis.support import View, unbroken
 from compatmatrix.analysis.unreleased import Preview
-from compatmatrix.core.model import Outcome, Release
+from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import OutcomeState
 
 
@@ -24,6 +24,11 @@ class Value(str, Enum):
     NO = "no"
     DEPENDS = "depends"
     UNKNOWN = "unknown"
+
+    @property
+    def yes(self) -> bool | None:
+        """Whether all that say something say yes; None where nothing does."""
+        return None if self is Value.UNKNOWN else self is Value.YES
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,17 +86,24 @@ def verdict(view: View, probe: str, version: str | None = None) -> Verdict:
     version = version or (view.latest.version if view.latest else None)
     if version is None or probe not in view.support:
         return Verdict(probe=probe, value=Value.UNKNOWN, release=version)
-    cells = [(pairing, view.cell(pairing, version)) for pairing in view.pairings]
-    made = of_cells(probe, version, cells)
-    if made.value is Value.YES:
-        rows = [release for release in view.releases if release.stable or release.version == version]
-        upto = rows[: [release.version for release in rows].index(version) + 1]
-        start, at_latest = unbroken([_together(view, probe, release) for release in upto])
-        return msgspec.structs.replace(made, since=upto[start or 0].version, at_latest=at_latest)
-    if made.value is Value.NO and view.latest and version == view.latest.version:
+    found = of_cells(probe, version, [(pairing, view.cell(pairing, version)) for pairing in view.pairings])
+    if found.value is Value.YES:
+        rows = [release.version for release in view.releases if release.stable or release.version == version]
+        upto = rows[: rows.index(version) + 1]
+        start, at_latest = unbroken([together(view, probe, row).yes for row in upto])
+        return msgspec.structs.replace(found, since=upto[start or 0], at_latest=at_latest)
+    if found.value is Value.NO and view.latest and version == view.latest.version:
         ahead = (support.preview for support in view.support[probe].values())
-        return msgspec.structs.replace(made, preview=next((preview for preview in ahead if preview), None))
-    return made
+        return msgspec.structs.replace(found, preview=next((preview for preview in ahead if preview), None))
+    return found
+
+
+def together(view: View, probe: str, version: str) -> Value:
+    """What the pairings say together of a release: the rule of verdicts, of badges and of `bounds`.
+
+    The view's platform only, and no pairs of the grid: these have companions that no rule picks for the release.
+    """
+    return _value(view.counted(probe, pairing, version) for pairing in view.pairings)
 
 
 def of_cells(probe: str, version: str, cells: Iterable[tuple[str, CellView | None]]) -> Verdict:
@@ -99,20 +111,11 @@ def of_cells(probe: str, version: str, cells: Iterable[tuple[str, CellView | Non
     reasons = tuple(
         Reason(pairing=pairing, outcome=cell.counted(probe) if cell else NOT_RUN, cell=cell) for pairing, cell in cells
     )
-    return Verdict(probe=probe, value=_value([reason.outcome for reason in reasons]), release=version, reasons=reasons)
+    return Verdict(probe=probe, value=_value(reason.outcome for reason in reasons), release=version, reasons=reasons)
 
 
-def _value(outcomes: Sequence[Outcome]) -> Value:
-    yes = {outcome.state is OutcomeState.SUPPORTED for outcome in outcomes if outcome.state.known}
-    if not yes:
+def _value(outcomes: Iterable[Outcome]) -> Value:
+    said = {outcome.state.yes for outcome in outcomes} - {None}
+    if not said:
         return Value.UNKNOWN
-    return Value.DEPENDS if len(yes) == 2 else Value.YES if yes.pop() else Value.NO
-
-
-def _together(view: View, probe: str, release: Release) -> OutcomeState:
-    """What all pairings say of a release: yes, something else, or nothing."""
-    outcomes = [view.counted(probe, pairing, release.version) for pairing in view.pairings]
-    value = _value(outcomes)
-    if value is Value.YES:
-        return OutcomeState.SUPPORTED
-    return OutcomeState.NOT_RUN if value is Value.UNKNOWN else OutcomeState.ABSENT
+    return Value.DEPENDS if len(said) == 2 else Value.YES if True in said else Value.NO

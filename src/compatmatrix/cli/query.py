@@ -16,6 +16,7 @@ from compatmatrix.analysis.support import CellView, View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
+from compatmatrix.core.encoding import by_version
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.states import CellState
 from compatmatrix.planning.requests import Selection
@@ -79,13 +80,21 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
-    known = recommend.bounds(view, probe)
+    known, beside = recommend.bounds(view, probe), f"with {' and '.join(view.pairings)} companions"
     context.say(
-        f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no recorded release of {name}"
+        f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no release of {name} {beside}"
     )
     if known.unknown:
-        context.say(f"not known (not run, or inconclusive): {', '.join(known.unknown)}")
+        context.say(f"not known {beside} (not run, or inconclusive): {', '.join(known.unknown)}")
     pairs = grid.grid(view)
+    otherwise: dict[tuple[str, str, str], set[str]] = {}
+    for cell in known.otherwise:
+        key = (cell.subject, cell.counted(probe).state.value, cell.platform)
+        otherwise.setdefault(key, set()).add(cell.versions.get(pairs.companion, ""))
+    for (version, state, platform), companions in otherwise.items():
+        context.say(
+            f"  {name} {version}: {state} with {pairs.companion} {', '.join(by_version(companions))} ({platform})"
+        )
     for release in view.releases if known.specifier else ():
         if pairs.companion and SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
             good, bad = (pairs.spans(release.version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))

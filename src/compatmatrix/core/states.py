@@ -76,6 +76,11 @@ class OutcomeState(_Listed):
         """Whether it says yes or no."""
         return TABLE[self].known
 
+    @property
+    def yes(self) -> bool | None:
+        """Whether it says yes; None where it says neither yes nor no."""
+        return self is OutcomeState.SUPPORTED if self.known else None
+
 
 class CellState(_Listed):
     """How far a cell got. Any state but ``ran`` says nothing about a capability."""

@@ -113,8 +113,8 @@ class PublishedVerdict(_Published, frozen=True, kw_only=True):
 class Published(_Published, frozen=True, kw_only=True):
     """The whole of compatibility.json.
 
-    ``as_of`` is the day of the newest record, null without one; ``pairs`` is how far each release gets beside each release
-    of the map's companion.
+    ``as_of`` is the day of the newest record, null without one; ``platform`` the one that ``verdict``, ``support`` and
+    ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion.
     """
 
     schema: int
@@ -125,6 +125,7 @@ class Published(_Published, frozen=True, kw_only=True):
     releases: tuple[PublishedRelease, ...]
     cells: tuple[PublishedCell, ...]
     support: Mapping[str, Mapping[str, PublishedSupport]]
+    platform: str = ""
     sources: tuple[PublishedSource, ...] = ()
     pairs: Mapping[str, Mapping[str, Kind]] = {}
 
@@ -136,6 +137,7 @@ def published(view: View) -> Published:
         schema=SCHEMA,
         subject=view.config.subject.name,
         as_of=view.as_of or None,
+        platform=view.platform,
         verdict=PublishedVerdict(
             value=found.value,
             release=found.release,
