@@ -18,12 +18,12 @@ import pytest
 
 import sample
 from compatmatrix.analysis import changes, grid, support
-from compatmatrix.analysis.support import Range, View
+from compatmatrix.analysis.support import View
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish import csv_files, json_data, latest_changes, render, site, statement, write
+from compatmatrix.publish import csv_files, json_data, latest_changes, render, site, write
 from compatmatrix.results.ledger import Ledger
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -257,55 +257,6 @@ def test_pictures_are_well_formed_and_load_nothing(files: Mapping[str, bytes]) -
             ElementTree.fromstring(content)
             addresses = re.findall(rb"""(?:href|src|url\(|@import)[=\s("']+([^"')\s]+)""", content)
             assert all(address.startswith(b"#") for address in addresses), name
-
-
-def test_statements_have_the_form_of_browser_compat_data(files: Mapping[str, bytes], view: View) -> None:
-    for probe in view.probes:
-        compat = json.loads(files[f"support/{probe.id}.json"])["gadget"][probe.id]["__compat"]
-        assert list(compat["support"]) == list(view.pairings)
-        for entries in compat["support"].values():
-            for entry in entries:
-                assert entry["version_added"] in (False, None) or re.fullmatch(r"≤?\d+(\.\d+)*", entry["version_added"])
-                assert entry.keys() <= {"version_added", "version_removed", "partial_implementation", "notes"}
-    assert json.loads(files["support/trap-1.json"])["gadget"]["trap-1"]["__compat"]["support"]["release-day"] == [
-        {"version_added": "0.1.0", "partial_implementation": True, "notes": [statement.SILENT]}
-    ]
-
-
-def _ranges(*told: str) -> tuple[Range, ...]:
-    return tuple(
-        Range(
-            first=f"0.{number}",
-            last=f"0.{number}",
-            state=OutcomeState(state),
-            signature="E: no" if state == "raises" else None,
-        )
-        for number, state in enumerate(told)
-    )
-
-
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        (["not-run"], [{"version_added": None}]),
-        (["absent", "raises"], [{"version_added": False, "notes": ["0.1: raises E: no"]}]),
-        (["absent", "supported"], [{"version_added": "0.1"}]),
-        (["not-run", "supported"], [{"version_added": "≤0.1"}]),
-        (["supported", "raises", "supported"], [{"version_added": "0.2"}, {"version_added": "0.0", "version_removed": "0.1"}]),
-        (["supported", "inconclusive", "supported"], [{"version_added": "0.0", "notes": ["0.1 inconclusive"]}]),
-        (["supported", "not-run", "raises"], [{"version_added": "0.0", "version_removed": "≤0.2"}]),
-        (["supported", "not-run"], [{"version_added": "0.0", "notes": ["0.1 not-run"]}]),
-        (
-            ["no-effect", "supported"],
-            [
-                {"version_added": "0.1"},
-                {"version_added": "0.0", "version_removed": "0.1", "partial_implementation": True, "notes": [statement.SILENT]},
-            ],
-        ),
-    ],
-)  # fmt: skip
-def test_statements_say_unknown_where_it_is(told: list[str], expected: list[dict[str, object]]) -> None:
-    assert statement.of_ranges(_ranges(*told)) == expected
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "|calc", "\t=1"])

@@ -25,7 +25,6 @@ from compatmatrix.publish import (
     json_data,
     labels,
     render,
-    statement,
     terminal,
     timeline,
     version_picker,
@@ -123,7 +122,7 @@ class Site:
             yield f"probe/{probe.id}.html", self._probe(probe)
 
     def machine_files(self) -> Mapping[str, bytes]:
-        """Feeds, badges, statements, tables, locks and pictures."""
+        """Feeds, badges, tables, locks and pictures."""
         view = self.view
         files = {
             "compatibility.json": json_data.compatibility_json(view),
@@ -139,7 +138,6 @@ class Site:
             made = badge.badge(view, probe)
             files[f"badges/{probe.id}.json"] = made.endpoint()
             files[f"badges/{probe.id}.svg"] = made.picture(self.templates)
-            files[f"support/{probe.id}.json"] = statement.document(view, probe)
         for cell in view.cells:
             if cell.lock and cell.source is None and set(cell.pairings) & set(view.pairings):
                 files[f"lock/{cell.id}.txt"] = "".join(f"{pin}\n" for pin in cell.lock).encode()
