@@ -39,14 +39,14 @@ def test_standalone_split_merge(check: Check) -> None:
 @pytest.mark.probe(title="nnx.state of a bare Variable", group="ladder")
 def test_standalone_state(check: Check) -> None:
     """Does `nnx.state` give the state of a bare `nnx.Variable`?"""
-    nnx_api.require("nnx.state of a bare Variable")
+    nnx_api.require("state")
     check.single(nnx_api.leaves(nnx.state(variable(2.5))), 2.5)
 
 
 @pytest.mark.probe(title="nnx.clone of a bare Variable", group="ladder")
 def test_standalone_clone(check: Check) -> None:
     """Does `nnx.clone` make an independent copy of a bare `nnx.Variable`?"""
-    nnx_api.require("nnx.clone of a bare Variable")
+    nnx_api.require("clone")
     original = variable(2.5)
     copy = nnx.clone(original)
     check.same_type(copy, nnx.Variable)
@@ -58,7 +58,7 @@ def test_standalone_clone(check: Check) -> None:
 @pytest.mark.probe(title="nnx.update of a bare Variable", group="ladder")
 def test_standalone_update(check: Check) -> None:
     """Does `nnx.update(var, other_var)` give a bare `nnx.Variable` the value of another?"""
-    nnx_api.require("nnx.update of a bare Variable")
+    nnx_api.require("update")
     var, other = variable(1.0), variable(2.5)
     nnx.update(var, other)
     check.same_type(var, nnx.Variable)
