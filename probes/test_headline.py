@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import calibration
 import jax.numpy as jnp
 import nnx_api
 import optax
@@ -14,7 +15,7 @@ from yardstick import Check, adam_lands_at
 
 
 @pytest.mark.probe(
-    title="Bare Variable",
+    title="nnx.Optimizer on a bare Variable",
     group="headline",
     links=("https://github.com/google/flax/issues/4564",),
 )
@@ -24,21 +25,21 @@ def test_standalone_variable_optimizer(check: Check, recipe: Callable[[str], Any
     The Variable is given to the optimizer, to the gradient (filtered to `nnx.Variable`) and to the update, as a module
     would be. Where the optimizer takes a filter, it gets the same one.
     """
-    check.trained(nnx_api.train(recipe, nnx.Variable))
+    check.trained(calibration.train(recipe, nnx.Variable))
 
 
 @pytest.mark.probe(
-    title="Bare Param",
+    title="nnx.Optimizer on a bare Param",
     group="headline",
     links=("https://github.com/google/flax/issues/4564",),
 )
 def test_standalone_param_optimizer(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can `nnx.Optimizer` train an `nnx.Param` that stands outside any module?"""
-    check.trained(nnx_api.train(recipe, nnx.Param))
+    check.trained(calibration.train(recipe, nnx.Param))
 
 
 @pytest.mark.probe(
-    title="The issue's own code",
+    title="The code of issue 4564, unchanged",
     group="headline",
     links=("https://github.com/google/flax/issues/4564",),
 )
@@ -47,7 +48,7 @@ def test_issue_4564_verbatim(check: Check) -> None:
 
     The issue leaves its loss function out; here it is (v + x - 3)^2, summed, read through the Variable's accessor.
     """
-    nnx_api.require_call("Optimizer", nnx_api.Form(wrt=False, model=False))
+    calibration.require_call("Optimizer", nnx_api.Form(wrt=False, model=False))
 
     def loss_fn(var: Any, x: Any) -> Any:
         return jnp.sum((nnx_api.read(var) + x - 3.0) ** 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import calibration
 import jax
 import jax.numpy as jnp
 import nnx_api
@@ -25,7 +26,7 @@ def loss(var: Any) -> Any:
     return (nnx_api.read(var) - 3.0) ** 2
 
 
-@pytest.mark.probe(title="split and merge", group="ladder")
+@pytest.mark.probe(title="nnx.split and nnx.merge of a bare Variable", group="ladder")
 def test_standalone_split_merge(check: Check) -> None:
     """Do `nnx.split` and `nnx.merge` take a bare `nnx.Variable` apart and put it together again?"""
     nnx_api.require("split", "merge")
@@ -35,14 +36,14 @@ def test_standalone_split_merge(check: Check) -> None:
     check.number(nnx_api.read(merged), 2.5)
 
 
-@pytest.mark.probe(title="state", group="ladder")
+@pytest.mark.probe(title="nnx.state of a bare Variable", group="ladder")
 def test_standalone_state(check: Check) -> None:
     """Does `nnx.state` give the state of a bare `nnx.Variable`?"""
     nnx_api.require("state")
     check.single(nnx_api.leaves(nnx.state(variable(2.5))), 2.5)
 
 
-@pytest.mark.probe(title="clone", group="ladder")
+@pytest.mark.probe(title="nnx.clone of a bare Variable", group="ladder")
 def test_standalone_clone(check: Check) -> None:
     """Does `nnx.clone` make an independent copy of a bare `nnx.Variable`?"""
     nnx_api.require("clone")
@@ -54,7 +55,7 @@ def test_standalone_clone(check: Check) -> None:
     check.that(float(nnx_api.read(original)) == 2.5, "writing to the copy changed the original")
 
 
-@pytest.mark.probe(title="update", group="ladder")
+@pytest.mark.probe(title="nnx.update of a bare Variable", group="ladder")
 def test_standalone_update(check: Check) -> None:
     """Does `nnx.update(var, other_var)` give a bare `nnx.Variable` the value of another?"""
     nnx_api.require("update")
@@ -66,7 +67,7 @@ def test_standalone_update(check: Check) -> None:
     check.that(float(nnx_api.read(other)) == 2.5, "the two Variables share their value afterwards")
 
 
-@pytest.mark.probe(title="nnx.jit", group="ladder", needs=("wrapper-param-jit",))
+@pytest.mark.probe(title="nnx.jit on a bare Variable", group="ladder", needs=("wrapper-param-jit",))
 def test_standalone_jit(check: Check) -> None:
     """Does a function under `nnx.jit` change the bare `nnx.Variable` that it was given, in place?"""
     var = variable(2.5)
@@ -79,61 +80,64 @@ def test_standalone_jit(check: Check) -> None:
     check.number(nnx_api.read(var), 5.0)
 
 
-@pytest.mark.probe(title="nnx.grad of a Param", group="ladder")
+@pytest.mark.probe(title="nnx.grad of a bare Param", group="ladder")
 def test_standalone_grad_param(check: Check) -> None:
     """Does `nnx.grad` differentiate a function of a bare `nnx.Param`?"""
-    grads = nnx_api.grad(loss)(nnx.Param(jnp.array(0.0)))
+    grads = calibration.grad(loss)(nnx.Param(jnp.array(0.0)))
     check.single(nnx_api.leaves(grads), -6.0)
 
 
-@pytest.mark.probe(title="nnx.grad of a Variable, filter given", group="ladder")
+@pytest.mark.probe(title="nnx.grad of a bare Variable, filter given", group="ladder")
 def test_standalone_grad_variable(check: Check) -> None:
     """Does `nnx.grad` differentiate a function of a bare `nnx.Variable` when its filter names `nnx.Variable`?"""
-    grads = nnx_api.grad(loss, wrt=nnx.Variable)(variable())
+    calibration.require_filter()
+    grads = calibration.grad(loss, wrt=nnx.Variable)(variable())
     check.single(nnx_api.leaves(grads), -6.0)
 
 
-@pytest.mark.probe(title="nnx.grad of a Variable, default filter", group="ladder")
+@pytest.mark.probe(title="nnx.grad of a bare Variable, default filter", group="ladder")
 def test_standalone_grad_variable_default(check: Check) -> None:
     """Does `nnx.grad` differentiate a function of a bare `nnx.Variable` when no filter is given?
 
     An empty gradient without an exception counts as nothing learned.
     """
-    grads = nnx_api.grad(loss)(variable())
+    calibration.require_default_filter()
+    grads = calibration.grad(loss)(variable())
     check.single(nnx_api.leaves(grads), -6.0)
 
 
-@pytest.mark.probe(title="nnx.grad of (v - 3)^2 on the Variable itself", group="ladder")
+@pytest.mark.probe(title="nnx.grad of arithmetic on a bare Variable", group="ladder")
 def test_standalone_grad_arithmetic(check: Check) -> None:
     """Does `nnx.grad` give the slope of `(v - 3) ** 2` written on the bare `nnx.Variable` itself?
 
     Some releases hand the loss an array in the Variable's place: arithmetic does not notice, code that reads the value does.
     """
+    calibration.require_filter()
     received: list[str] = []
 
     def arithmetic(var: Any) -> Any:
         received.append(type(var).__name__)
         return (var - 3.0) ** 2
 
-    grads = nnx_api.grad(arithmetic, wrt=nnx.Variable)(variable())
+    grads = calibration.grad(arithmetic, wrt=nnx.Variable)(variable())
     if received[0] != "Variable":
         check.note("the loss was handed an array in the Variable's place")
     check.single(nnx_api.leaves(grads), -6.0)
 
 
-@pytest.mark.probe(title="jax.grad of a Variable", group="ladder")
+@pytest.mark.probe(title="jax.grad of a bare Variable", group="ladder")
 def test_jax_grad_variable(check: Check) -> None:
     """Does plain `jax.grad` differentiate a function of a bare `nnx.Variable`?"""
     check.single(nnx_api.leaves(jax.grad(loss)(variable())), -6.0)
 
 
-@pytest.mark.probe(title="Plain optax, the Variable as a pytree", group="ladder")
+@pytest.mark.probe(title="optax on a bare Variable as a pytree", group="ladder")
 def test_optax_pytree(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can plain optax train a bare `nnx.Variable`, taking it as the pytree that it is?"""
     check.trained(recipe(nnx_api.value_form()))
 
 
-@pytest.mark.probe(title="Plain optax, on the split state", group="ladder")
+@pytest.mark.probe(title="optax on the split state of a bare Variable", group="ladder")
 def test_optax_split(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can plain optax train the state that `nnx.split` takes out of a bare `nnx.Variable`?"""
     nnx_api.require("split", "merge")
@@ -141,31 +145,38 @@ def test_optax_split(check: Check, recipe: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.probe(
-    title="Bare Variable, jitted",
+    title="nnx.Optimizer on a bare Variable, in nnx.jit",
     group="ladder",
     links=("https://github.com/google/flax/issues/4564",),
     needs=("wrapper-param-jit",),
 )
 def test_standalone_optimizer_jit(check: Check) -> None:
     """Can `nnx.Optimizer` train a bare `nnx.Variable` inside `nnx.jit`?"""
+    calibration.require_choice()
     var = variable()
-    optimizer = nnx_api.make_optimizer(var, optax.adam(0.1), wrt=nnx.Variable)
+    optimizer = calibration.make_optimizer(var, optax.adam(0.1), wrt=nnx.Variable)
+
+    slope = calibration.grad(loss, wrt=nnx.Variable)
 
     @nnx.jit
     def train_step(var: Any, optimizer: Any) -> None:
-        nnx_api.update(optimizer, var, nnx_api.grad(loss, wrt=nnx.Variable)(var))
+        calibration.update(optimizer, var, slope(var))
 
     for _ in range(10):
         train_step(var, optimizer)
     check.trained(nnx_api.read(var))
 
 
-@pytest.mark.probe(title="ModelAndOptimizer", group="ladder", links=("https://github.com/google/flax/issues/4564",))
+@pytest.mark.probe(
+    title="nnx.ModelAndOptimizer on a bare Variable",
+    group="ladder",
+    links=("https://github.com/google/flax/issues/4564",),
+)
 def test_model_and_optimizer(check: Check) -> None:
     """Can `nnx.ModelAndOptimizer` train a bare `nnx.Variable`?"""
-    nnx_api.require_optimizer("ModelAndOptimizer")
+    calibration.require_choice("ModelAndOptimizer")
     var = variable()
-    optimizer = nnx_api.make_optimizer(var, optax.adam(0.1), nnx.Variable, name="ModelAndOptimizer")
+    optimizer = calibration.make_optimizer(var, optax.adam(0.1), nnx.Variable, name="ModelAndOptimizer")
     for _ in range(10):
-        nnx_api.update(optimizer, var, nnx_api.grad(loss, wrt=nnx.Variable)(var), name="ModelAndOptimizer")
+        calibration.update(optimizer, var, calibration.grad(loss, wrt=nnx.Variable)(var), name="ModelAndOptimizer")
     check.trained(nnx_api.read(var))

@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+import calibration
 import jax
 import jax.numpy as jnp
 import nnx_api
@@ -67,27 +68,29 @@ def train_plain(tx: Any, steps: int) -> list[float]:
 def train_nnx(tx: Any, steps: int) -> list[float]:
     """What `nnx.Optimizer` does to them."""
     model = small_module()
-    optimizer = nnx_api.make_optimizer(model, tx, wrt=nnx.Param)
+    optimizer = calibration.make_optimizer(model, tx, wrt=nnx.Param)
     for _ in range(steps):
-        nnx_api.update(optimizer, model, nnx.grad(loss)(model))
+        calibration.update(optimizer, model, calibration.grad(loss)(model))
     return numbers(nnx_api.read(model.kernel), nnx_api.read(model.bias))
 
 
-@pytest.mark.probe(title="optax.lbfgs", group="neighbours", links=("https://github.com/google/flax/issues/4144",))
+@pytest.mark.probe(
+    title="nnx.Optimizer with optax.lbfgs", group="neighbours", links=("https://github.com/google/flax/issues/4144",)
+)
 def test_optimizer_lbfgs(check: Check) -> None:
     """Does `nnx.Optimizer` train with `optax.lbfgs`, given the value, the gradient and the value function it asks for?"""
-    nnx_api.require_optimizer()
+    calibration.require_optimizer()
     if not hasattr(optax, "lbfgs"):
         pytest.skip("optax.lbfgs does not exist here")
-    nnx_api.require_extra_arguments()
+    calibration.require_extra_arguments()
     tx = optax.lbfgs()
 
     model = small_module()
-    optimizer = nnx_api.make_optimizer(model, tx, wrt=nnx.Param)
+    optimizer = calibration.make_optimizer(model, tx, wrt=nnx.Param)
     graphdef, _ = nnx.split(model)
     for _ in range(2):
-        value, grads = nnx.value_and_grad(loss)(model)
-        nnx_api.update(
+        value, grads = calibration.grad(loss, function="value_and_grad")(model)
+        calibration.update(
             optimizer, model, grads, value=value, grad=grads, value_fn=lambda state: loss(nnx.merge(graphdef, state))
         )
 
@@ -102,7 +105,9 @@ def test_optimizer_lbfgs(check: Check) -> None:
 
 
 @pytest.mark.probe(
-    title="optax.contrib.muon", group="neighbours", links=("https://github.com/google/flax/issues/4901",)
+    title="nnx.Optimizer with optax.contrib.muon",
+    group="neighbours",
+    links=("https://github.com/google/flax/issues/4901",),
 )
 def test_optimizer_muon(check: Check) -> None:
     """Does `nnx.Optimizer` train a module with `optax.contrib.muon`?"""
@@ -129,7 +134,7 @@ def partition(labels: Any) -> Any:
 
 
 @pytest.mark.probe(
-    title="optax.partition",
+    title="nnx.Optimizer with optax.partition",
     group="neighbours",
     links=("https://github.com/google/flax/issues/5372", "https://github.com/google/flax/issues/3955"),
 )
@@ -144,7 +149,7 @@ def test_optimizer_partition(check: Check) -> None:
 
 
 @pytest.mark.probe(
-    title="optax.partition, labels made beforehand",
+    title="nnx.Optimizer with optax.partition, labels made beforehand",
     group="neighbours",
     links=("https://github.com/google/flax/issues/5372",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import calibration
 import nnx_api
 import pytest
 from nnx_api import nnx
@@ -12,7 +13,7 @@ from yardstick import Check
 
 
 @pytest.mark.probe(
-    title="Plain optax, on the array inside",
+    title="optax on the array inside a bare Variable",
     group="ways-out",
     links=("https://github.com/google/flax/issues/4564",),
 )
@@ -21,55 +22,57 @@ def test_workaround_raw_array(check: Check, recipe: Callable[[str], Any]) -> Non
     check.trained(recipe(nnx_api.value_form()))
 
 
-@pytest.mark.probe(title="List of Variables", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on a list of Variables", group="ways-out")
 def test_workaround_list(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain list?"""
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, lambda var: [var], lambda model: model[0]))
+    calibration.require_wrt()
+    check.trained(calibration.train(recipe, nnx.Variable, lambda var: [var], lambda model: model[0]))
 
 
-@pytest.mark.probe(title="Dict of Variables", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on a dict of Variables", group="ways-out")
 def test_workaround_dict(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain dict?"""
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, lambda var: {"var": var}, lambda model: model["var"]))
+    calibration.require_wrt()
+    check.trained(calibration.train(recipe, nnx.Variable, lambda var: {"var": var}, lambda model: model["var"]))
 
 
-@pytest.mark.probe(title="Tuple of Variables", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on a tuple of Variables", group="ways-out")
 def test_workaround_tuple(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain tuple?"""
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, lambda var: (var,), lambda model: model[0]))
+    calibration.require_wrt()
+    check.trained(calibration.train(recipe, nnx.Variable, lambda var: (var,), lambda model: model[0]))
 
 
-@pytest.mark.probe(title="nnx.List", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on an nnx.List of Variables", group="ways-out")
 def test_workaround_nnx_list(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.List`?"""
     nnx_api.require("List")
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, lambda var: nnx.List([var]), lambda model: model[0]))
+    calibration.require_wrt()
+    check.trained(calibration.train(recipe, nnx.Variable, lambda var: nnx.List([var]), lambda model: model[0]))
 
 
-@pytest.mark.probe(title="nnx.Dict", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on an nnx.Dict of Variables", group="ways-out")
 def test_workaround_nnx_dict(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.Dict`?"""
     nnx_api.require("Dict")
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, lambda var: nnx.Dict({"var": var}), lambda model: model["var"]))
+    calibration.require_wrt()
+    check.trained(
+        calibration.train(recipe, nnx.Variable, lambda var: nnx.Dict({"var": var}), lambda model: model["var"])
+    )
 
 
-@pytest.mark.probe(title="nnx.Sequential", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on an nnx.Sequential with a Variable", group="ways-out")
 def test_workaround_sequential(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.Sequential`?"""
     nnx_api.require("Sequential")
-    nnx_api.require_wrt()
-    check.trained(nnx_api.train(recipe, nnx.Variable, nnx.Sequential, lambda model: model.layers[0]))
+    calibration.require_wrt()
+    check.trained(calibration.train(recipe, nnx.Variable, nnx.Sequential, lambda model: model.layers[0]))
 
 
-@pytest.mark.probe(title="nnx.Object or nnx.Pytree", group="ways-out")
+@pytest.mark.probe(title="nnx.Optimizer on an nnx.Object or nnx.Pytree with a Variable", group="ways-out")
 def test_workaround_object(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable held by a small `nnx.Object` or `nnx.Pytree`?"""
-    nnx_api.require_wrt()
+    calibration.require_wrt()
     pytree = hasattr(nnx, "Pytree")
     if not pytree:
         nnx_api.require("Object")
@@ -81,7 +84,7 @@ def test_workaround_object(check: Check, recipe: Callable[[str], Any]) -> None:
 
         return Holder()
 
-    form = nnx_api.recipe_of(nnx.Variable)
+    form = calibration.recipe_of(nnx.Variable)
     if pytree:
         form = "pytree" if form == "update-with-model" else None
-    check.trained(recipe(form) if form else nnx_api.train_here(nnx.Variable, wrap, lambda model: model.var))
+    check.trained(recipe(form) if form else calibration.train_here(nnx.Variable, wrap, lambda model: model.var))

@@ -1,6 +1,6 @@
 """The probes of this project on invented releases of their subject: whatever the signatures look like, the answer is the same.
 
-The releases are a few modules on numbers alone, written into a folder; the probes are the real ones.
+The releases are those of `tiny_flax`, written into a folder; the probes are the real ones.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import write
+from tiny_flax import COMPANIONS, NO_WRT, SUBJECT, UNTOLD, VARIANTS
 
 PROBES = Path(__file__).parents[2] / "probes"
 
@@ -21,167 +22,11 @@ ASKED = (
     "test_headline.py::test_standalone_variable_optimizer",
     "test_headline.py::test_standalone_param_optimizer",
     "test_headline.py::test_issue_4564_verbatim",
+    "test_ladder.py::test_standalone_grad_variable",
     "test_wrappers.py::test_wrapper_param",
     "test_wrappers.py::test_wrapper_variable_wrt",
     "test_wrappers.py::test_wrapper_variable_as_published",
 )
-
-COMPANIONS = {
-    "numpy.py": "ndarray = generic = float\n",
-    "jax/__init__.py": """
-from jax import numpy, tree_util
-
-Array = float
-
-
-def grad(function):
-    return lambda value: (function(value + 0.5) - function(value - 0.5)) / 1.0
-""",
-    "jax/numpy.py": "array = float\nzeros = lambda count: 0.0\nsum = float\n",
-    "jax/tree_util.py": """
-def tree_leaves(tree, is_leaf=lambda node: False):
-    if isinstance(tree, list) and not is_leaf(tree):
-        return [leaf for node in tree for leaf in tree_leaves(node, is_leaf)]
-    return [tree]
-""",
-    "optax.py": """
-from collections import namedtuple
-
-GradientTransformation = namedtuple("GradientTransformation", "init update")
-
-
-def adam(rate):
-    def update(slope, state, params=None):
-        count, mean, square = state
-        count, mean, square = count + 1, 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
-        step = (mean / (1 - 0.9**count)) / ((square / (1 - 0.999**count)) ** 0.5 + 1e-8)
-        return -rate * step, (count, mean, square)
-
-    return GradientTransformation(lambda params: (0, 0.0, 0.0), update)
-
-
-def apply_updates(params, updates):
-    return params + updates
-""",
-}
-
-SUBJECT = """
-import functools
-from typing import NamedTuple
-
-
-class Variable:
-    def __init__(self, value):
-        self.value = value
-
-    def get_value(self):
-        return self.value
-
-    def set_value(self, value):
-        self.value = value
-
-    def __getitem__(self, index):
-        return self.value
-
-
-class Param(Variable):
-    pass
-
-
-class Module:
-    pass
-
-
-class DiffState(NamedTuple):
-    argnum: int
-    filter: type
-
-
-def variables(thing, kind):
-    held = [thing] if isinstance(thing, Variable) else list(vars(thing).values())
-    return [one for one in held if isinstance(one, kind)]
-
-
-def grad(function, argnums=DiffState(0, Param)):
-    def slopes(model, *rest):
-        found = []
-        for var in variables(model, argnums.filter):
-            start = var.value
-            var.value = start + 0.5
-            above = function(model, *rest)
-            var.value = start - 0.5
-            found.append(above - function(model, *rest))
-            var.value = start
-        return found
-
-    return slopes
-
-
-def value_and_grad(function):
-    return lambda *arguments: (function(*arguments), grad(function)(*arguments))
-
-
-class Optimizer:
-    def __init__(self, model, tx, *, wrt):
-        if isinstance(model, Variable) and not LIFTED:
-            raise IndexError("tuple index out of range")
-        self.tx, self.wrt = tx, wrt
-        self.state = [tx.init(var.value) for var in variables(model, wrt)]
-
-    def update(self, model, grads):
-        for number, (var, slope) in enumerate(zip(variables(model, self.wrt), grads)):
-            step, self.state[number] = self.tx.update(slope, self.state[number], var.value)
-            var.value += step
-"""
-
-VARIANTS = {
-    "as it is": "",
-    "**kwargs": """
-real = Optimizer.__init__
-def __init__(self, model, tx, **kwargs): real(self, model, tx, **kwargs)
-Optimizer.__init__ = __init__
-""",
-    "*args, **kwargs": """
-real = Optimizer.__init__
-def __init__(self, model, tx, *args, **kwargs): real(self, model, tx, *args, **kwargs)
-Optimizer.__init__ = __init__
-""",
-    "decorated without wraps": """
-def decorated(function): return lambda *args, **kwargs: function(*args, **kwargs)
-Optimizer.__init__, Optimizer.update = decorated(Optimizer.__init__), decorated(Optimizer.update)
-grad = decorated(grad)
-""",
-    "decorated with wraps": """
-def decorated(function): return functools.wraps(function)(lambda *args, **kwargs: function(*args, **kwargs))
-Optimizer.__init__, Optimizer.update = decorated(Optimizer.__init__), decorated(Optimizer.update)
-grad = decorated(grad)
-""",
-    "partial methods": """
-Optimizer.__init__ = functools.partialmethod(Optimizer.__init__)
-Optimizer.update = functools.partialmethod(Optimizer.update)
-""",
-    "a partial in the place of the class": "Optimizer = functools.partial(Optimizer)\n",
-    "unreadable": """
-class Unreadable:
-    __signature__ = "no signature"
-    def __init__(self, function): self.function = function
-    def __call__(self, *args, **kwargs): return self.function(*args, **kwargs)
-    def __get__(self, instance, owner=None): return self if instance is None else functools.partial(self, instance)
-Optimizer.__init__, Optimizer.update = Unreadable(Optimizer.__init__), Unreadable(Optimizer.update)
-grad = Unreadable(grad)
-""",
-    "a name that misleads": """
-real = Optimizer.update
-def update(self, pytree, slopes): real(self, pytree, slopes)
-Optimizer.update = update
-""",
-}
-
-NO_WRT = """
-real = Optimizer.__init__
-def __init__(self, model, tx): real(self, model, tx, wrt=Variable)
-Optimizer.__init__ = __init__
-"""
 
 
 def answers(folder: Path, lifted: bool, variant: str) -> dict[str, str]:
@@ -206,48 +51,67 @@ def answers(folder: Path, lifted: bool, variant: str) -> dict[str, str]:
     return found
 
 
+LIMITED = {
+    "standalone_variable_optimizer": "IndexError",
+    "standalone_param_optimizer": "IndexError",
+    "issue_4564_verbatim": "skipped",
+    "standalone_grad_variable": "passed",
+    "wrapper_param": "passed",
+    "wrapper_variable_wrt": "passed",
+    "wrapper_variable_as_published": "skipped",
+}
+"""What a release with the limitation answers."""
+
+LIFTED = {**LIMITED, "standalone_variable_optimizer": "passed", "standalone_param_optimizer": "passed"}
+"""What one without it answers."""
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_defect_a_lifted_release_was_called_raises(tmp_path: Path, variant: str) -> None:
     """Signatures were believed: behind **kwargs, `wrt` was not passed, and our own TypeError was the answer."""
-    assert answers(tmp_path, lifted=True, variant=VARIANTS[variant]) == {
-        "standalone_variable_optimizer": "passed",
-        "standalone_param_optimizer": "passed",
-        "issue_4564_verbatim": "skipped",
-        "wrapper_param": "passed",
-        "wrapper_variable_wrt": "passed",
-        "wrapper_variable_as_published": "skipped",
-    }
+    assert answers(tmp_path, lifted=True, variant=VARIANTS[variant]) == LIFTED
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_release_with_the_limitation_raises_what_it_raises_whatever_its_signatures(
     tmp_path: Path, variant: str
 ) -> None:
-    assert answers(tmp_path, lifted=False, variant=VARIANTS[variant]) == {
-        "standalone_variable_optimizer": "IndexError",
-        "standalone_param_optimizer": "IndexError",
-        "issue_4564_verbatim": "skipped",
-        "wrapper_param": "passed",
-        "wrapper_variable_wrt": "passed",
-        "wrapper_variable_as_published": "skipped",
-    }
+    assert answers(tmp_path, lifted=False, variant=VARIANTS[variant]) == LIMITED
+
+
+@pytest.mark.parametrize("untold", UNTOLD)
+def test_defect_what_cannot_be_told_was_called_raises_or_no_effect(tmp_path: Path, untold: str) -> None:
+    """A bare Variable was asked about without a filter, and that nothing came of it was the answer."""
+    cannot_tell = "calibration.CannotTell"
+    answer = {
+        "optimizer": {"wrapper_variable_wrt": "skipped"},
+        "gradient": {"wrapper_variable_wrt": cannot_tell, "standalone_grad_variable": cannot_tell},
+    }[untold]
+    lifted, limited = tmp_path / "lifted", tmp_path / "limited"
+    expected = {**LIFTED, **answer, "standalone_variable_optimizer": cannot_tell}
+    assert answers(lifted, lifted=True, variant=UNTOLD[untold]) == expected
+    assert answers(limited, lifted=False, variant=UNTOLD[untold]) == {**LIMITED, **answer}
+
+
+def test_defect_the_control_passed_where_no_form_trains(tmp_path: Path) -> None:
+    """The gradient by `argnums` has the right number in a place that `update` does not take; the recipe gives no `argnums`."""
+    variant = """
+by_argnums = grad
+def grad(function, argnums=None):
+    slopes = by_argnums(function, argnums or DiffState(0, Param))
+    return slopes if argnums is None else lambda *arguments: [slopes(*arguments)]
+"""
+    assert answers(tmp_path, lifted=True, variant=variant)["wrapper_param"] == "yardstick.NoEffect"
 
 
 def test_a_form_of_call_that_no_recipe_has_is_asked_about_all_the_same(tmp_path: Path) -> None:
     """A lifted release that trains all Variables, without being told which."""
-    assert answers(tmp_path, lifted=True, variant=NO_WRT) == {
-        "standalone_variable_optimizer": "passed",
-        "standalone_param_optimizer": "passed",
-        "issue_4564_verbatim": "skipped",
-        "wrapper_param": "passed",
-        "wrapper_variable_wrt": "skipped",
-        "wrapper_variable_as_published": "skipped",
-    }
+    assert answers(tmp_path, lifted=True, variant=NO_WRT) == {**LIFTED, "wrapper_variable_wrt": "skipped"}
 
 
 def test_a_method_that_was_renamed_is_absent(tmp_path: Path) -> None:
     found = answers(tmp_path, lifted=True, variant="Optimizer.step = Optimizer.update\ndel Optimizer.update\n")
-    assert set(found.values()) == {"skipped"}
+    assert found == {**dict.fromkeys(LIFTED, "skipped"), "standalone_grad_variable": "passed"}
 
 
 def test_where_no_form_trains_a_module_the_control_fails(tmp_path: Path) -> None:
