@@ -181,6 +181,14 @@ def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
             "write a function for each case",
         ),
         (
+            'import pytest\n\n\n@pytest.mark.skipif(True, reason="no")\ndef test_mine():\n    """Mine?"""\n',
+            r"test_mine.py:4: .* call pytest.skip\(\)",
+        ),
+        (
+            'import pytest\n\npytestmark = pytest.mark.skip\n\n\ndef test_mine():\n    """Mine?"""\n',
+            "test_mine.py:3: ",
+        ),
+        (
             'import pytest\n\n\n@pytest.mark.probe(titel="Mine")\ndef test_mine():\n    """Mine?"""\n',
             "knows title, group, links, control, needs; not 'titel'",
         ),

@@ -97,6 +97,31 @@ def test_a_mark_that_a_release_puts_on_a_probe_is_no_pass(examine: Examine) -> N
     assert examine(on_bare=f"{mark}1 / 0").outcomes["standalone"].state is OutcomeState.RAISES
 
 
+MARKING = {
+    "item.add_marker": "next(later for later in item.session.items if later.name == 'test_standalone').add_marker(skip)",
+    "a hook": "mark = pytest.hookimpl(tryfirst=True)(lambda item: item.add_marker(skip))\n"
+    "item.config.pluginmanager.register(type('Marks', (), {'pytest_runtest_setup': mark}))",
+}
+
+
+@pytest.mark.parametrize("way", MARKING)
+def test_defect_a_release_that_marked_a_probe_as_skipped_made_it_absent(examine: Examine, way: str) -> None:
+    """In a probe that runs before: pytest takes the mark at the setup of the one that it is on."""
+    body = f"{ITEM}import pytest\nskip = pytest.mark.skip(reason='not here')\n{MARKING[way]}"
+    reading = examine(on_anything=body)
+    assert (reading.outcomes["standalone"].state, reading.outcomes["standalone"].message) == (
+        OutcomeState.INCONCLUSIVE,
+        "not here",
+    )
+
+
+def test_defect_a_plugin_that_a_release_registered_with_pytest_was_not_reported(examine: Examine) -> None:
+    hook = "make = pytest.hookimpl(trylast=True)(lambda item, call: setattr(call, 'excinfo', None))\n"
+    register = "item.config.pluginmanager.register(type('Passes', (), {'pytest_runtest_makereport': make}))"
+    reading = examine(on_bare=f"{ITEM}import pytest\n{hook}{register}\nreturn thing")
+    assert reading.tampering == ("registered or removed a plugin of pytest",)
+
+
 def test_defect_a_release_that_replaced_the_probes_arithmetic_was_caught_at_nothing(examine: Examine) -> None:
     body = "import subject_api\nsubject_api.expected = lambda: 0.0\nreturn Value(thing.number)"
     reading = examine(on_bare=body)

@@ -117,6 +117,11 @@ def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
 
 def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
     """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
+    for marker in ast.walk(tree):
+        if isinstance(marker, ast.Attribute) and ast.unparse(marker) in ("pytest.mark.skip", "pytest.mark.skipif"):
+            raise UserError(
+                f"{path}:{marker.lineno}: a release can mark a probe too, so no mark counts as a skip; call pytest.skip()"
+            )
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")

@@ -15,8 +15,6 @@ _PROBES = "probes/"
 """How the paths of the probes' frames begin; those of packages are relative to site-packages."""
 
 _PYTEST = ("_pytest/", "pluggy/")
-_SKIP_MARK = "_pytest/skipping.py"
-"""Where pytest raises the skip that a mark on the probe asks for."""
 
 _SUBJECT_IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError", "AttributeError")
 """What the probes' own import raises where a release lacks something."""
@@ -83,10 +81,8 @@ def is_check_failure(error: RaisedError) -> bool:
 
 
 def is_probes_skip(error: RaisedError) -> bool:
-    """Whether the probe, a helper of it or a mark on it called for the skip; a package's skip is an exception like others."""
+    """Whether the probe or a helper of it called for the skip. A package can raise one, and put a mark on any probe."""
     paths = [frame.path for frame in error.frames]
-    if paths and paths[-1] == _SKIP_MARK:
-        return True
     return next((path for path in reversed(paths) if not path.startswith(_PYTEST)), "").startswith(_PROBES)
 
 

@@ -206,7 +206,9 @@ def _outcome(test: _Test, evidence: dict[str, str]) -> Outcome:
     state = OutcomeState.RAISES if frame and phase == "call" else OutcomeState.INCONCLUSIVE
     if state is OutcomeState.INCONCLUSIVE:
         properties["note"] = (
-            "the exception did not come up through the subject or a companion: the probe itself is at fault"
+            "skipped, but not by the probe or a helper of it"
+            if test.outcome == "skipped"
+            else "the exception did not come up through the subject or a companion: the probe itself is at fault"
         )
     return Outcome(
         state=state,

@@ -14,6 +14,9 @@ import functools
 import companion
 
 
+TOLERANCE = 1e-5
+
+
 class NoEffect(AssertionError):
     """The number is wrong."""
 
@@ -24,12 +27,16 @@ def lands_at():
 
 
 class Check:
+    unit = 1.0
+    count = 0
+
     def __init__(self, record):
         self.record = record
 
-    def number(self, found, expected=3.0, *, tolerance=1e-5):
+    def number(self, found, expected=3.0, *, tolerance=None):
+        self.count += 1
         self.record("value", found)
-        if abs(found - expected) > tolerance:
+        if abs(found - expected) * self.unit > (tolerance or TOLERANCE):
             raise NoEffect(f"found {found}")
 '''
 
@@ -52,7 +59,22 @@ def recipe():
 
 TEST = "from yardstick import Check, lands_at\n\n\n"
 CHECKS = "check.number(recipe(0.0), lands_at())"
-HELPERS = {"yardstick.py": YARDSTICK, "conftest.py": CONFTEST, "late.py": "def expected():\n    return 3.0\n"}
+LATE = """\
+import subject
+
+last = None
+
+
+class Thing(subject.Value):
+    pass
+
+
+def expected():
+    global last
+    last = Thing(3.0)
+    return last.number
+"""
+HELPERS = {"yardstick.py": YARDSTICK, "conftest.py": CONFTEST, "late.py": LATE}
 
 
 def put(folder: Path, body: str, **more: str) -> Path:
@@ -99,8 +121,31 @@ def test_defect_what_judges_was_replaced_and_nobody_was_told(tmp_path: Path, wor
     assert f"put something else in the place of {name.strip()}" in reading.tampering
 
 
+SHADOWED = {
+    "yardstick.abs": "import yardstick\nyardstick.abs = lambda number: 0.0",
+    "builtins.abs": "import builtins\nbuiltins.abs = lambda number: 0.0",
+    "yardstick.TOLERANCE": "import yardstick\nyardstick.TOLERANCE = 9.0",
+    "yardstick.companion": "import types, yardstick\nyardstick.companion = types.SimpleNamespace(add=lambda *numbers: 0.0)",
+    "yardstick.__class__": "import types, yardstick\nyardstick.__class__ = type('Mine', (types.ModuleType,), {})",
+    "yardstick.Check.unit": "Check.unit = 0.0",
+    "yardstick.Check.__getattribute__": "Check.__getattribute__ = lambda self, name: lambda *found: None",
+    "yardstick.NoEffect.__bases__[0]": "import yardstick\nyardstick.NoEffect.__bases__ = (SystemError,)",
+    "fixture.check.__class__": "check.__class__ = type('Mine', (), {'number': lambda *found: None})",
+    "fixture.check.record": "check.record = lambda *found: None",
+    "_pytest.reports.TestReport.passed": "import _pytest.reports\n_pytest.reports.TestReport.passed = True",
+}
+
+
+@pytest.mark.parametrize("name", SHADOWED)
+def test_defect_what_judges_was_changed_without_replacing_a_function(tmp_path: Path, works: Ready, name: str) -> None:
+    """Only names that held a callable were compared, and none that were added."""
+    assert works.read(put(tmp_path, SHADOWED[name])).tampering == (f"put something else in the place of {name}",)
+
+
 def test_an_honest_probe_that_fails_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
-    reading = works.read(put(tmp_path, "import late\nlate.expected()\nlands_at.cache_clear()"))
+    """A helper may keep state in its own globals, its objects and its classes' bases in theirs."""
+    kept = "import subject, late\nlate.expected()\nlate.Thing.__len__ = len\nlands_at.cache_clear()"
+    reading = works.read(put(tmp_path, kept))
     assert (reading.outcomes["it"].state, reading.tampering) == (OutcomeState.NO_EFFECT, ())
 
 

@@ -47,7 +47,7 @@ def main() -> int:
     describe = Describer(task["probes"], task["packages"])
     # An isolated interpreter does not search its script's folder for modules.
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    tampering = importlib.import_module("tamper_check").TamperCheck(task["probes"])
+    tampering = importlib.import_module("tamper_check").TamperCheck.start(task["probes"])
     check_at_end = tampering.check_at_end  # looked up before the subject can replace it
     sys.path[0] = task["probes"]
     import pytest
@@ -103,10 +103,18 @@ class Plugin:
         self._report = report
         self._describe = describe
         self._tampering = tampering
+        self._plugins: set[object] = set()
 
     def pytest_load_initial_conftests(self) -> None:
         # pytest has put its own finder, for the probes' files, before all others.
         self._tampering.go_first()
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self._plugins = session.config.pluginmanager.get_plugins()
+
+    def pytest_sessionfinish(self, session: Any) -> None:
+        if session.config.pluginmanager.get_plugins() != self._plugins:
+            self._tampering.changes.append("registered or removed a plugin of pytest")
 
     def pytest_runtest_call(self, item: Any) -> None:
         self._tampering.remember_fixtures(item.funcargs)

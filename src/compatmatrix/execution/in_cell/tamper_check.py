@@ -6,11 +6,13 @@ the oldest Python that a cell may have.
 
 from __future__ import annotations
 
-import inspect
+import ast
+import builtins
 import os
 import re
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any
 
 TEST_TOOLS = ("pytest", "_pytest", "pluggy", "pytest_jsonreport")
@@ -18,6 +20,46 @@ TEST_TOOLS = ("pytest", "_pytest", "pluggy", "pytest_jsonreport")
 
 FILE_BYTES = 1_000_000
 """How much of a file in the probes' folder is compared, at most."""
+
+_ABSENT = object()
+"""In the place of a value: there is no such name."""
+
+
+class Snapshot:
+    """What the names of a module, a class or another object meant at one time.
+
+    Args:
+        label: What it is called in a finding.
+        owner: The object.
+        complete: Whether all values count, or those alone that hold code: functions, classes, modules, descriptors.
+    """
+
+    def __init__(self, label: str, owner: object, complete: bool) -> None:
+        self._label, self._owner, self._complete = label, owner, complete
+        self._names = _names(owner)
+        self._parts = {key: _parts(value) for key, value in self._names.items() if _is_code(value)}
+
+    def differences(self) -> Iterator[tuple[str, str]]:
+        """The label and the key of each name that was replaced or removed, or was added and hides another."""
+        now = _names(self._owner)
+        for key in {**self._names, **now}:
+            before, value = self._names.get(key, _ABSENT), now.get(key, _ABSENT)
+            if before is value:
+                changed = key in self._parts and list(map(id, _parts(value))) != list(map(id, self._parts[key]))
+            elif before is _ABSENT and key.startswith("__"):
+                changed = _is_code(value)
+            else:
+                before = self._hidden(key) if before is _ABSENT else before
+                changed = before is not _ABSENT and (self._complete or _is_code(before))
+            if changed:
+                yield self._label, key
+
+    def _hidden(self, key: str) -> object:
+        """What was found under a name before it was added: a builtin, or what a (base) class has."""
+        owner = self._owner
+        kinds = owner.__mro__[1:] if isinstance(owner, type) else type(owner).__mro__
+        places = [builtins] if isinstance(owner, types.ModuleType) else kinds
+        return next((vars(place)[key] for place in places if key in vars(place)), _ABSENT)
 
 
 class TamperCheck:
@@ -27,22 +69,28 @@ class TamperCheck:
     before other code can change it. A release shares the process, so it can always find a way that is not detected.
     """
 
-    def __init__(self, probes: str) -> None:
+    def __init__(self, probes: str, files: dict[str, bytes], settings: dict[str, str]) -> None:
         self.changes: list[str] = []
         self._probes = probes
-        self._files = _contents(probes)
-        self._names = {*TEST_TOOLS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in self._files)}
-        self._settings = _settings()
+        self._files = files
+        self._settings = settings
+        self._names = {*TEST_TOOLS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in files)}
         self._modules: dict[str, types.ModuleType] = {}
-        # Label; mapping and key that hold a callable; the callable; its parts.
-        self._callables: list[tuple[str, Any, str, object, list[object]]] = []
-        self._remember(sys.modules["__main__"])
-        self._remember(sys.modules[__name__])
-        self.go_first()
-        # Imported before the subject, so that the subject cannot provide another pytest.
+        self._snapshots: list[Snapshot] = []
+        self._before: dict[str, types.ModuleType] = {}
+
+    @classmethod
+    def start(cls, probes: str) -> TamperCheck:
+        """Read the probes' files and import pytest: before the subject, so that it cannot provide another one."""
+        check = cls(probes, _contents(probes), _settings())
+        check._snapshots.append(Snapshot("builtins", builtins, False))
+        check._remember(sys.modules["__main__"])
+        check._remember(sys.modules[__name__])
+        check.go_first()
         import pytest  # noqa: F401
 
-        self._before = dict(sys.modules)
+        check._before = dict(sys.modules)
+        return check
 
     def go_first(self) -> None:
         """Become the first of the module finders."""
@@ -66,27 +114,29 @@ class TamperCheck:
         return spec
 
     def _remember(self, module: types.ModuleType) -> None:
-        """Remember the callables of a module, and those of the classes that it defines."""
+        """Remember a module, and the classes that it defines.
+
+        pytest keeps its own state in names of its modules. A class that derives from one of a package is the package's.
+        """
         name = module.__name__
         self._modules[name] = module
-        self._remember_callables(name, vars(module), vars(module))
+        complete = name.partition(".")[0] not in TEST_TOOLS
+        self._snapshots.append(Snapshot(name, module, complete))
         for key, value in list(vars(module).items()):
-            if isinstance(value, type) and value.__module__ == name:
-                self._remember_callables(f"{name}.{key}", vars(value), vars(value))
+            if isinstance(value, type) and value.__module__ == name and self._derives_from_known(value):
+                self._snapshots.append(Snapshot(f"{name}.{key}", value, complete))
+
+    def _derives_from_known(self, kind: type) -> bool:
+        """Whether a class has no base from a package that was imported after pytest."""
+        return not self._before or {base.__module__ for base in kind.__mro__} <= {*self._modules, *self._before}
 
     def remember_fixtures(self, values: dict[str, object]) -> None:
-        """Remember a probe's fixtures: functions, and the methods that objects take from their classes."""
+        """Remember a probe's fixtures: functions, and objects of remembered classes."""
+        functions = {name: value for name, value in values.items() if isinstance(value, types.FunctionType)}
+        self._snapshots.append(Snapshot("fixture", types.SimpleNamespace(**functions), False))
         for name, value in values.items():
-            if isinstance(value, types.FunctionType):
-                self._remember_callables("fixture", {name: value}, {name: value})
-            elif type(value).__module__ in self._modules:
-                self._remember_callables(f"fixture.{name}", vars(type(value)), getattr(value, "__dict__", {}))
-
-    def _remember_callables(self, label: str, names: Any, holder: Any) -> None:
-        for key, value in list(names.items()):
-            if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
-                now = holder.get(key)
-                self._callables.append((f"{label}.{key}", holder, key, now, _parts(now)))
+            if type(value).__module__ in self._modules:
+                self._snapshots.append(Snapshot(f"fixture.{name}", value, False))
 
     def check_after_import(self, owners: dict[str, str], lock: dict[str, str]) -> None:
         """Compare modules, settings and versions; restore modules and settings.
@@ -111,10 +161,9 @@ class TamperCheck:
 
     def check_at_end(self) -> None:
         """Compare everything that was remembered, and the probes' files."""
-        for label, holder, key, value, parts in self._callables:
-            now = holder.get(key)
-            if now is not value or list(map(id, _parts(now))) != list(map(id, parts)):
-                self.changes.append(f"put something else in the place of {label}")
+        for label, key in (found for snapshot in self._snapshots for found in snapshot.differences()):
+            if key not in self._assigned_by_itself(label):
+                self.changes.append(f"put something else in the place of {label}.{key}")
         # A helper that was never executed here is not the probes' own.
         for name in sorted({*self._modules, *(self._names & set(sys.modules))}):
             if sys.modules.get(name) is not self._modules.get(name):
@@ -123,13 +172,39 @@ class TamperCheck:
             self.changes.append(f"changed the probes' file {path}")
         self.changes = list(dict.fromkeys(self.changes))
 
+    def _assigned_by_itself(self, label: str) -> set[str]:
+        """The names that the functions of a module of the probes declare as `global`: they may change."""
+        source = self._files.get(label.replace(".", os.sep) + ".py", b"")
+        return {name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Global) for name in node.names}
 
-def _parts(value: object) -> list[object]:
+
+def _names(owner: object) -> dict[str, object]:
+    """The names of an object, with its type and, of a class, its bases."""
+    kind = type(owner)
+    is_class = issubclass(kind, type)  # `isinstance` would ask the object
+    try:
+        names = dict((type if is_class else object).__getattribute__(owner, "__dict__"), __class__=kind)
+    except AttributeError:
+        names = {"__class__": kind}
+    for number, base in enumerate(type.__dict__["__bases__"].__get__(owner) if is_class else ()):
+        names[f"__bases__[{number}]"] = base
+    return names
+
+
+def _is_code(value: object) -> bool:
+    return callable(value) or issubclass(type(value), types.ModuleType) or hasattr(type(value), "__get__")
+
+
+def _parts(value: Any) -> list[object]:
     """Code and defaults of a function, below its decorators; empty for everything else."""
-    for name in ("__func__", "fget", "__wrapped__", "__wrapped__"):
-        if not isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
-            value = inspect.getattr_static(value, name, value)
-    if not isinstance(value, types.FunctionType):
+    if issubclass(type(value), (staticmethod, classmethod)):
+        value = value.__func__
+    elif issubclass(type(value), property):
+        value = value.fget
+    for _ in range(2):
+        if not issubclass(type(value), (types.FunctionType, type)):
+            value = _names(value).get("__wrapped__", value)
+    if not issubclass(type(value), types.FunctionType):
         return []
     return [value.__code__, value.__defaults__, *(value.__kwdefaults__ or {}).values()]
 
