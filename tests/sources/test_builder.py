@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.config.source_addresses import parse
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.sources.build_environment import BuildTools
 from compatmatrix.sources.builder import Builder, Built, Unbuildable
 from fixtures import THIS, Project
@@ -111,16 +111,17 @@ def test_what_only_calls_itself_a_wheel_is_refused(builder: Builder, made: Repos
 
 
 @pytest.mark.parametrize(
-    "text", ["subject @ git+file:///nowhere@main", "subject @ file:///nowhere", "subject @ file:///nowhere.whl"]
+    "text",
+    [
+        "subject @ git+file:///nowhere@main",
+        "subject @ file:///nowhere",
+        "subject @ file:///nowhere.whl",
+        "subject @ git+{url}@nowhere",
+    ],
 )
-def test_what_is_not_there_is_trouble_and_no_statement(builder: Builder, text: str) -> None:
-    with pytest.raises(InfrastructureError):
-        build(builder, text)
-
-
-def test_a_reference_that_is_not_there_is_trouble(builder: Builder, made: Repository) -> None:
-    with pytest.raises(InfrastructureError, match="couldn't find remote ref"):
-        build(builder, f"subject @ git+{made.url}@nowhere")
+def test_what_is_not_there_is_the_users_mistake(builder: Builder, made: Repository, text: str) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        build(builder, text.format(url=made.url))
 
 
 def test_build_tools_that_cannot_be_fetched_make_no_commit_unbuildable(

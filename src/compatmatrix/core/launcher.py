@@ -2,7 +2,8 @@
 
 Run as a script by the engine's Python: `python -I -S launcher.py PARENT ISOLATION ENVIRONMENT SCRATCH LAYER COMMAND...`.
 It imports nothing of the engine, and few modules, because it starts with every cell. PARENT is the process ID of the
-engine. ISOLATION is `exec` (become the command, which is then killed with the parent) or the comma-separated list of:
+engine. ISOLATION is `exec` (become the command, which is then killed with the parent), `tree` (so is all that it starts)
+or the comma-separated list of:
 
 * `network`: new user, network, PID, IPC and mount namespaces. The command reaches no network but its own loopback and no
   process but its own, and the kernel kills all of its processes with the first one.

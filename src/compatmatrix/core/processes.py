@@ -15,6 +15,11 @@ def die_with_parent(command: Sequence[str | Path]) -> list[str | Path]:
     return launched(command, "exec") if LINUX else list(command)
 
 
+def tree(command: Sequence[str | Path]) -> list[str | Path]:
+    """The command, killed with everything that it started, when it ends or the thread that starts it does."""
+    return launched(command, "tree") if LINUX else list(command)
+
+
 def launched(command: Sequence[str | Path], isolation: str, *folders: Path) -> list[str | Path]:
     """The command line by which `launcher` starts a command; see there for ``isolation`` and the three ``folders``."""
     script = Path(__file__).with_name("launcher.py")

@@ -11,6 +11,7 @@ import zipfile
 from contextlib import suppress
 from datetime import timedelta
 from email.parser import BytesHeaderParser
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from compatmatrix.config.source_addresses import Address
 from compatmatrix.core import untrusted_files
 from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Release, Source
 from compatmatrix.sources import git
 from compatmatrix.sources.build_environment import BuildTools, Failed, keep
@@ -65,7 +66,7 @@ class Builder:
         if address.path.suffix == ".whl":
             return self._wheel(address.path)
         if not address.path.is_dir():
-            raise InfrastructureError(f"{address.text} is neither a checkout nor a wheel")
+            raise UserError(f"{address.text}: is neither a checkout nor a wheel")
         return self._folder(address.path)
 
     def commit(self, repository: Repository, sha: str, reference: str) -> Built:
@@ -73,7 +74,7 @@ class Builder:
         commit = repository.commit(sha)
         source = Source(
             package=self._package,
-            origin="" if repository.url.startswith("file:") else repository.name,
+            origin="" if repository.local else repository.name,
             reference=reference,
             commit=sha,
             parent=commit.parents[0] if commit.parents else "",
@@ -89,17 +90,17 @@ class Builder:
     def _folder(self, path: Path) -> Built:
         """A checkout: its commit if nothing was changed in it, else its files as they are now."""
         reference, sha, committed = "checkout", "", ""
+        local = partial(git.run, folder=path, network=False)
         with suppress(git.Refused):
-            sha = git.run(["rev-parse", "HEAD"], folder=path).strip()
-            reference = git.run(["rev-parse", "--abbrev-ref", "HEAD"], folder=path).strip()
-            top = Path(git.run(["rev-parse", "--show-toplevel"], folder=path).strip())
-            changed = git.run(["status", "--porcelain", "--", "."], folder=path).strip()
+            sha = local(["rev-parse", "HEAD"]).strip()
+            reference = local(["rev-parse", "--abbrev-ref", "HEAD"]).strip()
+            top = Path(local(["rev-parse", "--show-toplevel"]).strip())
+            changed = local(["status", "--porcelain", "--", "."]).strip()
             if not changed and top.resolve() == path.resolve():
                 repository = Repository(path.resolve().as_uri(), self._cache)
-                repository.fetch("HEAD")
                 return self.commit(repository, sha, reference)
             reference += ", changed"
-            committed = format_instant(parse_instant(git.run(["log", "-1", "--format=%cI", sha], folder=path).strip()))
+            committed = format_instant(parse_instant(local(["log", "-1", "--format=%cI", sha]).strip()))
         with untrusted_files.temporary() as scratch:
             copy, out = scratch / "checkout", scratch / "out"
             shutil.copytree(path, copy, ignore=_NOT_COPIED, symlinks=True)
@@ -115,7 +116,7 @@ class Builder:
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise InfrastructureError(f"the wheel {path.name} cannot be read: {error.strerror}") from None
+            raise UserError(f"the wheel {path} cannot be read: {error.strerror}") from None
         kept = self._cache / "wheels" / content
         if not any(kept.glob("*.whl")):
             kept.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compatmatrix.config.source_addresses import SCHEMES
+from compatmatrix.core import processes
 from compatmatrix.core.errors import InfrastructureError
 
 SECONDS = 900
@@ -35,20 +37,27 @@ class Refused(Exception):
     """git ended with an error."""
 
 
-def run(arguments: Sequence[str | Path], *, folder: Path | None = None) -> str:
-    """Run git and return its standard output; it never prompts.
+def run(arguments: Sequence[str | Path], *, folder: Path, network: bool = True) -> str:
+    """Run git in a folder and return its standard output.
+
+    Args:
+        network: whether it may reach other repositories; where not, missing objects are an error. It never prompts.
 
     Raises:
         Refused: it ended with an error; the text is the end of its message, without credentials.
         InfrastructureError: it is not installed, or did not end in time.
     """
-    command = ["git", *(part for setting in _SETTINGS for part in ("-c", setting)), *map(str, arguments)]
+    program = shutil.which("git")
+    if program is None:
+        raise InfrastructureError("git is not installed; sources and bisection need it")
+    settings = (part for setting in _SETTINGS for part in ("-c", setting))
+    # git starts further processes (ssh, remote helpers, lazy fetches): they end with it, with this engine, and in time.
+    command = processes.tree([program, *settings, *map(str, arguments)])
     try:
-        # A process group of its own: git starts others (ssh, remote helpers), which must not outlast a timeout.
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=_environ(),
+            env=_environ(network),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,7 +67,7 @@ def run(arguments: Sequence[str | Path], *, folder: Path | None = None) -> str:
             start_new_session=True,
         )
     except OSError as error:
-        raise InfrastructureError(f"git cannot be run ({error.strerror}); sources and bisection need it") from None
+        raise InfrastructureError(f"git cannot be run in {folder} ({error.strerror})") from None
     with process:
         try:
             out, err = process.communicate(timeout=SECONDS)
@@ -75,14 +84,15 @@ def run(arguments: Sequence[str | Path], *, folder: Path | None = None) -> str:
     return out
 
 
-def _environ() -> dict[str, str]:
+def _environ(network: bool) -> dict[str, str]:
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_INHERITED)
     }
     environ |= {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",  # set and empty: no program is asked for a password either
-        "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES),
+        "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES) if network else "none",
+        "GIT_NO_LAZY_FETCH": "0" if network else "1",  # git 2.45 and later; for others, no protocol is allowed
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C",
     }

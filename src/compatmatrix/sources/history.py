@@ -1,7 +1,7 @@
 """A repository's commits, in order and with their dates, and checkouts of them.
 
-Works on a bare mirror in the engine's cache that has commits and trees; files are fetched only where a checkout needs
-them, if the server supports that (`git clone --filter=blob:none`).
+A repository on this machine is used in place. Of any other there is a bare mirror in the engine's cache, which has commits
+and trees; files are fetched only where a checkout needs them, if the server supports that (`git clone --filter=blob:none`).
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from filelock import FileLock, Timeout
 
 from compatmatrix.config.source_addresses import published, reference_checked
 from compatmatrix.core import untrusted_files
-from compatmatrix.core.encoding import digest, format_instant, parse_instant
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.encoding import digest, format_instant
+from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.sources import git
 
-_FORMAT = "--format=%H%x00%P%x00%aI%x00%cI%x00%s"
+_NOT_THERE = re.compile(r"couldn't find remote ref|not our ref|unadvertised object")
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,76 +31,98 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     sha: str
     parents: tuple[str, ...]
+    author: str
     authored: str
     committed: str
     subject: str
 
 
 class Repository:
-    """A mirror of one repository.
+    """A repository on this machine, or the mirror of one.
 
     Raises (all methods):
+        UserError: it is not there, has no such commit, or is a clone that lacks what is asked for.
         InfrastructureError: the server is needed and cannot be reached, or git does not work.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
         self.url = url
-        self.name = published(url) or "the local repository"
-        self._folder = cache / "repositories" / f"{digest(url)}.git"
-        self._guard = FileLock(self._folder.with_suffix(".lock"), timeout=git.SECONDS)
+        self.local = url.startswith("file:")
+        self._mirror = cache / "repositories" / f"{digest(url)}.git"
+        self._folder = Path(unquote(urlsplit(url).path)) if self.local else self._mirror
+        self.name = str(self._folder) if self.local else published(url)
+        self._guard = FileLock(self._mirror.with_suffix(".lock"), timeout=git.SECONDS)
+        if self.local and not any((self._folder / name).exists() for name in (".git", "HEAD")):
+            raise UserError(f"{self.name}: is no git repository")
 
     def fetch(self, reference: str) -> str:
         """Update branches, tags and the reference from the server; returns the commit that the reference is now."""
+        if self.local:
+            return self._known(reference)
         with self._held():
             self._create()
             self._get("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
             if not any(self._commit(f"refs/{kind}/{reference}") for kind in ("heads", "tags")):
                 ours = f"refs/compatmatrix/{digest(reference)}"
                 if not self._is_commit(reference) or self._commit(reference) is None:
-                    self._get(f"+{reference}:{ours}")
-                    return self._known(ours)
+                    self._get(f"+{reference_checked(reference, self.name)}:{ours}")
+                    sha = self._known(ours)
+                    if reference == "HEAD":  # so that `HEAD~1` means something
+                        self._git("update-ref", "--no-deref", "HEAD", sha)
+                    return sha
         return self._known(reference)
 
     def resolve(self, text: str) -> str | None:
-        """The commit that a tag, branch, commit or reference is in the mirror; None if it is not there."""
+        """The commit that a tag, branch, commit or other revision (`v1.0~1`) is; None if it is not there."""
         if not self._folder.is_dir():
             return None
-        for name in (f"refs/tags/{text}", f"refs/heads/{text}", text):
+        # A tag before a branch, and a branch that only the clone's origin has, as in the checkout of a pull request.
+        for name in (f"refs/tags/{text}", f"refs/heads/{text}", text, f"refs/remotes/origin/{text}"):
             if sha := self._commit(name):
                 return sha
         return None
 
     def settled(self, text: str) -> bool:
-        """Whether a name always means the same: a commit or a tag, not a branch."""
+        """Whether nothing has to be fetched to know what a name means: in a mirror, a commit or a tag, not a branch."""
+        if self.local:
+            return True
         return self._folder.is_dir() and (self._is_commit(text) or self._commit(f"refs/tags/{text}") is not None)
 
     def commit(self, sha: str) -> Commit:
-        """A commit of the mirror."""
-        sha, parents, authored, committed, subject = self._git("log", "-1", _FORMAT, sha).rstrip("\n").split("\0", 4)
+        """A commit, with its true parents also where the clone ends."""
+        head, _, message = self._git("cat-file", "commit", sha).partition("\n\n")
+        fields = [line.partition(" ") for line in head.splitlines()]
+        first = {name: value for name, _, value in reversed(fields)}
+        author, authored, _ = first["author"].rsplit(" ", 2)
         return Commit(
             sha=sha,
-            parents=tuple(parents.split()),
-            authored=format_instant(parse_instant(authored)),
-            committed=format_instant(parse_instant(committed)),
-            subject=subject,
+            parents=tuple(value for name, _, value in fields if name == "parent"),
+            author=author.partition(" <")[0],
+            authored=_instant(authored),
+            committed=_instant(first["committer"].rsplit(" ", 2)[1]),
+            subject=message.partition("\n")[0],
         )
 
     def between(self, good: str, bad: str) -> tuple[str, ...]:
         """The commits from ``good`` to ``bad``, both included, along the first parents of ``bad``, oldest first."""
-        return (good, *self._git("rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split())
+        return (good, *self._listed("--first-parent", "--reverse", f"{good}..{bad}"))
 
     def base(self, one: str, other: str) -> str | None:
         """The merge base: the newest commit in the history of both, ``one`` itself if it is in the other's."""
         try:
-            return self._git("merge-base", one, other).strip() or None
+            base = self._git("merge-base", one, other).strip()
         except git.Refused:
+            if self._ends:
+                raise self.lacking(f"commit that {one[:12]} and {other[:12]} have in common") from None
             return None
+        self._listed(one, other, f"^{base}")
+        return base
 
     def version_commit(self, version: str, file: str, tip: str) -> str | None:
         """The first commit, along the first parents of ``tip``, after which the version file names ``version``."""
         pattern = re.compile(rf"(?<![\w.]){re.escape(version)}(?![\w.])")
         first = None
-        for sha in self._git("rev-list", "--first-parent", tip, "--", file).split():
+        for sha in self._listed("--first-parent", tip, "--", file):
             try:
                 named = pattern.search(self._git("show", f"{sha}:{file}")) is not None
             except git.Refused:  # the file was removed or renamed in this commit
@@ -116,14 +141,47 @@ class Repository:
             try:
                 with self._held():
                     self._git("worktree", "add", "--quiet", "--detach", "--force", str(folder), sha)
-            except git.Refused as refusal:
-                raise InfrastructureError(f"{sha[:12]} of {self.name} could not be checked out: {refusal}") from None
-            try:
                 yield folder
+            except git.Refused as refusal:
+                if self._incomplete:
+                    raise self.lacking(f"files of {sha[:12]}") from None
+                raise InfrastructureError(f"{sha[:12]} of {self.name} could not be checked out: {refusal}") from None
             finally:
                 with self._held(), suppress(git.Refused):
-                    untrusted_files.remove(folder)
-                    self._git("worktree", "prune")
+                    self._git("worktree", "remove", "--force", str(folder))
+
+    def lacking(self, what: str) -> UserError:
+        """The error for something that is not there, with what to do where the clone may be why."""
+        advice = (
+            f"; it is a {self._incomplete} clone: fetch all of it (in a workflow, `fetch-depth: 0` and no `filter`)"
+        )
+        return UserError(f"{self.name} has no {what}{advice if self._incomplete else ''}")
+
+    @cached_property
+    def _incomplete(self) -> str:
+        """In what way a repository on this machine is not whole."""
+        if self._ends or not self.local:
+            return "shallow" if self._ends else ""
+        try:
+            self._git("config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$")
+        except git.Refused:
+            return ""
+        return "partial"
+
+    @cached_property
+    def _ends(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone lacks."""
+        with suppress(OSError):
+            place = self._git("rev-parse", "--git-path", "shallow").strip()
+            return frozenset((self._folder / place).read_text(encoding="utf-8").split())
+        return frozenset()
+
+    def _listed(self, *arguments: str) -> list[str]:
+        """The commits of `git rev-list`; none that a shallow clone cuts short."""
+        listed = self._git("rev-list", *arguments).split()
+        if not self._ends.isdisjoint(listed):
+            raise self.lacking(f"history before {next(sha for sha in listed if sha in self._ends)[:12]}")
+        return listed
 
     def _create(self) -> None:
         if (self._folder / "HEAD").exists():
@@ -137,18 +195,21 @@ class Repository:
         try:
             self._git("fetch", "--quiet", "--force", "--prune", "--no-tags", "--filter=blob:none", "origin", *refspecs)
         except git.Refused as refusal:
+            if _NOT_THERE.search(str(refusal)):
+                raise self.lacking(refspecs[0].partition(":")[0].removeprefix("+")) from None
             raise InfrastructureError(f"{self.name} could not be reached: {refusal}") from None
 
     def _known(self, name: str) -> str:
         sha = self.resolve(name)
         if sha is None:
-            raise InfrastructureError(f"{self.name} has no {name}")
+            raise self.lacking(name)
         return sha
 
-    def _commit(self, name: str) -> str | None:
-        reference_checked(name, "a reference")
+    def _commit(self, revision: str) -> str | None:
+        if revision.startswith("-"):
+            raise UserError(f"{self.name}: {revision!r} is no revision")
         try:
-            return self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip() or None
+            return self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip() or None
         except git.Refused:
             return None
 
@@ -157,14 +218,19 @@ class Repository:
         return re.fullmatch(r"[0-9a-f]{7,40}", text) is not None
 
     def _git(self, *arguments: str) -> str:
-        return git.run(arguments, folder=self._folder)
+        # What lies on this machine has all that it can have; a lazy fetch of a clone without its remote goes on forever.
+        return git.run(arguments, folder=self._folder, network=not self.local)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Lock the mirror, so that no other run changes it."""
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        """Lock the repository, so that no other run of this program changes it."""
+        self._mirror.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._guard:
                 yield
         except Timeout:
-            raise InfrastructureError(f"another run has locked the mirror of {self.name} for {git.SECONDS} s") from None
+            raise InfrastructureError(f"another run has locked {self.name} for {git.SECONDS} s") from None
+
+
+def _instant(seconds: str) -> str:
+    return format_instant(datetime.fromtimestamp(int(seconds), UTC))
