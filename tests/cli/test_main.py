@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -232,6 +233,32 @@ def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Pa
     assert {release["released"] for release in published["releases"]} == {None}
     for path in (*project.reports.rglob("*.*"), tmp_path / "plan.json"):
         assert path.is_dir() or b"1970" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("undated", "code", "told"),
+    [
+        (
+            "other-*",
+            1,
+            "not examined: subject release-day (0.2.0 to 0.5.0, 2 releases): "
+            "the index gives no upload times of other, so nothing is known of the release's day",
+        ),
+        ("companion-[23]*", 0, "the index gives no upload time of companion 2.0 to 3.1rc1, 3 releases: passed over"),
+    ],
+)
+def test_defect_missing_upload_times_were_told_for_each_release_or_not_at_all(
+    tmp_path: Path, undated: str, code: int, told: str
+) -> None:
+    """Of a package that others require: several lines of uv a release. Of some releases of a companion: nothing."""
+    with LocalIndex(undated=undated) as index:
+        subjects = {name: world.SUBJECT[name] for name in ("works", "raises")}
+        requiring = {name: replace(one, requires=(*one.requires, "other")) for name, one in subjects.items()}
+        world.fill(index, requiring, world.COMPANIONS, world.HELPERS)
+        index.add(replace(world.helper("1.0", "2023-01-01", "Required by the subject."), name="other", requires=()))
+        planned = Project.make(tmp_path / "project", index.url, pythons=(THIS,)).main("plan")
+    assert planned.code == code
+    assert [line.startswith(told) for line in planned.out.splitlines() if "upload" in line] == [True]
 
 
 def test_a_plan_runs_nothing_and_says_what_would_be_run(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import html
 import json
@@ -41,7 +42,9 @@ class Answer:
     announced: int | None = None
 
 
-def answer(path: str, headers: Message, files: Sequence[Artefact], base: str, *, html_only: bool) -> Answer:
+def answer(
+    path: str, headers: Message, files: Sequence[Artefact], base: str, *, html_only: bool = False, undated: str = ""
+) -> Answer:
     """Answers a request.
 
     Args:
@@ -50,6 +53,7 @@ def answer(path: str, headers: Message, files: Sequence[Artefact], base: str, *,
         files: Everything on the index.
         base: The address of the index's root, for links.
         html_only: Whether the index is an old one, without JSON and hence without upload times.
+        undated: A glob over the names of files of which no upload time is given.
     """
     path = unquote(path)
     if path.startswith("/files/"):
@@ -63,7 +67,7 @@ def answer(path: str, headers: Message, files: Sequence[Artefact], base: str, *,
     accepted = negotiate(headers.get("Accept", "*/*"), (HTML, LEGACY_HTML) if html_only else (JSON, HTML, LEGACY_HTML))
     if accepted is None:
         return Answer(406)
-    return _conditional(_page(parts[1:], accepted, files, base), headers)
+    return _conditional(_page(parts[1:], accepted, files, base, undated), headers)
 
 
 def lasting(page: Answer, seconds: int) -> Answer:
@@ -105,13 +109,13 @@ def _file(path: str, files: Iterable[Artefact]) -> Answer:
     return Answer(404)
 
 
-def _page(names: Sequence[str], kind: str, files: Sequence[Artefact], base: str) -> Answer:
+def _page(names: Sequence[str], kind: str, files: Sequence[Artefact], base: str, undated: str) -> Answer:
     """Renders the list of projects, or one project's page."""
     if names:
         own = [file for file in files if file.project == names[0]]
         if not own:
             return Answer(404)
-        body = _project_json(names[0], own, base) if kind == JSON else _project_html(names[0], own, base)
+        body = _project_json(names[0], own, base, undated) if kind == JSON else _project_html(names[0], own, base)
     else:
         projects = sorted({file.project for file in files})
         listed = {"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in projects]}
@@ -123,14 +127,17 @@ def _page(names: Sequence[str], kind: str, files: Sequence[Artefact], base: str)
     return Answer(200, body.encode(), (("Content-Type", kind), ("Vary", "Accept"), ("Cache-Control", _REVALIDATE)))
 
 
-def _project_json(name: str, files: Iterable[Artefact], base: str) -> str:
+def _project_json(name: str, files: Iterable[Artefact], base: str, undated: str) -> str:
     files = list(files)
     return json.dumps(
         {
             "meta": {"api-version": "1.1"},
             "name": name,
             "versions": sorted({file.version for file in files}, key=_version_order),
-            "files": [_file_json(file, base) for file in files],
+            "files": [
+                {key: value for key, value in _file_json(file, base).items() if not _is_undated(key, file, undated)}
+                for file in files
+            ],
         }
     )
 
@@ -148,6 +155,10 @@ def _file_json(file: Artefact, base: str) -> dict[str, object]:
         "core-metadata": described,
         "data-dist-info-metadata": described,
     }
+
+
+def _is_undated(key: str, file: Artefact, undated: str) -> bool:
+    return key == "upload-time" and fnmatch.fnmatch(file.filename, undated)
 
 
 def _project_html(name: str, files: Iterable[Artefact], base: str) -> str:

@@ -12,7 +12,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.planning.plan_file import Plan, missing
+from compatmatrix.planning.plan_file import Plan, unrecorded
 from compatmatrix.results.ledger import Ledger
 
 
@@ -48,7 +48,7 @@ def _nothing_examined(plan: Plan, after: Ledger) -> Iterator[Refusal]:
     """Refuse a run that examined nothing: it does not even know that nothing is new."""
     if plan.error:
         yield Refusal(kind="no plan", why=f"nothing could be planned: {plan.error}")
-    elif plan.jobs and len(missing(plan, after)) == len(plan.jobs):
+    elif plan.jobs and len(unrecorded(plan, after)) == len(plan.jobs):
         yield Refusal(kind="nothing examined", why=f"none of the {len(plan.jobs)} planned cells was examined")
     elif plan.failed and len(plan.failed) == plan.requested:
         why = f"none of the {plan.requested} cells could be planned, the first because {plan.failed[0][1]}"

@@ -14,7 +14,7 @@ from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.tables import Config
 from compatmatrix.core import files
 from compatmatrix.core.model import Probe
-from compatmatrix.planning.plan_file import Plan, missing
+from compatmatrix.planning.plan_file import Plan, unrecorded
 from compatmatrix.publish import labels
 
 SCHEMA = 1
@@ -57,7 +57,7 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
 def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Ledgers, fresh: bool) -> Bulletin:
     """Compare a run with what is published; without a plan, nothing can be missing or refused."""
     old, new = (support.view(known, config, probes) for known in (ledgers.before, ledgers.after))
-    lost = missing(plan, ledgers.after) if plan else ()
+    lost = unrecorded(plan, ledgers.after) if plan else ()
     return Bulletin(
         verdict=str(labels.sentence(new)),
         examined=len(plan.jobs) - len(lost) if plan else len(ledgers.delivered.records),

@@ -61,6 +61,8 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
     requested, undated = planner.requests(selection), planner.undated(selection)
     if not requested and not undated:
         raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
+    for text in planner.passed_over(selection):
+        context.say(text)
     rows = requests.subject_releases(config, projects, selection.as_of)
     listed = tuple(release.version for release in releases.releases(files))
     todo = resolve(context, requested, rows, selection, fresh)

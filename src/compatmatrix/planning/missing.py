@@ -6,12 +6,14 @@ What is on record for today's probes is not run again; a probe that is missing o
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from packaging.utils import NormalizedName
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, format_instant
@@ -19,7 +21,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, CellRequest, Outcome, Record, record_key
 from compatmatrix.core.states import CellState
 from compatmatrix.planning.recorded import OnRecord, installable
-from compatmatrix.planning.requests import Selection
+from compatmatrix.planning.requests import Selection, undated_failure
 from compatmatrix.resolve import lock, uv
 from compatmatrix.results.ledger import Ledger
 
@@ -116,9 +118,12 @@ def find_missing(
     jobs: dict[str, Job] = {}
     ready: list[Record] = []
     failed: list[tuple[str, str]] = []
+    undated: dict[str, dict[str, frozenset[NormalizedName]]] = defaultdict(dict)
     left = [request for request in requests if not on_record.answers(request)]
     for request, resolved, since in _resolve(options, left, on_record, progress):
-        if isinstance(resolved, InfrastructureError):
+        if isinstance(resolved, lock.UndatedError):
+            undated[request.pairing][request.subject] = resolved.packages
+        elif isinstance(resolved, InfrastructureError):
             failed.append((request.title, str(resolved)))
         elif not isinstance(resolved, Cell):
             record, current = _unrunnable(options, request, resolved), on_record.current(request)
@@ -130,7 +135,12 @@ def find_missing(
                 ready += _labeled(options, request, resolved, on_record)
             elif not on_record.still_answers(request, resolved, options.instant):
                 jobs[resolved.id()] = _with_request(jobs.get(resolved.id()), request, resolved, probes, since)
-    return MissingWork(requested=len(requests), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
+    # One for each pairing, like what was not requested for the same reason.
+    for pairing, subjects in undated.items():
+        packages = sorted(frozenset().union(*subjects.values()))
+        failed.append(undated_failure(options.config, pairing, packages, list(reversed(subjects))))
+    requested = len(requests) - sum(len(subjects) - 1 for subjects in undated.values())
+    return MissingWork(requested=requested, jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
 
 
 def _with_request(job: Job | None, request: CellRequest, cell: Cell, probes: Mapping[str, str], since: str) -> Job:

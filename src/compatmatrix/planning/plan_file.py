@@ -118,7 +118,7 @@ def save(plan: Plan, path: Path) -> None:
     files.write_json(plan, path)
 
 
-def missing(plan: Plan, known: Ledger) -> tuple[Job, ...]:
+def unrecorded(plan: Plan, known: Ledger) -> tuple[Job, ...]:
     """The planned jobs of which the ledger has no record since the plan was made."""
     done: dict[str, dict[str, str]] = {}
     for record in known.records.values():

@@ -143,24 +143,25 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             if selection.admits({self.config.subject.name: release.version}) and (names := self._undated(release)):
                 packages |= dict.fromkeys(names)
                 versions.append(release.version)
-        if not versions:
+        return tuple(undated_failure(self.config, rule.name, packages, versions) for rule in rules if versions)
+
+    def passed_over(self, selection: Selection) -> tuple[str, ...]:
+        """A message for each companion of which some releases have no upload time, so that a bound leaves them out."""
+        chosen = map(pairings.named, selection.pairings or self.config.pairings.default)
+        if not self.as_of and not any(rule.until_upload for rule in chosen):
             return ()
-        span = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}, {len(versions)} releases"
-        why = f"the index gives no upload times of {', '.join(packages)}, so nothing is known of the release's day"
+        listed = {name: releases(self.projects[canonicalize_name(name)]) for name in self.config.named[1:]}
+        dateless = {name: [one.version for one in known if not one.released] for name, known in listed.items()}
         return tuple(
-            (
-                f"{self.config.subject.name} {rule.name} ({span})",
-                f"{why}; name an index that does, or leave {rule.name} out of `[pairings] default` of matrix.toml",
-            )
-            for rule in rules
+            f"the index gives no upload time of {name} {_span(versions)}: passed over where companions are picked by day"
+            for name, versions in dateless.items()
+            if 0 < len(versions) < len(listed[name])
         )
 
     def _undated(self, release: Release) -> tuple[str, ...]:
         """The packages of which the index does not give the upload times that the companions of its day depend on."""
-        companions = [companion.name for companion in self.config.companions]
-        dateless = [
-            name for name in companions if not any(file.uploaded for file in self.projects[canonicalize_name(name)])
-        ]
+        names = self.config.named[1:]
+        dateless = [name for name in names if not any(file.uploaded for file in self.projects[canonicalize_name(name)])]
         return (*([] if release.released else [self.config.subject.name]), *dateless)
 
     def _explicit(self, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
@@ -211,6 +212,21 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             return (), "; ".join([needed, *blocking])
         best = holding(possible, [other for pairs in aims.values() for _, other in pairs])
         return tuple(dict.fromkeys((*best, *possible))), None
+
+
+def undated_failure(config: Config, pairing: str, packages: Iterable[str], versions: Sequence[str]) -> tuple[str, str]:
+    """What cannot be examined of a pairing, and why: the index gives no upload times of these packages.
+
+    Args:
+        versions: The subject's releases that are left out, oldest first.
+    """
+    why = f"the index gives no upload times of {', '.join(packages)}, so nothing is known of the release's day"
+    remedy = f"name an index that does, or leave {pairing} out of `[pairings] default` of matrix.toml"
+    return f"{config.subject.name} {pairing} ({_span(versions)})", f"{why}; {remedy}"
+
+
+def _span(versions: Sequence[str]) -> str:
+    return versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}, {len(versions)} releases"
 
 
 def _aims(

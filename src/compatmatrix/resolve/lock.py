@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, parse_instant
@@ -29,6 +29,14 @@ from compatmatrix.resolve import uv, uv_errors
 
 ROUNDS = 5
 """Upper bound of the attempts for one request, each with more packages whose index data is refreshed."""
+
+
+class UndatedError(InfrastructureError):
+    """Below a bound nothing is left, because the index gives no upload times of ``packages``."""
+
+    def __init__(self, packages: frozenset[NormalizedName]) -> None:
+        super().__init__(f"the index gives no upload times of {', '.join(sorted(packages))}")
+        self.packages = packages
 
 
 class Unresolvable(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +66,7 @@ def resolve(config: Config, request: CellRequest, cache: Path, connections: int 
         The cell, or why there is none.
 
     Raises:
+        UndatedError: the index gives no upload times of what is to be picked by day.
         InfrastructureError: the resolver could not work (index, network, disk).
     """
     question: list[object] = [request.request_id(), config.index.url, config.index.extra]
@@ -142,6 +151,8 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
                 lock = _compile(config, request, python, connections, sorted(refreshed))
             except uv.Refused as refusal:
                 no_solution = uv_errors.no_solution(str(refusal))
+                if undated := uv_errors.undated(str(refusal)):
+                    raise UndatedError(undated) from None
                 if no_solution is None:
                     text = str(refusal)[-1000:]
                     raise InfrastructureError(f"the resolver failed for {request.title}: {text}") from None

@@ -93,6 +93,11 @@ def no_solution(text: str) -> NoSolution | None:
     )
 
 
+def undated(text: str) -> frozenset[NormalizedName]:
+    """The packages with a wheel for which ``uv pip compile`` found no upload time, where a bound asks for it."""
+    return frozenset(map(canonicalize_name, re.findall(r"`([^`-]+)-[^`]*\.whl` is missing an upload date", text)))
+
+
 def deciding_requirement(reason: str) -> str:
     """The requirement that a chain of reasons (`NoSolution.reason`) begins with; the whole chain where it has another form."""
     first = re.match(r"Because (.{1,120}? depends on .{1,120}?)(?: and | we can conclude|,? ?$)", reason)
