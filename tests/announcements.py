@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from compatmatrix.analysis.changes import Kind, Move, Standing
+from compatmatrix.analysis.changes import Change, Kind, Standing
 from compatmatrix.ci.issues import Issue
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.core.model import Outcome
@@ -17,7 +17,7 @@ HOSTILE = "@everyone ``` </details> --> <script>x</script> [a](http://b) ::error
 def bulletin(text: str = HOSTILE, count: int = 1, **more: object) -> Bulletin:
     """The bulletin of a run in which packages put hostile text into their messages."""
     raises = Outcome(state=OutcomeState.RAISES, signature=text, message=text, where=text)
-    move = Move(
+    change = Change(
         kind=Kind.REGRESSED, release="0.2.0", pairing="newest", probe="standalone", against="0.1.0", before=SUPPORTED,
         after=raises, python="3.11", versions={"companion": "1.0"}, detail=text, evidence=f"{text}\n" * 50,
     )  # fmt: skip
@@ -25,7 +25,7 @@ def bulletin(text: str = HOSTILE, count: int = 1, **more: object) -> Bulletin:
     before, after = standings
     made = Bulletin(
         verdict=f"No: it raises {text}", examined=1, fresh=True, missing=(text,), failed=((text, text),), refusals=(),
-        before=before, after=after, moves=(move,) * count,
+        before=before, after=after, changes=(change,) * count,
     )  # fmt: skip
     return msgspec.structs.replace(made, **more)
 

@@ -1,4 +1,4 @@
-"""What moved and what did not: each kind of move, and everything that must wake nobody."""
+"""What moved and what did not: each kind of change, and everything that must wake nobody."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.analysis import changes, support
-from compatmatrix.analysis.changes import Kind, Move, compare, sentence, standing
+from compatmatrix.analysis.changes import Change, Kind, between_views, standing
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
+from compatmatrix.publish.change_words import sentence
 from factories import (
     ABSENT,
     INCONCLUSIVE,
@@ -41,12 +42,12 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 @pytest.fixture(scope="module")
-def compared(configured: Config) -> Callable[..., tuple[Move, ...]]:
+def compared(configured: Config) -> Callable[..., tuple[Change, ...]]:
     """Compares ledgers of these records."""
 
-    def compared(before: list[Record], after: list[Record], releases=(OLD, NEW)) -> tuple[Move, ...]:  # type: ignore[no-untyped-def]
+    def compared(before: list[Record], after: list[Record], releases=(OLD, NEW)) -> tuple[Change, ...]:  # type: ignore[no-untyped-def]
         views = (support.view(ledger(*one, releases=releases), configured, PROBES) for one in (before, after))
-        return compare(*views)
+        return between_views(*views)
 
     return compared
 
@@ -74,25 +75,30 @@ def of(version: str, standalone: Outcome, **more: object) -> Record:
     ],
 )
 def test_a_new_release_is_held_against_the_one_before(
-    compared: Callable[..., tuple[Move, ...]], before: Outcome, after: Outcome, kind: Kind
+    compared: Callable[..., tuple[Change, ...]], before: Outcome, after: Outcome, kind: Kind
 ) -> None:
-    moves = compared([of("0.1.0", before)], [of("0.1.0", before), of("0.2.0", after)])
-    (move,) = (move for move in moves if move.probe == "standalone")
-    assert (move.kind, move.release, move.pairing, move.against) == (kind, "0.2.0", "newest", "0.1.0")
-    (control,) = (move for move in moves if move.probe == "held")
+    found = compared([of("0.1.0", before)], [of("0.1.0", before), of("0.2.0", after)])
+    (change,) = (change for change in found if change.probe == "standalone")
+    assert (change.kind, change.release, change.pairing, change.against) == (kind, "0.2.0", "newest", "0.1.0")
+    (control,) = (change for change in found if change.probe == "held")
     assert control.kind is Kind.SAME and not control.kind.alarming
 
 
-def test_newer_companions_may_move_the_same_release(compared: Callable[..., tuple[Move, ...]]) -> None:
+def test_newer_companions_may_move_the_same_release(compared: Callable[..., tuple[Change, ...]]) -> None:
     before = of("0.1.0", RAISES, companion="1.0", recorded="2025-06-01T00:00:00Z")
     after = of("0.1.0", SUPPORTED, companion="2.0", recorded="2025-06-02T00:00:00Z")
-    (move,) = compared([before], [before, after])
-    assert (move.kind, move.release, move.against, move.versions["companion"]) == (Kind.LIFTED, "0.1.0", "0.1.0", "2.0")
+    (change,) = compared([before], [before, after])
+    assert (change.kind, change.release, change.against, change.versions["companion"]) == (
+        Kind.LIFTED,
+        "0.1.0",
+        "0.1.0",
+        "2.0",
+    )
 
 
 @pytest.mark.parametrize("new_release", [False, True])
 def test_an_import_that_fails_with_newer_companions(
-    compared: Callable[..., tuple[Move, ...]], configured: Config, new_release: bool
+    compared: Callable[..., tuple[Change, ...]], configured: Config, new_release: bool
 ) -> None:
     before = of("0.1.0", RAISES, companion="1.0", recorded="2025-06-01T00:00:00Z")
     version = "0.2.0" if new_release else "0.1.0"
@@ -103,35 +109,35 @@ def test_an_import_that_fails_with_newer_companions(
         detail="ImportError: gone",
         recorded="2025-06-02T00:00:00Z",
     )
-    (move,) = compared([before], [before, broken])
-    assert (move.kind, move.release, move.probe) == (Kind.NO_LONGER_IMPORTS, version, "")
+    (change,) = compared([before], [before, broken])
+    assert (change.kind, change.release, change.probe) == (Kind.NO_LONGER_IMPORTS, version, "")
     assert (
-        sentence(configured, move)
+        sentence(configured, change)
         == f"subject {version} (newest): no longer imports with companion 2.0: ImportError: gone"
     )
     # What does not import any more takes no answer back.
     assert compared([before, broken], [before, broken]) == ()
 
 
-def test_what_is_unknown_moves_nothing(compared: Callable[..., tuple[Move, ...]]) -> None:
+def test_what_is_unknown_moves_nothing(compared: Callable[..., tuple[Change, ...]]) -> None:
     known = of("0.1.0", RAISES)
     later = {"companion": "2.0", "recorded": "2025-06-02T00:00:00Z"}
     unknown = record("0.1.0", {"held": RAISES, "standalone": RAISES}, **later)  # type: ignore[arg-type]
-    assert [move.probe for move in compared([known], [known, unknown])] == ["held"]
+    assert [change.probe for change in compared([known], [known, unknown])] == ["held"]
     for state in (CellState.CRASHED, CellState.TIMEOUT, CellState.INSTALL_FAILED, CellState.UNRESOLVABLE):
         assert compared([known], [known, record("0.1.0", state=state, **later)]) == ()  # type: ignore[arg-type]
     assert compared([of("0.1.0", INCONCLUSIVE)], [of("0.1.0", INCONCLUSIVE), of("0.2.0", SUPPORTED)])[0].probe == "held"
 
 
-def test_a_first_ledger_is_held_against_nothing(compared: Callable[..., tuple[Move, ...]]) -> None:
+def test_a_first_ledger_is_held_against_nothing(compared: Callable[..., tuple[Change, ...]]) -> None:
     assert compared([], [of("0.1.0", RAISES), of("0.2.0", SUPPORTED)]) == ()
 
 
-def test_an_older_release_that_is_examined_late_is_no_event(compared: Callable[..., tuple[Move, ...]]) -> None:
+def test_an_older_release_that_is_examined_late_is_no_event(compared: Callable[..., tuple[Change, ...]]) -> None:
     assert compared([of("0.2.0", SUPPORTED)], [of("0.1.0", RAISES), of("0.2.0", SUPPORTED)]) == ()
 
 
-def test_a_pairing_that_is_new_is_no_event(compared: Callable[..., tuple[Move, ...]]) -> None:
+def test_a_pairing_that_is_new_is_no_event(compared: Callable[..., tuple[Change, ...]]) -> None:
     other = {"release-day": ("2025-06-02T00:00:00Z",)}
     before = of("0.1.0", RAISES)
     assert compared([before], [before, of("0.1.0", SUPPORTED, companion="3.0", pairings=other)]) == ()
@@ -142,23 +148,23 @@ def test_a_question_that_was_put_differently_moves_nothing(configured: Config) -
     old = of("0.1.0", RAISES)
     new = record("0.1.0", answers(standalone=SUPPORTED), probes=changed, recorded="2025-06-02T00:00:00Z")
     views = (support.view(ledger(*one, releases=[OLD]), configured, changed) for one in ([old], [old, new]))
-    assert compare(*views) == ()
+    assert between_views(*views) == ()
 
 
 def test_a_yanked_release_or_a_candidate_is_never_what_others_are_held_against(
-    compared: Callable[..., tuple[Move, ...]],
+    compared: Callable[..., tuple[Change, ...]],
 ) -> None:
     between = [release("0.1.5", day="2025-01-15", yanked=True), release("0.2.0rc1", day="2025-01-20", prerelease=True)]
     known = [of("0.1.0", RAISES), of("0.1.5", SUPPORTED), of("0.2.0rc1", SUPPORTED)]
-    moves = compared(known, [*known, of("0.2.0", RAISES)], releases=(OLD, *between, NEW))
-    assert {(move.kind, move.against) for move in moves} == {(Kind.SAME, "0.1.0")}
+    found = compared(known, [*known, of("0.2.0", RAISES)], releases=(OLD, *between, NEW))
+    assert {(change.kind, change.against) for change in found} == {(Kind.SAME, "0.1.0")}
 
 
 @given(st.lists(outcomes, min_size=1, max_size=5))
 def test_nothing_moves_where_nothing_happened(configured: Config, found: list[Outcome]) -> None:
     made = ledger(*(of(f"0.{number}", outcome) for number, outcome in enumerate(found)))
     same = support.view(made, configured, PROBES)
-    assert compare(same, same) == ()
+    assert between_views(same, same) == ()
 
 
 def test_what_stands_is_the_last_answer_that_is_known(configured: Config) -> None:
@@ -184,7 +190,7 @@ def test_changes_since_a_day(tmp_path: Path) -> None:
         "- **lifted**: Subject 0.2.0, newest companions, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown
     )
     tree = msgspec.json.decode(project.main("changes", "--since", "2025-06-02", "--format", "json").out)
-    assert [(move["kind"], move["probe"]) for move in tree["moves"]] == [
+    assert [(change["kind"], change["probe"]) for change in tree["changes"]] == [
         ("lifted", "standalone"),
         ("same as before", "held"),
     ]

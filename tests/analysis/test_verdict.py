@@ -13,7 +13,7 @@ from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
-from compatmatrix.publish import badge, labels, latest_changes, site
+from compatmatrix.publish import badge, change_words, labels, site
 from factories import ABSENT, DAY, NO_EFFECT, PROBES, RAISES, STANDALONE, SUPPORTED, answers, ledger, record, release
 from factories import config as made_config
 from outputs import one, plain
@@ -58,7 +58,7 @@ def test_defect_a_yes_beside_a_control_that_does_not_work_was_published(configur
     assert str(labels.sentence(view)).startswith("Not known for Subject 0.2.0: ")
     assert view.support["standalone"]["newest"].first_supported is None
     assert recommend.bounds(view, "standalone").specifier is None
-    assert not [entry for entry in latest_changes.news(view) if entry.probe.id == "standalone"]
+    assert not [entry for entry in changes.entries(view) if entry.probe.id == "standalone"]
 
 
 def test_defect_a_yes_of_a_release_that_tampered_with_the_test_was_published(configured: Config) -> None:
@@ -69,7 +69,7 @@ def test_defect_a_yes_of_a_release_that_tampered_with_the_test_was_published(con
     assert badge.badge(view, STANDALONE).message == "not known"
     assert f"the release tampered with the test ({TAMPERED[0]})" in str(labels.sentence(view))
     assert view.support["standalone"]["newest"].first_supported is None
-    assert not [move for move in changes.compare(before, view) if move.kind is changes.Kind.LIFTED]
+    assert not [move for move in changes.between_views(before, view) if move.kind is changes.Kind.LIFTED]
     assert changes.standing(view, "standalone")["newest"].release == "0.1.0"
     assert labels.outcome_words(view.cell("newest", "0.2.0"), "standalone") == "✓ supported (not counted)"
     tampering_no = support.view(ledger(tampered(of("0.2.0", RAISES))), configured, PROBES)
@@ -98,9 +98,7 @@ def test_defect_a_pre_release_was_first_supported_and_bounds_knew_of_none(config
     assert final.support["standalone"]["newest"].first_supported == "0.2.0"
     assert recommend.bounds(final, "standalone").specifier == ">=0.2.0"
     told = [
-        (entry.release, entry.after.state.value)
-        for entry in latest_changes.news(final)
-        if entry.probe.id == "standalone"
+        (entry.release, entry.after.state.value) for entry in changes.entries(final) if entry.probe.id == "standalone"
     ]
     assert told == [("0.2.0", "supported"), ("0.2.0rc1", "supported")]
 
@@ -115,8 +113,8 @@ def test_a_yanked_release_is_not_the_first_and_is_said_to_be_supported(configure
     assert badge.badge(view, STANDALONE).message == "since 0.3.0"
     only = support.view(ledger(*known[:2], releases=listed[:2]), configured, PROBES)
     assert recommend.bounds(only, "standalone").specifier is None
-    move = changes.compare(support.view(ledger(known[0], releases=listed[:1]), configured, PROBES), only)
-    assert changes.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (newest): lifted")
+    move = changes.between_views(support.view(ledger(known[0], releases=listed[:1]), configured, PROBES), only)
+    assert change_words.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (newest): lifted")
 
 
 def test_defect_bounds_went_by_other_cells_than_the_verdict(configured: Config) -> None:

@@ -22,7 +22,7 @@ from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.changes import Kind
 from compatmatrix.config.tables import Config
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish import json_data
+from compatmatrix.publish import change_words, json_data
 from compatmatrix.results.ledger import Ledger
 from factories import config as made_config
 from histories import PUT, histories
@@ -266,12 +266,12 @@ def test_an_alarm_tells_of_no_yes_that_does_not_count(configured: Config) -> Non
                 for pairing, row in told.view.by_pairing.items()
             },
         )  # fmt: skip
-        for move in changes.compare(before, told.view):
-            if move.kind is Kind.LIFTED:
-                assert told.json_confirms(told.json_cell(move.pairing, move.release), move.probe)
-            words = changes.sentence(told.view.config, move)
+        for change in changes.between_views(before, told.view):
+            if change.kind is Kind.LIFTED:
+                assert told.json_confirms(told.json_cell(change.pairing, change.release), change.probe)
+            words = change_words.sentence(told.view.config, change)
             marks = [word for word in ("yanked", "pre-release") if word in words]
-            listed = next(release for release in told.view.releases if release.version == move.release)
+            listed = next(release for release in told.view.releases if release.version == change.release)
             assert bool(marks) == (not listed.stable)
         for pairing, stands in changes.standing(told.view, "standalone").items():
             if stands.answer == "supported":

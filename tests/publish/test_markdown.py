@@ -15,7 +15,7 @@ from announcements import Recorder
 from announcements import bulletin as bulletin_of
 from compatmatrix.analysis import support
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.comparison import compare
+from compatmatrix.analysis.changes import between_cells
 from compatmatrix.analysis.support import View
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.gate import Refusal
@@ -24,7 +24,7 @@ from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Source
-from compatmatrix.publish import comparison, markdown, readme
+from compatmatrix.publish import change_words, markdown, readme
 from factories import HELD, PROBES, STANDALONE, config
 from hostile import INJECTIONS, MARK, PIECES, hostile_ledger
 
@@ -108,7 +108,7 @@ def comment(text: str, configured: Config) -> str:
 
     found = list(cells())
     pairs = [(found[0], found[1]), (found[0], found[3]), (found[2], found[1])]
-    return "\n\n".join(comparison.markdown(view, compare(one, other, PROBES, "subject")) for one, other in pairs)
+    return "\n\n".join(change_words.markdown(view, between_cells(one, other, PROBES)) for one, other in pairs)
 
 
 def said(text: str) -> Bulletin:
@@ -116,7 +116,7 @@ def said(text: str) -> Bulletin:
     line, block = sanitize.line(f"{MARK}{text}{MARK}"), sanitize.block(f"{MARK}{text}{MARK}")
     made = bulletin_of(line, refusals=(Refusal(kind="control", why=line),))
     return msgspec.structs.replace(
-        made, moves=tuple(msgspec.structs.replace(move, evidence=block) for move in made.moves)
+        made, changes=tuple(msgspec.structs.replace(change, evidence=block) for change in made.changes)
     )
 
 

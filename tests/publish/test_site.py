@@ -23,7 +23,7 @@ from compatmatrix.ci import issue_texts
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish import csv_files, json_data, latest_changes, render, site, write
+from compatmatrix.publish import csv_files, json_data, render, site, write
 from compatmatrix.results.ledger import Ledger
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -225,7 +225,7 @@ def test_an_entry_keeps_its_id_when_more_becomes_known(config: Config) -> None:
         records={key: record for key, record in whole.records.items() if int(record.subject.split(".")[1]) <= 20},
         releases={version: release for version, release in whole.releases.items() if int(version.split(".")[1]) <= 20},
     )
-    then, now = (latest_changes.news(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
+    then, now = (changes.entries(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
     assert {entry.id: entry.at for entry in then}.items() <= {entry.id: entry.at for entry in now}.items()
     assert len(now) > len(then)
 
@@ -234,7 +234,7 @@ def test_the_day_the_limitation_is_lifted_is_one_entry(config: Config) -> None:
     view = support.view(sample.make_ledger(headline_since=31), config, sample.make_probes())
     lifted = [
         entry
-        for entry in latest_changes.news(view)
+        for entry in changes.entries(view)
         if entry.probe.id == "bare-value" and entry.after.state is OutcomeState.SUPPORTED
     ]
     assert [(entry.release, entry.pairings) for entry in lifted] == [("0.31.0", ("release-day", "newest"))]
@@ -342,13 +342,13 @@ def test_defect_an_address_that_ends_in_a_slash_made_double_ones(config: Config,
     earlier = msgspec.structs.replace(
         view, by_pairing={pairing: {**row, "0.31.0": None} for pairing, row in view.by_pairing.items()}
     )
-    moves = changes.compare(earlier, view)
+    moves = changes.between_views(earlier, view)
     assert moves[0].kind is changes.Kind.LIFTED
     told["alarm"] = issue_texts.headline(
         with_url,
         Bulletin(
             verdict="Yes: it can", examined=1, fresh=True, missing=(), failed=(), refusals=(), before={}, after={},
-            moves=moves,
+            changes=moves,
         ),
     )  # fmt: skip
     for name, text in told.items():

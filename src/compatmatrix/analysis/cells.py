@@ -136,3 +136,9 @@ def _signed(outcome: Outcome) -> Outcome:
 def kind(outcome: Outcome) -> tuple[OutcomeState, str | None]:
     """What makes two outcomes the same answer: the state and, where it raises, the signature."""
     return outcome.state, outcome.signature if outcome.state is OutcomeState.RAISES else None
+
+
+def answer(outcome: Outcome) -> str:
+    """The same in words: ``raises ValueError: …``."""
+    state, signature = kind(outcome)
+    return f"{state.value} {signature}" if signature else state.value

@@ -1,26 +1,30 @@
-"""Two views, before and after -> what moved, probe by probe and pairing by pairing. Pure.
+"""What changed: the one place where answers are compared. Pure.
 
-What is unknown moves nothing, in either direction: a cell that could not be run, a control that failed, a yes that does
-not count or a question that was put differently is neither an alarm nor its end. A first ledger has nothing to be held against.
+Compared are the releases of one view, two views, or two cells, always by what counts of their answers. What is unknown
+changes nothing, in either direction: a cell that could not be run, a control that failed, a yes that does not count or a
+question that was put differently is neither an alarm nor its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import groupby
 
 import msgspec
 from packaging.version import Version
 
-from compatmatrix.analysis.support import CellView, View
-from compatmatrix.config.tables import Config
-from compatmatrix.core.model import Outcome, Release
+from compatmatrix.analysis.cells import NOT_RUN, CellView, answer
+from compatmatrix.analysis.support import View
+from compatmatrix.core.model import Outcome, Probe, Release
+from compatmatrix.core.pairings import RELEASE_DAY
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import aside, marks
 
 
 class Kind(str, Enum):
-    """How an answer moved, the most urgent first."""
+    """How an answer became another, the most urgent first."""
 
     LIFTED = "lifted"
     REGRESSED = "regressed"
@@ -30,16 +34,23 @@ class Kind(str, Enum):
     RAISES_DIFFERENTLY = "raises differently"
     APPEARS_OR_GOES = "the API appears or goes"
     SAME = "same as before"
+    UNKNOWN = "cannot be compared"
 
     @property
     def alarming(self) -> bool:
-        return self is not Kind.SAME
+        """Whether it is a change at all."""
+        return self not in (Kind.SAME, Kind.UNKNOWN)
+
+    @property
+    def urgency(self) -> int:
+        """Its place among the kinds: the lower, the more urgent."""
+        return list(Kind).index(self)
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One answer that moved, or that a new release gave like the one before.
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer that is another than before, or that a new release gave like the one before.
 
-    ``against`` is the release that it is held against: the one before where this one is new, itself where the same
+    ``against`` is the release that it is compared with: the one before where this one is new, itself where the same
     release answers otherwise than it did (its companions moved). ``probe`` is empty where the import itself fails.
     """
 
@@ -58,6 +69,37 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     yanked: bool = False
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The change of a probe with a release, for feeds and lists: one for all pairings under which it changed alike.
+
+    ``listed`` is the release as the index lists it; ``unknown`` the stable releases just before it that were not examined
+    or came out inconclusive, any of which may be where it really happened; ``at`` the instant it is dated.
+    """
+
+    release: str
+    listed: Release
+    probe: Probe
+    pairings: tuple[str, ...]
+    before: Outcome
+    after: Outcome
+    unknown: tuple[str, ...]
+    at: str
+
+    @property
+    def id(self) -> str:
+        """Stays the same however often the reports are rebuilt, and whichever pairings join in later."""
+        what = "/".join((self.release, self.probe.id, self.before.state.value, self.after.state.value))
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"compatmatrix:{what}"))
+
+    @property
+    def bound(self) -> str:
+        """Where something between is unknown, the release is only the latest possible."""
+        if not self.unknown:
+            return ""
+        span = self.unknown[0] if len(self.unknown) == 1 else f"{self.unknown[0]} to {self.unknown[-1]}"
+        return f"at the latest: {span} not examined or inconclusive"
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """The answer that holds for one pairing: that of the newest stable release of which one is known."""
 
@@ -65,75 +107,79 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
 
 
-NOTHING = Outcome(state=OutcomeState.NOT_RUN)
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two cells, and how their answers differ: a kind for each probe, the most urgent first."""
+
+    before: CellView
+    after: CellView
+    kinds: Mapping[str, Kind]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The probes whose answers differ."""
+        return tuple(probe for probe, kind in self.kinds.items() if kind.alarming)
+
+    def of(self, kind: Kind) -> tuple[str, ...]:
+        """The probes of one kind."""
+        return tuple(probe for probe in self.kinds if self.kinds[probe] is kind)
 
 
-def compare(old: View, new: View) -> tuple[Move, ...]:
-    """Everything that moved, most urgent first, the headline before other probes, newest release first."""
-    if not old.cells:
-        return ()
-    found = [move for pairing in new.pairings for move in _of_pairing(old, new, pairing)]
-    kinds, order = list(Kind), [release.version for release in new.releases]
+def between_cells(before: CellView, after: CellView, probes: Iterable[Probe]) -> Comparison:
+    """How the answers of one cell differ from those of another."""
+    kinds = {probe.id: classify(before.counted(probe.id), after.counted(probe.id)) for probe in probes}
+    return Comparison(before=before, after=after, kinds=dict(sorted(kinds.items(), key=lambda item: item[1].urgency)))
+
+
+def between_releases(view: View) -> tuple[Change, ...]:
+    """Every change from one release to the next, oldest first, in the order of the probes."""
+    found = (
+        _since_before(view, pairing, number, probe.id)
+        for number in range(len(view.releases))
+        for probe in view.probes
+        for pairing in view.pairings
+    )
+    return alarming(change for change in found if change)
+
+
+def between_views(old: View, new: View) -> tuple[Change, ...]:
+    """What a later view says otherwise, and what it says of new releases. If the earlier one is empty, nothing.
+
+    The most urgent first, the headline before other probes, the newest release first.
+    """
+    found = [change for pairing in new.pairings for change in _of_pairing(old, new, pairing)]
     headline = new.config.subject.headline
-    found.sort(key=lambda move: (kinds.index(move.kind), move.probe != headline, -order.index(move.release)))
+    found.sort(key=lambda change: (change.kind.urgency, change.probe != headline, -new.place(change.release)))
     return tuple(found)
 
 
-def alarming(moves: Sequence[Move]) -> tuple[Move, ...]:
+def alarming(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Without the answers that are the same as before."""
-    return tuple(move for move in moves if move.kind.alarming)
+    return tuple(change for change in changes if change.kind.alarming)
 
 
-def same(moves: Sequence[Move]) -> dict[tuple[str, str, str], int]:
+def same(changes: Iterable[Change]) -> Mapping[tuple[str, str, str], int]:
     """How many answers of a new release are like those before: by release, pairing, and the release before."""
-    found: dict[tuple[str, str, str], int] = {}
-    for move in moves:
-        if not move.kind.alarming:
-            key = (move.release, move.pairing, move.against)
-            found[key] = found.get(key, 0) + 1
-    return found
+    return Counter((change.release, change.pairing, change.against) for change in changes if not change.kind.alarming)
 
 
 def standing(view: View, probe: str) -> dict[str, Standing]:
     """The answer that holds today, for each pairing of which one is known."""
     found = {}
     for pairing in view.pairings:
-        for release in reversed(view.releases):
+        for release in view.releases:
             outcome = view.counted(probe, pairing, release.version)
             if release.stable and outcome.state.known:
                 found[pairing] = Standing(release=release.version, answer=answer(outcome))
-                break
     return found
 
 
-def answer(outcome: Outcome) -> str:
-    """What makes two outcomes the same answer, in words: the state and, where it raises, the signature."""
-    raised = outcome.state is OutcomeState.RAISES and outcome.signature
-    return f"{outcome.state.value} {outcome.signature}" if raised else outcome.state.value
-
-
-def sentence(config: Config, move: Move) -> str:
-    """One move in a line of plain text: ``name 0.5.0, probe (newest): lifted, from raises … to supported``."""
-    name, beside = config.subject.name, _beside(config, move)
-    where = f"{name} {move.release}{aside(marks(move))}"
-    if not move.probe:
-        return f"{where} ({move.pairing}): no longer imports{beside}: {move.detail}"
-    held = f"in {move.against}" if move.against != move.release else "until now"
-    told = f"{where}, {move.probe} ({move.pairing}): {move.kind.value}"
-    return f"{told}: {answer(move.before)} {held}, {answer(move.after)} now{beside}"
-
-
-def _beside(config: Config, move: Move) -> str:
-    """``with companion 3.0, helper 0.2``."""
-    names = [companion.name for companion in config.companions if companion.name in move.versions]
-    return " with " + ", ".join(f"{name} {move.versions[name]}" for name in names) if names else ""
-
-
 def classify(before: Outcome, after: Outcome) -> Kind:
-    """How one known answer became the other."""
+    """How one answer became the other."""
+    old, new = before.state, after.state
+    if not (old.known and new.known):
+        return Kind.UNKNOWN
     if answer(before) == answer(after):
         return Kind.SAME
-    old, new = before.state, after.state
     if new is OutcomeState.SUPPORTED:
         return Kind.LIFTED
     if new is OutcomeState.NO_EFFECT:
@@ -145,75 +191,96 @@ def classify(before: Outcome, after: Outcome) -> Kind:
     return Kind.RAISES_DIFFERENTLY if old is new else Kind.APPEARS_OR_GOES
 
 
-def _of_pairing(old: View, new: View, pairing: str) -> Iterator[Move]:
+def entries(view: View) -> tuple[Entry, ...]:
+    """Every change from release to release, newest release first."""
+    order = {probe.id: number for number, probe in enumerate(view.probes)}
+
+    def alike(change: Change) -> tuple[int, int, str, str]:
+        place = -view.place(change.release)
+        return (place, order[change.probe], change.before.state.value, change.after.state.value)
+
+    found = [_entry(view, [*together]) for _, together in groupby(sorted(between_releases(view), key=alike), key=alike)]
+    return tuple(entry for entry in found if not _known_closer(entry, found))
+
+
+def _entry(view: View, together: Sequence[Change]) -> Entry:
+    """The entry of changes that are alike under some pairings; of their bounds, it has the closest."""
+    first, place = together[0], view.place(together[0].release)
+    listed = view.releases[place]
+    between = [view.releases[view.place(change.against) + 1 : place] for change in together]
+    unknown = [tuple(release.version for release in releases if release.stable) for releases in between]
+    pairings = tuple(change.pairing for change in together)
+    at = listed.released or ""
+    # Under release-day an answer cannot change once it is known, so that it is of its release's day.
+    if not at or RELEASE_DAY.name not in pairings:
+        cells = [view.cell(pairing, first.release) for pairing in pairings]
+        at = max([at, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell)])
+    return Entry(
+        release=first.release, listed=listed, probe=next(probe for probe in view.probes if probe.id == first.probe),
+        pairings=pairings, before=first.before, after=first.after, unknown=min(unknown, key=lambda versions: len(versions)), at=at,
+    )  # fmt: skip
+
+
+def _known_closer(entry: Entry, all_of_them: Iterable[Entry]) -> bool:
+    """Whether another pairing has the same change with a release of which this one knows nothing."""
+    return any(
+        other.probe.id == entry.probe.id
+        and other.release in entry.unknown
+        and (other.before.state, other.after.state) == (entry.before.state, entry.after.state)
+        for other in all_of_them
+    )
+
+
+def _of_pairing(old: View, new: View, pairing: str) -> Iterator[Change]:
     known = [release for release in new.releases if old.cell(pairing, release.version)]
     if not known:
         return  # a pairing that nobody asked for before
     for number, release in enumerate(new.releases):
-        cell = new.cell(pairing, release.version)
+        cell, earlier = new.cell(pairing, release.version), old.cell(pairing, release.version)
         if cell is None:
             continue
-        earlier = old.cell(pairing, release.version)
         if earlier is not None:
-            if earlier.state is CellState.RAN and cell.state is CellState.IMPORT_FAILS:
-                yield _move(new, pairing, release, cell, Kind.NO_LONGER_IMPORTS, release.version)
-            for probe in new.probes:
-                before, after = earlier.counted(probe.id), cell.counted(probe.id)
-                if before.state.known and after.state.known and answer(before) != answer(after):
-                    kind = classify(before, after)
-                    yield _move(new, pairing, release, cell, kind, release.version, probe.id, before, after)
+            yield from alarming(_change(new, pairing, cell, earlier, probe.id) for probe in new.probes)
         elif all(_came_after(release, one) for one in known):  # an older one, examined late, is no event of today
-            yield from _of_new_release(new, pairing, number, cell)
+            found = (_since_before(new, pairing, number, probe.id) for probe in new.probes)
+            yield from (change for change in found if change)
+            earlier = next(
+                (new.cell(pairing, one.version) for one in reversed(new.releases[:number]) if one.stable), None
+            )
+        if earlier and earlier.state is CellState.RAN and cell.state is CellState.IMPORT_FAILS:
+            yield _change(new, pairing, cell, earlier)
 
 
-def _of_new_release(new: View, pairing: str, number: int, cell: CellView) -> Iterator[Move]:
-    release = new.releases[number]
-    before_it = [one for one in reversed(new.releases[:number]) if one.stable]
-    examined = [one for one in before_it if (found := new.cell(pairing, one.version)) and found.state is CellState.RAN]
-    if cell.state is CellState.IMPORT_FAILS and examined and examined[0] is before_it[0]:
-        yield _move(new, pairing, release, cell, Kind.NO_LONGER_IMPORTS, before_it[0].version)
-    for probe in new.probes:
-        after = cell.counted(probe.id)
-        if not after.state.known:
-            continue
-        for one in before_it:
-            before = new.counted(probe.id, pairing, one.version)
-            if before.state.known:
-                kind = classify(before, after)
-                yield _move(new, pairing, release, cell, kind, one.version, probe.id, before, after)
-                break
+def _since_before(view: View, pairing: str, number: int, probe: str) -> Change | None:
+    """The answer of a release in comparison with the one before; None where either is not known.
+
+    A stable release is compared with stable ones only, a pre-release or a yanked one with whatever came before.
+    """
+    release = view.releases[number]
+    cell = view.cell(pairing, release.version)
+    if cell is None or not cell.counted(probe).state.known:
+        return None
+    for one in reversed(view.releases[:number]):
+        earlier = view.cell(pairing, one.version)
+        if (one.stable or not release.stable) and earlier and earlier.counted(probe).state.known:
+            return _change(view, pairing, cell, earlier, probe)
+    return None
 
 
 def _came_after(release: Release, other: Release) -> bool:
-    """Whether it was published later; where the index does not say when, the version decides."""
-    if release.released and other.released:
-        return release.released > other.released
-    return Version(release.version) > Version(other.version)
+    """Whether it was published later; where the index does not say when, or says the same, the version decides."""
+    days = (release.released, other.released) if release.released and other.released else ("", "")
+    return (days[0], Version(release.version)) > (days[1], Version(other.version))
 
 
-def _move(
-    view: View,
-    pairing: str,
-    release: Release,
-    cell: CellView,
-    kind: Kind,
-    against: str,
-    probe: str = "",
-    before: Outcome = NOTHING,
-    after: Outcome = NOTHING,
-) -> Move:
-    return Move(
-        kind=kind,
-        release=release.version,
-        pairing=pairing,
-        probe=probe,
-        against=against,
-        before=before,
-        after=after,
-        python=cell.python,
-        versions=cell.versions,
-        detail=cell.detail,
+def _change(view: View, pairing: str, cell: CellView, earlier: CellView, probe: str = "") -> Change:
+    """How the answer to a probe differs from that of an earlier cell; without a probe, that it does not import any more."""
+    before, after = (one.counted(probe) if probe else NOT_RUN for one in (earlier, cell))
+    release = view.releases[view.place(cell.subject)]
+    kind = classify(before, after) if probe else Kind.NO_LONGER_IMPORTS
+    return Change(
+        kind=kind, release=release.version, pairing=pairing, probe=probe, against=earlier.subject, before=before,
+        after=after, python=cell.python, versions=cell.versions, detail=cell.detail,
         evidence=view.evidence.get(after.evidence or "", "") if kind.alarming else "",
-        prerelease=release.prerelease,
-        yanked=release.yanked,
-    )
+        prerelease=release.prerelease, yanked=release.yanked,
+    )  # fmt: skip

@@ -27,7 +27,7 @@ class Kind(str, Enum):
     HEADLINE = "headline"
     WORKS = "works"
     PARTLY = "partly"
-    ABSENT = "absent"
+    ABSENT = OutcomeState.ABSENT.value
     BROKEN = "broken"
     UNKNOWN = "unknown"
     IMPORT_FAILS = CellState.IMPORT_FAILS.value

@@ -1,4 +1,4 @@
-"""Ledger -> what it says: cells with their outcomes, ranges over releases, verdicts, changes. Pure.
+"""Ledger -> what it says: cells with their outcomes, and for each probe and pairing its ranges over releases. Pure.
 
 A bound is as exact as what was run: where a release between was not run, came out inconclusive or could not be
 examined, a range ends there and "first supported" says so. A release that is yanked or a pre-release is never the first:
@@ -57,16 +57,6 @@ class Support(msgspec.Struct, frozen=True, kw_only=True):
     preview: Preview | None = None
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A probe's outcome under a pairing moved with a release."""
-
-    release: str
-    probe: str
-    pairing: str
-    before: Outcome
-    after: Outcome
-
-
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report needs, computed once.
 
@@ -89,6 +79,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def cell(self, pairing: str, version: str) -> CellView | None:
         return self.by_pairing.get(pairing, {}).get(version)
+
+    def place(self, version: str) -> int:
+        """The index of a release in ``releases``."""
+        return next(number for number, release in enumerate(self.releases) if release.version == version)
 
     def outcome(self, probe: str, pairing: str, version: str) -> Outcome:
         cell = self.cell(pairing, version)
@@ -201,47 +195,6 @@ def _why_not_first(release: Release, counted: Outcome) -> str:
     if release.prerelease or release.yanked:
         return "pre-release" if release.prerelease else "yanked"
     return "" if counted.state is OutcomeState.SUPPORTED else counted.note or counted.state.value
-
-
-def changes(view: View) -> tuple[Change, ...]:
-    """Every move of an outcome from one release to the next, oldest first; what is unknown moves nothing.
-
-    A stable release is held against the stable one before it; a pre-release or a yanked one against whatever came before.
-    """
-    found = []
-    for probe in view.probes:
-        for pairing in view.pairings:
-            stable: Outcome | None = None
-            last: Outcome | None = None
-            for release in view.releases:
-                after = view.counted(probe.id, pairing, release.version)
-                if not after.state.known:
-                    continue
-                before = stable if release.stable else last
-                if before is not None and kind(before) != kind(after):
-                    found.append(
-                        Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
-                    )
-                last = after
-                stable = after if release.stable else stable
-    return tuple(sorted(found, key=lambda change: Version(change.release)))
-
-
-def difference(old: View, new: View) -> tuple[Change, ...]:
-    """Where a later view says something else of the same release, probe and pairing, or speaks of a new one.
-
-    What was unknown before and is known now is news; what is unknown now takes nothing back.
-    """
-    found = []
-    for probe in new.probes:
-        for pairing in new.pairings:
-            for release in new.releases:
-                before, after = (view.counted(probe.id, pairing, release.version) for view in (old, new))
-                if after.state.known and kind(before) != kind(after):
-                    found.append(
-                        Change(release=release.version, probe=probe.id, pairing=pairing, before=before, after=after)
-                    )
-    return tuple(found)
 
 
 def before(ledger: Ledger, instant: str) -> Ledger:

@@ -10,7 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from compatmatrix.analysis.changes import Move, alarming, answer, same
+from compatmatrix.analysis.cells import answer
+from compatmatrix.analysis.changes import Change, alarming, same
 from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
@@ -48,19 +49,19 @@ def prose(text: object) -> Markup:
     return Markup(escaped(text).replace("@", "@\u2060"))
 
 
-def commands(config: Config, move: Move) -> str:
+def commands(config: Config, change: Change) -> str:
     """The commands that reproduce a change."""
     lines = [f"git clone {config.publish.repository} matrix && cd matrix"] if config.publish.repository else []
-    pins = f"--only '{config.subject.name}=={move.release}' --pairing {move.pairing}"
+    pins = f"--only '{config.subject.name}=={change.release}' --pairing {change.pairing}"
     return "\n".join([*lines, "python -m pip install nox", f"python -m nox -s matrix -- --fresh {pins}"])
 
 
-def changes(config: Config, moves: Sequence[Move], most: int = MOST_LINES) -> str:
+def changes(config: Config, found: Sequence[Change], most: int = MOST_LINES) -> str:
     """The changes as a list; answers that stayed the same are counted."""
-    lines = [str(_macros().line(config, move)).strip() for move in alarming(moves)]
+    lines = [str(_macros().line(config, change)).strip() for change in alarming(found)]
     lines = [*lines[:most], *([f"- and {len(lines) - most} more"] if len(lines) > most else [])]
     name = prose(config.subject.title or config.subject.name)
-    for (release, pairing, against), count in same(moves).items():
+    for (release, pairing, against), count in same(found).items():
         lines.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
     return "\n".join(lines) or "Nothing changed."
 
@@ -73,7 +74,7 @@ def summary(config: Config, bulletin: Bulletin) -> str:
         f"**{prose(bulletin.verdict)}**",
         f"{bulletin.examined} cells examined in this run.",
         "### What changed",
-        changes(config, bulletin.moves),
+        changes(config, bulletin.changes),
         "### Nothing is published, because" if bulletin.refusals else "### Not examined" if problems else "",
         problems,
     ]
@@ -83,14 +84,14 @@ def summary(config: Config, bulletin: Bulletin) -> str:
 def headline(config: Config, bulletin: Bulletin, closing: str = HANDLING) -> str:
     """The text of the issue about the headline, or with another ``closing`` of a comment on it."""
     macros = _macros()
-    about = [move for move in bulletin.alarms if move.probe in (config.subject.headline, "")]
-    others = [move for move in bulletin.alarms if move not in about]
+    about = [change for change in bulletin.alarms if change.probe in (config.subject.headline, "")]
+    others = [change for change in bulletin.alarms if change not in about]
     head = [
         f"**{prose(bulletin.verdict)}**",
         str(macros.standings(bulletin.before, bulletin.after)).strip(),
         changes(config, about, most=20) if about else "",
     ]
-    details = [str(macros.dossier(config, move)).strip() for move in about if move.probe]
+    details = [str(macros.dossier(config, change)).strip() for change in about if change.probe]
     tail = [f"### Other changes\n\n{changes(config, others, most=20)}" if others else "", _links(config), closing]
     return _assembled(head, details, tail)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from compatmatrix.analysis import changes, support
-from compatmatrix.analysis.changes import Move, Standing
+from compatmatrix.analysis.changes import Change, Standing
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.tables import Config
@@ -17,7 +17,7 @@ from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, unrecorded
 from compatmatrix.publish import labels
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
         missing: planned cells without a record.
         failed: requests that could not be planned, each with the reason.
         before: the headline's published answer by pairing; ``after`` the one now.
-        moves: the answers that changed, and those that a new release has in common with the one before.
+        changes: the answers that changed, and those that a new release has in common with the one before.
     """
 
     schema: int = SCHEMA
@@ -42,11 +42,11 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...]
     before: Mapping[str, Standing]
     after: Mapping[str, Standing]
-    moves: tuple[Move, ...]
+    changes: tuple[Change, ...]
 
     @property
-    def alarms(self) -> tuple[Move, ...]:
-        return changes.alarming(self.moves)
+    def alarms(self) -> tuple[Change, ...]:
+        return changes.alarming(self.changes)
 
     @property
     def state(self) -> str:
@@ -67,7 +67,7 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
         refusals=gate.refusals(config, probes, plan, ledgers) if plan else (),
         before=changes.standing(old, config.subject.headline),
         after=changes.standing(new, config.subject.headline),
-        moves=changes.compare(old, new),
+        changes=changes.between_views(old, new),
     )
 
 

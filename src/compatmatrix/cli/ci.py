@@ -21,7 +21,7 @@ from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.planning import plan_file
-from compatmatrix.publish import labels
+from compatmatrix.publish import change_words, labels
 from compatmatrix.results import ledger
 
 
@@ -41,8 +41,8 @@ def merge(context: Context, chosen: options.Merge) -> int:
     if chosen.bulletin:
         run_result.save(bulletin, chosen.bulletin)
     context.say(f"{len(delivered.records)} records delivered, {len(after.records)} in {context.records} now")
-    for move in bulletin.alarms:
-        context.say(f"changed: {analysis.sentence(context.config, move)}")
+    for change in bulletin.alarms:
+        context.say(f"changed: {change_words.sentence(context.config, change)}")
     for title in bulletin.missing:
         context.say(f"missing, published as not run: {title}")
     context.say_failed(bulletin.failed)
@@ -60,22 +60,22 @@ def changes(context: Context, chosen: options.Changes) -> int:
     """Print the answers that changed since an instant."""
     config, known, since = context.config, context.ledger(), format_instant(chosen.since)
     old, new = (context.view(one) for one in (support.before(known, since), known))
-    verdict, moves = str(labels.sentence(new)), analysis.compare(old, new)
+    verdict, found = str(labels.sentence(new)), analysis.between_views(old, new)
     if chosen.format == "json":
-        tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "moves": moves}
+        tree = {"since": since, "subject": config.subject.name, "verdict": verdict, "changes": found}
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
         return DONE
     if chosen.format == "markdown":
-        print(f"**{issue_texts.prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, moves)}")
+        print(f"**{issue_texts.prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, found)}")
         return DONE
     context.say(verdict)
     if not old.cells:
         context.say(f"nothing is on record from before {since} to compare with")
-    for move in analysis.alarming(moves):
-        context.say(analysis.sentence(config, move))
-    for (release, pairing, against), count in analysis.same(moves).items():
+    for change in analysis.alarming(found):
+        context.say(change_words.sentence(config, change))
+    for (release, pairing, against), count in analysis.same(found).items():
         context.say(f"{config.subject.name} {release} ({pairing}): {count} answers the same as in {against}")
-    if not moves:
+    if not found:
         context.say("nothing changed")
     return DONE
 
@@ -112,7 +112,9 @@ def publish(context: Context, chosen: options.Publish) -> int:
         ledger.append(there.records, ledger.merge(*merged))
         there.say_damage(write_reports(there)[0])
         name = context.config.subject.title or context.config.subject.name
-        lines = [analysis.sentence(context.config, move) for move in bulletin.alarms[:20]] or ["No answer changed."]
+        lines = [change_words.sentence(context.config, change) for change in bulletin.alarms[:20]] or [
+            "No answer changed."
+        ]
         return "\n\n".join(
             [f"Record {name} compatibility: {bulletin.examined} cells", bulletin.verdict, "\n".join(lines) + "\n"]
         )

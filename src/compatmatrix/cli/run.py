@@ -14,7 +14,7 @@ from compatmatrix.cli.report import write_reports
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.planning.plan_file import shard
 from compatmatrix.planning.scheduler import Result
-from compatmatrix.publish import terminal
+from compatmatrix.publish import change_words, terminal
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -46,9 +46,9 @@ def run(context: Context, chosen: options.Run) -> int:
 
 
 def _changed(context: Context, earlier: Ledger, view: View) -> bool:
-    changed = changes.alarming(changes.compare(context.view(earlier), view))
+    changed = changes.alarming(changes.between_views(context.view(earlier), view))
     for change in changed:
-        context.say(f"changed: {changes.sentence(context.config, change)}")
+        context.say(f"changed: {change_words.sentence(context.config, change)}")
     return bool(changed)
 
 

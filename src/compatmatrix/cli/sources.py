@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.comparison import Comparison, compare
+from compatmatrix.analysis.changes import Comparison, between_cells
 from compatmatrix.analysis.support import View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
@@ -16,8 +16,9 @@ from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest
+from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.states import OutcomeState
-from compatmatrix.publish import comparison, terminal
+from compatmatrix.publish import change_words, terminal
 from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable
 
@@ -28,7 +29,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     view, rows, failed = _examine(context, examiner, chosen.source, False, bool(chosen.against))
     comparisons = _compare_with_newest(context, view, examiner, rows) if chosen.against else []
     context.say_failed(failed)
-    changed = any(one.moved for one in comparisons)
+    changed = any(one.changed for one in comparisons)
     return _exit_code(chosen.fail_on, changed, rows, failed)
 
 
@@ -44,9 +45,9 @@ def watch(context: Context, chosen: options.Watch) -> int:
     view, rows, failed = _examine(context, examiner, watched.sources, bool(watched.nightly), True)
     _compare_with_newest(context, view, examiner, rows)
     context.say_failed(failed)
-    before, name = {_identity(row): row for row in earlier.sources}, context.config.subject.name
+    before = {_identity(row): row for row in earlier.sources}
     known = [(before[_identity(row)], row) for row in rows if _identity(row) in before]
-    changed = any(compare(old, new, view.probes, name).moved for old, new in known)
+    changed = any(between_cells(old, new, view.probes).changed for old, new in known)
     return _exit_code(chosen.fail_on, changed, rows, failed)
 
 
@@ -65,13 +66,13 @@ def _examine(
         try:
             built = examiner.builder.address(address)
         except Unbuildable as failure:
-            examiner.record_unbuildable(failure, "newest")
+            examiner.record_unbuildable(failure, NEWEST.name)
             subjects.add(failure.source.row)
         except InfrastructureError as error:
             failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(error)))
         else:
-            requested.append(examiner.source_request(built, "newest", context.probes))
-    newest = examiner.release_request(examiner.newest, "newest", context.probes)
+            requested.append(examiner.source_request(built, NEWEST.name, context.probes))
+    newest = examiner.release_request(examiner.newest, NEWEST.name, context.probes)
     if nightly:
         requested += [examiner.nightly_request(request) for request in (*requested, newest)]
     # The release again: the comparison is with what its users get today, not with what they got when it was last run.
@@ -87,14 +88,14 @@ def _compare_with_newest(
     context: Context, view: View, examiner: Examiner, rows: Iterable[CellView]
 ) -> list[Comparison]:
     name, version = context.config.subject.name, examiner.newest.version
-    release = view.cell("newest", version)
+    release = view.cell(NEWEST.name, version)
     if release is None:
         context.say(f"{name} {version} has no answers to compare with")
         return []
-    comparisons = [compare(release, row, view.probes, name) for row in rows]
+    comparisons = [between_cells(release, row, view.probes) for row in rows]
     for one in comparisons:
         context.say("")
-        context.say(comparison.markdown(view, one))
+        context.say(change_words.markdown(view, one))
     return comparisons
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment
 
+from compatmatrix.analysis.changes import Entry
 from compatmatrix.analysis.support import View
 from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.text import address
-from compatmatrix.publish.latest_changes import News, latest
 
 
-def feeds(templates: Environment, view: View, entries: Sequence[News]) -> Mapping[str, bytes]:
+def feeds(templates: Environment, view: View, entries: Sequence[Entry]) -> Mapping[str, bytes]:
     """Path below the site -> feed: of all changes, and of each probe's."""
     subject = view.config.subject.title or view.config.subject.name
     made = {"changes.atom": _feed(templates, view, "changes.atom", f"{subject} compatibility: changes", entries, "")}
@@ -25,12 +25,12 @@ def feeds(templates: Environment, view: View, entries: Sequence[News]) -> Mappin
     return made
 
 
-def _feed(templates: Environment, view: View, name: str, title: str, entries: Sequence[News], root: str) -> bytes:
+def _feed(templates: Environment, view: View, name: str, title: str, entries: Sequence[Entry], root: str) -> bytes:
     subject = view.config.subject.name
     base = view.config.publish.url
     # A feed has to have a date; where there is neither a release's nor a record's, it is the epoch.
     first = next((release.day for release in view.releases if release.day), view.as_of or "1970-01-01")
-    updated = latest(entries, first)
+    updated = max((entry.at for entry in entries), default=f"{first}T00:00:00Z")
     text = templates.get_template("feed.atom.j2").render(
         view=view,
         title=title,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from compatmatrix.analysis import grid, recommend
+from compatmatrix.analysis import changes, grid, recommend
 from compatmatrix.analysis.grid import UNTRIED, Grid
-from compatmatrix.analysis.support import Change, View, changes
+from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.states import CellState, OutcomeState
@@ -36,8 +35,8 @@ def render(view: View, earlier: View | None) -> str:
             view=view,
             words=labels,
             groups=grouped(view),
-            changes=list(reversed(changes(view))),
-            news=since(earlier, view),
+            changes=list(reversed(changes.between_releases(view))),
+            news=changes.alarming(changes.between_views(earlier, view)) if earlier else (),
             grid=grid.grid(view),
             kinds=grid.Kind,
             grid_words=_pair_words,
@@ -90,10 +89,3 @@ def _pair_words(grid: Grid, version: str) -> str:
     for reason, versions in reasons.items():
         told.append(f"with {grid.companion} {grid.joined(version, versions)}: {reason}")
     return "; ".join(told)
-
-
-def since(earlier: View | None, view: View) -> Iterable[Change]:
-    """What the newest records say otherwise than those before."""
-    from compatmatrix.analysis.support import difference
-
-    return difference(earlier, view) if earlier and earlier.cells else ()

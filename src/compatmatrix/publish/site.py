@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from compatmatrix.analysis import grid
+from compatmatrix.analysis.changes import Entry, entries
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
@@ -29,7 +30,6 @@ from compatmatrix.publish import (
     timeline,
     version_picker,
 )
-from compatmatrix.publish.latest_changes import News, news
 from compatmatrix.publish.runs import bands, shades
 
 STATIC = Path(__file__).parent / "static"
@@ -61,7 +61,7 @@ class Site:
         self.answers = {
             release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
-        self.news = news(view)
+        self.news = entries(view)
         self.groups = _groups(view)
         self.sentence = labels.sentence(view)
         self.state = verdict(view, view.config.subject.headline).state
@@ -239,7 +239,7 @@ def _groups(view: View) -> list[tuple[str, str, list[Probe]]]:
     return [(key, view.config.groups.get(key, key), probes) for key, probes in found.items()]
 
 
-def _by_release(view: View, entries: Sequence[News]) -> list[tuple[Release, list[News]]]:
+def _by_release(view: View, entries: Sequence[Entry]) -> list[tuple[Release, list[Entry]]]:
     found = [(release, [entry for entry in entries if entry.release == release.version]) for release in view.releases]
     return [(release, own) for release, own in reversed(found) if own]
 

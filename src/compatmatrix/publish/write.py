@@ -20,8 +20,7 @@ SITE = "site"
 def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping[str, bytes]:
     """Path below `reports/` -> bytes of every derived file."""
     view = support.view(ledger, config, probes)
-    newest = max((record.recorded[:10] for record in ledger.records.values()), default="")
-    earlier = support.view(support.before(ledger, newest), config, probes) if newest else None
+    earlier = support.view(support.before(ledger, view.as_of), config, probes)
     pages = site.contents(view)
     return {
         # The site holds these too, so that it is whole wherever it is put; git keeps equal files once.
