@@ -88,13 +88,31 @@ def test_without_two_ends_that_differ_there_is_nothing_to_find(judge: Judged, wh
         found(judge)
 
 
-def test_a_scan_finds_the_first_change_also_where_it_was_taken_back() -> None:
-    judge = sequence((NO, 4), (UNBUILT, 1), (YES, 2), (NO, 5))
-    assert scan(list(judge.verdicts), judge) == Change(good="0003", bad="0005", between=("0004",))
-    assert len(judge.asked) == 6
+def test_a_scan_finds_every_change_also_one_that_is_taken_back() -> None:
+    judge = sequence((NO, 4), (UNBUILT, 1), (YES, 2), (NO, 2), (OTHER, 3))
+    assert list(scan(list(judge.verdicts), judge)) == [
+        Change(good="0003", bad="0005", between=("0004",)), Change(good="0006", bad="0007"), Change(good="0008", bad="0009"),
+    ]  # fmt: skip
+    assert len(judge.asked) == len(set(judge.asked)) == 12
     with pytest.raises(Undecided, match="like the first"):
-        unchanged = sequence((NO, 5), (UNBUILT, 1))
-        scan(list(unchanged.verdicts), unchanged)
+        unchanged = sequence((NO, 5), (UNBUILT, 1), (NO, 1))
+        list(scan(list(unchanged.verdicts), unchanged))
+
+
+def test_a_scan_that_stops_at_the_first_change_judges_no_more() -> None:
+    judge = sequence((NO, 4), (YES, 20), (NO, 5))
+    assert next(scan(list(judge.verdicts), judge)) == Change(good="0003", bad="0004")
+    assert len(judge.asked) == 6, "the bad end, and what comes before the change"
+
+
+def test_defect_what_is_on_record_inside_the_range_contradicts_the_answer() -> None:
+    judge = sequence((NO, 10), (YES, 5), (NO, 10), (YES, 25))
+    assert found(judge).bad == "0025", "halving finds one of the changes"
+    known = {"0003", "0012", "0049"}
+    change = halve(list(judge.verdicts), judge, recorded=known.__contains__)
+    assert change == Change(good="0009", bad="0010"), "the first that the records know of"
+    taken_back = sequence((NO, 10), (YES, 5), (NO, 10))
+    assert halve(list(taken_back.verdicts), taken_back, recorded=known.__contains__).bad == "0010"
 
 
 @given(st.lists(st.sampled_from([NO, YES, OTHER, UNBUILT, IMPORT]), min_size=2, max_size=40))
@@ -120,7 +138,7 @@ def test_what_is_found_has_the_good_answer_before_another_after_and_nothing_judg
 def test_halving_and_scanning_agree_where_the_answer_changes_once(count: int, data: st.DataObject) -> None:
     changed = data.draw(st.integers(1, count - 1))
     judge = sequence((NO, changed), (YES, count - changed))
-    assert found(judge) == scan(list(judge.verdicts), judge)
+    assert [found(judge)] == list(scan(list(judge.verdicts), judge))
 
 
 def test_git_replays_the_log(tmp_path: Path) -> None:

@@ -57,6 +57,17 @@ def test_what_the_build_printed_last_is_the_reason() -> None:
     )
 
 
+def test_defect_the_reason_of_an_unbuildable_commit_is_lost() -> None:
+    text = """\
+uv build --wheel failed (2): Building wheel...
+error: Failed to build `/tmp/x/checkout`
+  cause: Invalid `pyproject.toml`
+  cause: TOML parse error at line 4, column 9"""
+    assert uv_errors.unbuildable(text, "/tmp/x/checkout") == (
+        "Invalid `pyproject.toml`: TOML parse error at line 4, column 9"
+    )
+
+
 @pytest.mark.parametrize("sign", ["error sending request", "timed out", "No space left", "Permission denied"])
 def test_an_infrastructure_error_blames_no_release(sign: str) -> None:
     assert uv_errors.broken_wheel(f"{BROKEN}\n{sign}") is None

@@ -6,7 +6,7 @@ result is a range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -52,26 +52,38 @@ Judge = Callable[[str], Verdict]
 OnStep = Callable[[Step], None]
 
 
-def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
+def halve(
+    items: Sequence[str],
+    judge: Judge,
+    on_step: OnStep = lambda step: None,
+    recorded: Callable[[str], bool] = lambda item: False,
+) -> Change:
     """Find two neighbors of which one answers like the first item and the other does not.
 
-    Where the answer changes several times, it is one of the changes. Judges both ends and about log2 of what is between.
+    Where the answer changes several times, it is one of the changes: the first that is on record, and of several in a
+    stretch without records any. Judges both ends and about log2 of what is between.
 
     Args:
         items: in order, from the good end to the bad end.
         on_step: called after each verdict.
+        recorded: whether an item is on record, so that to judge it costs nothing.
 
     Raises:
-        Undecided: an end cannot be judged, or both answer alike.
+        Undecided: an end cannot be judged, or both answer alike and no record between them differs.
     """
-    sides = _Sides(judge, on_step)
-    good = sides.open(items[0])
-    if sides.open(items[-1], BAD).kind == good.kind:
-        raise Undecided("both ends answer alike; name others, or judge one after the other with --linear")
+    sides = _Sides(items, judge, on_step)
     low, high, skipped, tries = 0, len(items) - 1, set[int](), 0
+    for number in (number for number in range(1, high) if recorded(items[number])):
+        side = sides.step(items[number]).side
+        if side == BAD:
+            high = number
+            break
+        low = number if side == GOOD else low
+    if sides.step(items[high]).verdict.kind == sides.good.kind:
+        raise Undecided("both ends answer alike; name others, or judge every item with --all")
     while candidates := [number for number in range(low + 1, high) if number not in skipped]:
         chosen = candidates[int(len(candidates) * _fraction(tries))]
-        side = sides.of(items[chosen])
+        side = sides.step(items[chosen]).side
         if side == SKIP:
             skipped.add(chosen)
             tries += 1
@@ -80,51 +92,57 @@ def halve(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: Non
     return Change(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
 
 
-def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Change:
-    """Find the first change by judging one item after the other, also one that was taken back before the last item.
+def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Iterator[Change]:
+    """Find every change, also one that is taken back before the last item: judges both ends, then one after the other.
 
     Raises:
-        Undecided: the first item cannot be judged, or no other answers differently.
+        Undecided: an end cannot be judged, or no item answers otherwise than the first.
     """
-    sides = _Sides(judge, on_step)
-    sides.open(items[0])
-    low = 0
+    sides = _Sides(items, judge, on_step)
+    low, before, found = 0, sides.good, False
     for number in range(1, len(items)):
-        side = sides.of(items[number])
-        if side == BAD:
-            return Change(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
-        if side == GOOD:
-            low = number
-    raise Undecided("every commit or release that can be judged answers like the first")
+        step = sides.step(items[number])
+        if step.side == SKIP:
+            continue
+        if step.verdict.kind != before.kind:
+            found = True
+            yield Change(good=items[low], bad=items[number], between=tuple(items[low + 1 : number]))
+        low, before = number, step.verdict
+    if not found:
+        raise Undecided("every commit or release that can be judged answers like the first")
 
 
 class _Sides:
-    """Assigns items to sides: like the good end, not like it, or skipped."""
+    """Assigns items to sides: like the good end, not like it, or skipped. Judges each once, and both ends first."""
 
-    def __init__(self, judge: Judge, on_step: OnStep) -> None:
+    def __init__(self, items: Sequence[str], judge: Judge, on_step: OnStep) -> None:
         self._judge, self._on_step = judge, on_step
-        self._good, self._broken_counts = Verdict(), False
+        self._steps: dict[str, Step] = {}
+        self.good, bad = self._end(items[0], GOOD), self._end(items[-1], BAD)
+        self._broken_counts = self.good.broken or bad.broken
 
-    def open(self, item: str, side: str = GOOD) -> Verdict:
-        """Judge an end; from then on, a broken item counts if this one is broken."""
+    def _end(self, item: str, side: str) -> Verdict:
         verdict = self._judge(item)
-        self._on_step(Step(item=item, verdict=verdict, side=side if verdict.kind else SKIP))
+        self._add(Step(item=item, verdict=verdict, side=side if verdict.kind else SKIP))
         if verdict.kind is None:
             raise Undecided(f"the {side} end, {item[:12]}, cannot be judged: {verdict.why}")
-        self._broken_counts |= verdict.broken
-        if side == GOOD:
-            self._good = verdict
         return verdict
 
-    def of(self, item: str) -> str:
-        """Judge an item between the ends."""
+    def _add(self, step: Step) -> Step:
+        self._steps[step.item] = step
+        self._on_step(step)
+        return step
+
+    def step(self, item: str) -> Step:
+        """The judgement of an item. A broken one counts if one of the ends is broken."""
+        if known := self._steps.get(item):
+            return known
         verdict = self._judge(item)
         if verdict.kind is None or (verdict.broken and not self._broken_counts):
             side = SKIP
         else:
-            side = GOOD if verdict.kind == self._good.kind else BAD
-        self._on_step(Step(item=item, verdict=verdict, side=side))
-        return side
+            side = GOOD if verdict.kind == self.good.kind else BAD
+        return self._add(Step(item=item, verdict=verdict, side=side))
 
 
 def _fraction(tries: int) -> float:

@@ -125,13 +125,11 @@ def unbuildable(text: str, folder: str) -> str | None:
     """
     if not _blames(text, _SOURCE_UNBUILDABLE, _INFRASTRUCTURE_OF_BUILD):
         return None
-    lines = [line.strip() for line in text.split("\nhint:")[0].splitlines() if line.strip()]
-    output = [
-        line for line in lines if not line.startswith(("error: Failed to build", "Traceback", "File ", "Building"))
-    ]
-    first = next((number for number, line in enumerate(output) if line.startswith("cause:")), len(output))
-    causes = [line.removeprefix("cause: ") for line in output[first : first + 1]]
-    reason = ": ".join(part for part in (*causes, *output[:first][-1:]) if part)
+    output, _, rest = text.split("\nhint:")[0].partition("error: Failed to build")
+    said = [line.strip() for line in output.splitlines() if line.strip() and not line.endswith("Building wheel...")]
+    causes = [line.strip().removeprefix("cause: ") for line in rest.splitlines()[1:]] or [rest.strip()]
+    # What the build backend printed last is the reason; where it printed nothing, all that uv says.
+    reason = ": ".join([causes[0], said[-1]] if said else causes)
     return sanitize.line(reason.replace(folder, "the checkout") or text, 300)
 
 
