@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.bisect.log import Question, render
+from compatmatrix.bisect.result import Bisection, Item, Question
 from compatmatrix.bisect.search import SKIP, Change, Step, Undecided, Verdict, halve, scan
 from repositories import create, line
 
@@ -106,8 +106,8 @@ def test_a_scan_that_stops_at_the_first_change_judges_no_more() -> None:
 
 
 def test_defect_what_is_on_record_inside_the_range_contradicts_the_answer() -> None:
-    judge = sequence((NO, 10), (YES, 5), (NO, 10), (YES, 25))
-    assert found(judge).bad == "0025", "halving finds one of the changes"
+    judge = sequence((NO, 10), (YES, 5), (NO, 15), (YES, 20))
+    assert found(judge).bad == "0030", "halving finds one of the changes"
     known = {"0003", "0012", "0049"}
     change = halve(list(judge.verdicts), judge, recorded=known.__contains__)
     assert change == Change(good="0009", bad="0010"), "the first that the records know of"
@@ -147,7 +147,10 @@ def test_git_replays_the_log(tmp_path: Path) -> None:
     judge = Judged(dict(zip(commits, [NO] * 3 + [UNBUILT] * 2 + [YES] * 4, strict=True)))
     answer = found(judge)
     log = tmp_path / "it.log"
-    log.write_text(render(Question(probe="standalone", digest="d", good=commits[0], bad=commits[-1]), judge.steps))
+    question = Question(probe="standalone", digest="d", good=commits[0], bad=commits[-1])
+    ends = Item(id=commits[0]), Item(id=commits[-1])
+    result = Bisection(id=question.id, question=question, ends=ends, steps=tuple(judge.steps))
+    log.write_bytes(result.files()[f"bisections/{question.id}.log"])
     assert [step.side for step in judge.steps].count(SKIP) == 2
     subprocess.run(["git", "reset", "-q", "--hard"], cwd=repository.path, check=True)
     done = subprocess.run(["git", "bisect", "replay", str(log)], cwd=repository.path, capture_output=True, text=True)

@@ -30,26 +30,28 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         pairing: the label of the cells.
-        matches: whether a record is about an item.
+        item: the item that a record is about, empty for none.
         examine: brings an item to a record, and returns what could not be examined, each with the reason.
         records: the folder of the records.
         fresh: whether every item is examined again, once.
     """
 
     pairing: str
-    matches: Callable[[Record, str], bool]
+    item: Callable[[Record], str]
     examine: Callable[[str], Sequence[tuple[str, str]]]
     records: Path
     fresh: bool
 
 
 class Judge:
-    """Judges items by one probe; ``cells`` has the cell behind each verdict."""
+    """Judges items by one probe; ``cells`` has the cell behind each verdict, ``evidence`` the tracebacks by digest."""
 
     def __init__(self, config: Config, probes: Sequence[Probe], probe: Probe, examination: Examination) -> None:
         self._config, self._probes, self._probe, self._examination = config, probes, probe, examination
-        self._examined: set[str] = set()
+        self._needed = {one.id: one.digest for one in needed_probes(config, probes, probe)}
+        self._renewed: set[str] = set()
         self.cells: dict[str, CellView] = {}
+        self._read()
 
     def __call__(self, item: str) -> Verdict:
         """Judge an item, examining it if it is not on record.
@@ -57,36 +59,41 @@ class Judge:
         Raises:
             InfrastructureError: the item cannot be examined now, which says nothing about it.
         """
-        cell = None if self._examination.fresh and item not in self._examined else self._recorded(item)
-        if cell is None:
+        if not self.recorded(item):
             if failed := self._examination.examine(item):
                 raise InfrastructureError("; ".join(f"{title}: {why}" for title, why in failed))
-            self._examined.add(item)
-            cell = self._recorded(item)
+            self._renewed.add(item)
+            self._read()
+        cell = self._recorded(item)
         if cell is None:
             raise InfrastructureError(f"{item} was examined and left no record")
         self.cells[item] = cell
         return verdict(cell, self._probe.id)
 
+    def recorded(self, item: str) -> bool:
+        """Whether to judge the item costs nothing."""
+        return (not self._examination.fresh or item in self._renewed) and self._recorded(item) is not None
+
+    def _read(self) -> None:
+        known, platform = ledger.read(self._examination.records), host_platform(self._config)
+        self.evidence = known.evidence
+        self._known: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+        for record in known.records.values():
+            if record.platform == platform and self._examination.pairing in record.pairings:
+                self._known[self._examination.item(record)][record.cell].append(record)
+
     def _recorded(self, item: str) -> CellView | None:
         """The newest cell of the item in which today's version of every needed probe ran."""
-        pairing, platform = self._examination.pairing, host_platform(self._config)
-        by_cell: dict[str, list[Record]] = defaultdict(list)
-        for record in ledger.read(self._examination.records).records.values():
-            labeled = record.platform == platform and pairing in record.pairings
-            if labeled and self._examination.matches(record, item):
-                by_cell[record.cell].append(record)
-        needed = {one.id: one.digest for one in needed_probes(self._config, self._probes, self._probe)}
         complete = []
-        for records in by_cell.values():
+        for records in self._known[item].values() if item in self._known else ():
             digests = {name: source for record in records for name, source in record.probes.items()}
             # A cell that was never installed ran no probe; only a missing Python may be there by now.
-            if needed.items() <= digests.items() or not (digests or records[0].state is CellState.NO_PYTHON):
+            if self._needed.items() <= digests.items() or not (digests or records[0].state is CellState.NO_PYTHON):
                 complete.append(records)
         if not complete:
             return None
         newest = max(complete, key=lambda records: max(record.recorded for record in records))
-        return united(newest, (pairing,), self._config, self._probes)
+        return united(newest, (self._examination.pairing,), self._config, self._probes)
 
 
 def needed_probes(config: Config, probes: Sequence[Probe], probe: Probe) -> tuple[Probe, ...]:

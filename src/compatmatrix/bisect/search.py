@@ -27,6 +27,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     broken: bool = False
 
+    @property
+    def text(self) -> str:
+        """The answer in a line."""
+        if self.kind is None:
+            return f"cannot be judged: {self.why}"
+        return " ".join(part for part in self.kind if part)
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One item that was judged, and the side that it is on."""
@@ -50,6 +57,8 @@ class Undecided(Exception):
 
 Judge = Callable[[str], Verdict]
 OnStep = Callable[[Step], None]
+Ahead = Callable[[Sequence[str]], None]
+"""Told which items may be judged next, the likelier first, while one is judged."""
 
 
 def halve(
@@ -57,6 +66,7 @@ def halve(
     judge: Judge,
     on_step: OnStep = lambda step: None,
     recorded: Callable[[str], bool] = lambda item: False,
+    ahead: Ahead = lambda items: None,
 ) -> Change:
     """Find two neighbors of which one answers like the first item and the other does not.
 
@@ -67,13 +77,23 @@ def halve(
         items: in order, from the good end to the bad end.
         on_step: called after each verdict.
         recorded: whether an item is on record, so that to judge it costs nothing.
+        ahead: called before each verdict, for what can be prepared meanwhile.
 
     Raises:
         Undecided: an end cannot be judged, or both answer alike and no record between them differs.
     """
-    sides = _Sides(items, judge, on_step)
     low, high, skipped, tries = 0, len(items) - 1, set[int](), 0
-    for number in (number for number in range(1, high) if recorded(items[number])):
+
+    def middle(low: int, high: int) -> int | None:
+        candidates = [number for number in range(low + 1, high) if number not in skipped]
+        return candidates[int(len(candidates) * _fraction(tries))] if candidates else None
+
+    def prepare(*numbers: int | None) -> None:
+        ahead([items[number] for number in numbers if number is not None])
+
+    prepare(high, middle(low, high))
+    sides = _Sides(items, judge, on_step)
+    for number in filter(lambda number: recorded(items[number]), range(1, high)):
         side = sides.step(items[number]).side
         if side == BAD:
             high = number
@@ -81,8 +101,8 @@ def halve(
         low = number if side == GOOD else low
     if sides.step(items[high]).verdict.kind == sides.good.kind:
         raise Undecided("both ends answer alike; name others, or judge every item with --all")
-    while candidates := [number for number in range(low + 1, high) if number not in skipped]:
-        chosen = candidates[int(len(candidates) * _fraction(tries))]
+    while (chosen := middle(low, high)) is not None:
+        prepare(middle(chosen, high), middle(low, chosen))
         side = sides.step(items[chosen]).side
         if side == SKIP:
             skipped.add(chosen)
@@ -92,15 +112,22 @@ def halve(
     return Change(good=items[low], bad=items[high], between=tuple(items[low + 1 : high]))
 
 
-def scan(items: Sequence[str], judge: Judge, on_step: OnStep = lambda step: None) -> Iterator[Change]:
+def scan(
+    items: Sequence[str],
+    judge: Judge,
+    on_step: OnStep = lambda step: None,
+    ahead: Ahead = lambda items: None,
+) -> Iterator[Change]:
     """Find every change, also one that is taken back before the last item: judges both ends, then one after the other.
 
     Raises:
         Undecided: an end cannot be judged, or no item answers otherwise than the first.
     """
+    ahead([items[-1], *items[1:2]])
     sides = _Sides(items, judge, on_step)
     low, before, found = 0, sides.good, False
     for number in range(1, len(items)):
+        ahead(items[number + 1 : number + 3])
         step = sides.step(items[number])
         if step.side == SKIP:
             continue

@@ -1,44 +1,52 @@
-"""The command `bisect`: at which commit, or which release of a companion, the outcome of a probe changes."""
+"""The command `bisect`: at which commits, or which releases of a companion, the outcome of a probe changes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.bisect import log, search
 from compatmatrix.bisect.judge import Examination, Judge, needed_probes
-from compatmatrix.bisect.log import Question
-from compatmatrix.bisect.search import GOOD, SKIP, Change, Step, Undecided, Verdict
+from compatmatrix.bisect.result import ALL, FIRST, HALVE, Item, Judged, Question
 from compatmatrix.cli import options
+from compatmatrix.cli.ahead import Ahead
+from compatmatrix.cli.bisection import Search
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.examine import Examiner, Failure
+from compatmatrix.cli.examine import Examiner
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.config import source_addresses
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import Probe, Record, Release
+from compatmatrix.core.model import CellRequest, Probe, Record, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.index import releases
 from compatmatrix.planning.requests import Selection
-from compatmatrix.publish import write
-from compatmatrix.sources.builder import Unbuildable
+from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 
 
 def bisect(context: Context, chosen: options.Bisect) -> int:
-    """Search, print the change with its evidence, and write a log."""
+    """Search, print the changes with their evidence, and write the result."""
     probe = next((probe for probe in context.probes if probe.id == chosen.probe), None)
     if probe is None:
         known = ", ".join(probe.id for probe in context.probes)
         raise UserError(f"bisect {chosen.probe}: there is no such probe; there are {known}")
-    return (_companions if chosen.companion else _commits)(context, chosen, probe)
+    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
+    with Ahead(context, examiner) as ahead:
+        search = (_releases if chosen.companion else _commits)(context, chosen, probe, ahead)
+        search.run()
+    return _print_result(context, chosen, search, examiner)
 
 
-def _commits(context: Context, chosen: options.Bisect, probe: Probe) -> int:
-    """Search the commits of the subject's repository."""
+def _method(chosen: options.Bisect) -> str:
+    return ALL if chosen.all else FIRST if chosen.linear else HALVE
+
+
+def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahead) -> Search:
+    """The search of the commits of the subject's repository."""
     repository = Repository(_address(context, chosen), context.cache)
     bad = _commit(context, repository, chosen.bad, None)
     good = _commit(context, repository, chosen.good, bad)
@@ -51,43 +59,46 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe) -> int:
         context.say(
             f"{chosen.good} is not in the history of {chosen.bad}: searching from their merge base, {base[:12]}"
         )
-    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
     probes = needed_probes(context.config, context.probes, probe)
 
-    def examine(sha: str) -> list[Failure]:
-        try:
-            built = examiner.builder.commit(repository, sha, chosen.bad)
-        except Unbuildable as failure:
-            examiner.record_unbuildable(failure, COMMIT_DAY.name)
-            return []
-        return examiner.examine([examiner.source_request(built, COMMIT_DAY.name, probes)])
-
-    def matches(record: Record, sha: str) -> bool:
-        return record.source is not None and record.source.commit == sha
-
-    def describe(sha: str) -> str:
-        commit = repository.commit(sha)
-        return f"{sha}\n  author date: {commit.authored}\n  {commit.subject}"
+    def request(sha: str) -> CellRequest:
+        built = ahead.examiner.builder.commit(repository, sha, chosen.bad)
+        return ahead.examiner.source_request(built, COMMIT_DAY.name, probes)
 
     examination = Examination(
-        pairing=COMMIT_DAY.name, matches=matches, examine=examine, records=context.records, fresh=chosen.fresh
+        pairing=COMMIT_DAY.name,
+        item=lambda record: record.source.commit if record.source else "",
+        examine=ahead.examining(request, COMMIT_DAY.name),
+        records=context.records,
+        fresh=chosen.fresh,
     )
-    question = Question(probe=probe.id, digest=probe.digest, good=base, bad=bad)
-    one = _Search(context, Judge(context.config, context.probes, probe, examination), question, chosen.linear, describe)
-    change = one.run(repository.between(base, bad))
-    while change and chosen.into_merges and not change.between and (deeper := one.into_merge(repository, change)):
-        change = deeper
-    return one.print_result(change, examiner.cells_run)
+    question = Question(
+        probe=probe.id,
+        digest=probe.digest,
+        good=base,
+        bad=bad,
+        method=_method(chosen),
+        origin="" if repository.local else repository.name,
+    )
+    return Search(
+        context=context,
+        judge=Judge(context.config, context.probes, probe, examination),
+        question=question,
+        items=repository.between(base, bad),
+        describe=lambda sha: _item(repository, sha),
+        ahead=ahead,
+        repository=repository,
+        into_merges=chosen.into_merges,
+    )
 
 
-def _companions(context: Context, chosen: options.Bisect, probe: Probe) -> int:
-    """Search the releases of a companion, beside one release of the subject."""
-    config = context.config
+def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahead) -> Search:
+    """The search of the releases of a companion, beside one release of the subject."""
+    config, examiner = context.config, ahead.examiner
     names = {canonicalize_name(companion.name): companion.name for companion in config.companions}
     companion = names.get(canonicalize_name(chosen.companion or ""))
     if companion is None:
         raise UserError(f"--companion {chosen.companion}: is no companion; there are {', '.join(names.values())}")
-    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
     subject = _subject(context, chosen, examiner)
     good, bad = (_version(text, key) for text, key in ((chosen.good, "--good"), (chosen.bad, "--bad")))
     listed = releases.releases(examiner.projects[canonicalize_name(companion)], chosen.as_of)
@@ -101,114 +112,110 @@ def _companions(context: Context, chosen: options.Bisect, probe: Probe) -> int:
     pairing = GRID.name if grid and grid.companion == companion else BISECT.name
     probes = needed_probes(config, context.probes, probe)
 
-    def examine(version: str) -> list[Failure]:
-        return examiner.examine([examiner.release_request(subject, pairing, probes, {companion: version})])
+    def item(record: Record) -> str:
+        same = record.subject == subject.version and record.source is None
+        return record.versions.get(companion, "") if same else ""
 
-    def matches(record: Record, version: str) -> bool:
-        same = record.subject == subject.version and record.versions.get(companion) == version
-        return same and record.source is None
+    def request(version: str) -> CellRequest:
+        return examiner.release_request(subject, pairing, probes, {companion: version})
 
     examination = Examination(
-        pairing=pairing, matches=matches, examine=examine, records=context.records, fresh=chosen.fresh
+        pairing=pairing,
+        item=item,
+        examine=ahead.examining(request, pairing),
+        records=context.records,
+        fresh=chosen.fresh,
     )
-    dates = {one.version: one.day or "on a day that the index does not say" for one in listed}
+    dates = {one.version: one.released or "" for one in listed}
     context.say(f"beside {config.subject.name} {subject.version}")
-    one = _Search(
-        context,
-        Judge(config, context.probes, probe, examination),
-        Question(
-            probe=probe.id,
-            digest=probe.digest,
-            good=items[0],
-            bad=items[-1],
-            subject=subject.version,
-            companion=companion,
-        ),
-        chosen.linear,
-        lambda version: f"{companion} {version}\n  released {dates[version]}",
+    question = Question(
+        probe=probe.id,
+        digest=probe.digest,
+        good=items[0],
+        bad=items[-1],
+        method=_method(chosen),
+        subject=subject.version,
+        companion=companion,
     )
-    return one.print_result(one.run(items), examiner.cells_run)
+    return Search(
+        context=context,
+        judge=Judge(config, context.probes, probe, examination),
+        question=question,
+        items=items,
+        describe=lambda version: Item(id=version, title=f"{companion} {version}", date=dates[version]),
+        ahead=ahead,
+    )
 
 
-class _Search:
-    """One search: prints and logs each step, and prints the result."""
-
-    def __init__(
-        self, context: Context, judge: Judge, question: Question, linear: bool, describe: Callable[[str], str]
-    ) -> None:
-        self._context, self._judge, self._question, self._describe = context, judge, question, describe
-        self._method = search.scan if linear else search.halve
-        self._steps: dict[str, Step] = {}
-        self._why = ""
-
-    def run(self, items: Sequence[str]) -> Change | None:
-        """Search the items; None where no change can be found."""
-        self._context.say(f"{len(items)} {'releases' if self._question.companion else 'commits'} from good to bad")
-        try:
-            return self._method(items, self._judge, self._on_step)
-        except Undecided as undecided:
-            self._why = str(undecided)
-            return None
-
-    def into_merge(self, repository: Repository, change: Change) -> Change | None:
-        """If the change is a merge, search the merged branches; None where no branch alone has the change."""
-        for tip in repository.commit(change.bad).parents[1:]:
-            base = repository.base(change.good, tip)
-            if base is None or base == tip:
-                continue
-            if self._judge(tip).kind in (None, self._steps[change.good].verdict.kind):
-                continue
-            self._context.say(f"{change.bad[:12]} is a merge; searching what it merged")
-            if deeper := self.run(repository.between(base, tip)):
-                return deeper
-        return None
-
-    def print_result(self, change: Change | None, cells_run: int) -> int:
-        """Print the change and the evidence of both sides; returns the exit code."""
-        say, probe = self._context.say, self._question.probe
-        log_file = self._context.reports / self._question.file
-        count = f"{len(self._steps)} judged, {cells_run} cells run; log: {log_file}"
-        if change is None:
-            say(f"no change of {probe} was found: {self._why}\n{count}")
-            return UNEXAMINED
-        if change.between:
-            say(f"\n{probe} changes in one of {len(change.between) + 1}; those between cannot be judged:")
-            for item in (*change.between, change.bad):
-                step = self._steps[item]
-                say(self._describe(item) + (f"\n  skipped: {step.verdict.why}" if step.side == SKIP else ""))
+def _print_result(context: Context, chosen: options.Bisect, search: Search, examiner: Examiner) -> int:
+    """Print the changes and the evidence of both sides; returns the exit code."""
+    say, result, probe = context.say, search.result, search.question.probe
+    file = context.reports / next(iter(result.files()))
+    count = f"{len(result.steps)} judged, {examiner.cells_run} cells run; {file}"
+    count += "".join(f"\n{text}" for text in examiner.timings()) if chosen.timings else ""
+    if not result.changes:
+        say(f"no change of {probe} was found: {result.why}\n{count}")
+        return UNEXAMINED
+    for found in result.changes:
+        if found.between:
+            say(f"\n{probe} changes in one of {len(found.between) + 1}; those between cannot be judged:")
+            for one in (*found.between, found.after):
+                skipped = "" if one is found.after else f"\n  skipped: {one.verdict.why}"
+                say("\n".join(_described(one.item)) + skipped)
         else:
-            say(f"\n{probe} changes first with\n{self._describe(change.bad)}")
-        for name, item in (("before", change.good), ("after", change.bad)):
-            say(f"\n{name} ({item[:12]}): " + "\n".join(self._evidence(item)))
-        say(f"\n{count}")
-        return DONE
-
-    def _on_step(self, step: Step) -> None:
-        if step.item not in self._steps:
-            self._steps[step.item] = step
-            # Written after every step, so that an interrupted search leaves its log.
-            text = log.render(self._question, list(self._steps.values()))
-            write.write(self._context.reports, {self._question.file: text.encode()})
-            self._context.say(f"  {step.side}: {step.item[:12]}: {_answer(step.verdict)}")
-
-    def _evidence(self, item: str) -> Iterator[str]:
-        context, cell = self._context, self._judge.cells[item]
-        view = context.view()
-        outcome = cell.outcome(self._question.probe)
-        versions = ", ".join(f"{name} {cell.versions[name]}" for name in context.config.named if name in cell.versions)
-        yield f"{_answer(self._steps[item].verdict)} ({versions}; Python {cell.python})"
-        if outcome.message:
-            yield f"  {outcome.exception}: {outcome.message}" if outcome.exception else f"  {outcome.message}"
-        if outcome.where:
-            yield f"  {outcome.where}"
-        for line in view.evidence.get(outcome.evidence or "", "").splitlines():
-            yield f"    | {line}"
+            first = " first" if search.question.method == FIRST else ""
+            say("\n".join([f"\n{probe} changes{first} with", *_described(found.after.item)]))
+        if found.merge:
+            say("\n".join(["merged by", *_described(found.merge)]))
+        for name, side in (("before", found.before), ("after", found.after)):
+            say(f"\n{name} ({side.item.id[:12]}): " + "\n".join(_evidence(context, side)))
+    if search.question.method == HALVE:
+        further = search.further()
+        known = f"the records show {further} more between the ends; " if further else ""
+        say(f"\nHalving finds one change, not whether there are others: {known}--all finds every one.")
+    say(f"\n{count}")
+    return DONE
 
 
-def _answer(verdict: Verdict) -> str:
-    if verdict.kind is None:
-        return f"cannot be judged: {verdict.why}"
-    return " ".join(part for part in verdict.kind if part)
+def _described(item: Item) -> Iterator[str]:
+    yield item.id
+    if item.date:
+        yield f"  {item.date}{f', {item.author}' if item.author else ''}"
+    yield f"  {item.title}"
+    if item.pull_request:
+        yield f"  pull request #{item.pull_request}"
+    if item.link:
+        yield f"  {item.link}"
+    yield from (f"  merged: {commit}" for commit in item.merged)
+
+
+def _evidence(context: Context, side: Judged) -> Iterator[str]:
+    versions = ", ".join(f"{name} {side.versions[name]}" for name in context.config.named if name in side.versions)
+    yield f"{side.verdict.text} ({versions}; Python {side.python})"
+    if side.outcome and side.outcome.message:
+        exception = f"{side.outcome.exception}: " if side.outcome.exception else ""
+        yield f"  {exception}{side.outcome.message}"
+    if side.outcome and side.outcome.where:
+        yield f"  {side.outcome.where}"
+    yield from (f"    | {line}" for line in side.evidence.splitlines())
+
+
+def _item(repository: Repository, sha: str) -> Item:
+    """What is shown of a commit."""
+    commit = repository.commit(sha)
+    merged: tuple[str, ...] = ()
+    with suppress(git.Refused, UserError):  # a clone that does not hold them
+        merged = tuple(f"{one} {repository.commit(one).subject}" for one in repository.merged(commit))
+    page = f"pull/{commit.pull_request}" if commit.pull_request else f"commit/{sha}"
+    return Item(
+        id=sha,
+        date=commit.authored,
+        title=commit.subject,
+        author=commit.author,
+        pull_request=commit.pull_request,
+        link=f"{repository.web}/{page}" if repository.web else "",
+        merged=merged,
+    )
 
 
 def _address(context: Context, chosen: options.Bisect) -> str:
@@ -222,28 +229,32 @@ def _address(context: Context, chosen: options.Bisect) -> str:
 
 
 def _commit(context: Context, repository: Repository, text: str, tip: str | None) -> str:
-    """The commit that a name stands for: what git calls so, a release's tag, or where the version file changed to it."""
-    key = f"--{GOOD if tip else 'bad'} {text}"
-    source_addresses.reference_checked(text, key)
+    """The commit that git understands by a name, or that is the tag of a version; else a guess by the version file."""
+    key = f"--{'good' if tip else 'bad'} {text}"
     names = (text, f"v{text}")
-    for name in names:
-        if repository.settled(name) and (known := repository.resolve(name)):
-            return known
-    head = repository.fetch("HEAD")
-    for name in names:
-        if known := repository.resolve(name):
-            return known
-    if text.startswith("refs/") or re.fullmatch(r"[0-9a-f]{40}", text):
-        return repository.fetch(text)
-    file = context.config.watch.version_file
+    known = next((sha for name in names if repository.settled(name) and (sha := repository.resolve(name))), None)
+    head = repository.fetch("HEAD") if known is None else ""
+    known = known or next((sha for name in names if (sha := repository.resolve(name))), None)
+    if known is None and re.fullmatch(r"refs/.+|[0-9a-f]{40}", text):
+        known = repository.fetch(text)
+    if known is None:
+        file, version = context.config.watch.version_file, _released(text)
+        known = repository.version_commit(version, file, tip or head) if version and file else None
+        if known is None:
+            raise repository.lacking(f"tag, branch or commit {text} ({key})")
+        context.say(
+            f"{key}: there is no such tag; guessed from {file}, which may be many commits away from the release: "
+            "name the commit if it matters"
+        )
+    context.say(f"{key} is {known[:12]} of {repository.commit(known).committed}")
+    return known
+
+
+def _released(text: str) -> str:
     try:
-        version = str(Version(text))
+        return str(Version(text))
     except InvalidVersion:
-        version = ""
-    if version and file and (known := repository.version_commit(version, file, tip or head)):
-        return known
-    also = f", and no commit changed {file} to it" if version and file else ""
-    raise UserError(f"{key}: {repository.name} has no such tag, branch or commit{also}")
+        return ""
 
 
 def _subject(context: Context, chosen: options.Bisect, examiner: Examiner) -> Release:

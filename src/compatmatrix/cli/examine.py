@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 
@@ -11,7 +14,7 @@ import msgspec
 
 from compatmatrix.cli import plan
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.progress import Display
+from compatmatrix.cli.progress import Display, timings
 from compatmatrix.config import probe_files
 from compatmatrix.config.source_addresses import published
 from compatmatrix.core import untrusted_files
@@ -82,6 +85,23 @@ class Examiner:
     def __init__(self, context: Context, workers: int, fresh: bool, as_of: datetime | None = None) -> None:
         self._context, self._workers, self._fresh, self._as_of = context, workers, fresh, as_of
         self.cells_run = 0
+        self._results: list[Result] = []
+        self._ahead: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the time of a block, which may run beside others, to those of a part."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._ahead[part] += time.monotonic() - began
+
+    def timings(self) -> Iterator[str]:
+        """How long the parts of the cells took; what was built and locked beside others is not in the sum."""
+        yield from timings(self._results)
+        for part, seconds in self._ahead.items():
+            yield f"  {part:12} {seconds / max(1, len(self._results)):6.2f} s a cell, beside others"
 
     @cached_property
     def projects(self) -> releases.Projects:
@@ -158,5 +178,6 @@ class Examiner:
         """Bring every request to a record, running what is missing; returns what could not be examined."""
         todo = plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh)
         results, failed = run_plan(self._context, todo, todo.jobs, self._workers)
+        self._results += results
         self.cells_run += sum(result.record is not None for result in results)
         return failed

@@ -197,10 +197,14 @@ class Bisect(IndexOptions):
     bad: str = _value("REV", "a tag, branch, commit or version after it", required=True)
     repository: str | None = _value("URL-OR-PATH", "of the subject (default: the first of [watch] sources)")
     companion: str | None = _value("NAME", "search this companion's releases, beside the newest release or --only's")
-    linear: bool = _flag("judge one after the other: also finds a change that was taken back")
-    into_merges: bool = _flag("if a merge brought the change, search what it merged")
+    linear: bool = _flag("judge one after the other up to the first change")
+    all: bool = _flag("judge the whole range, and find every change: also one that was taken back")
+    into_merges: bool = _flag("search what a merge brought, also where it is more than two commits")
+    timings: bool = _flag("print how long the parts of the cells took")
 
     def conflict(self) -> str:
+        if self.linear and self.all:
+            return "--all goes on where --linear stops; give one of them"
         if self.companion and (self.repository or self.into_merges):
             return "--companion searches releases on the index; --repository and --into-merges are about commits"
         return "--only is for --companion: it names the release beside it" if self.only and not self.companion else ""

@@ -68,7 +68,7 @@ def _examine(
         except Unbuildable as failure:
             examiner.record_unbuildable(failure, NEWEST.name)
             subjects.add(failure.source.row)
-        except InfrastructureError as error:
+        except (InfrastructureError, UserError) as error:
             failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(error)))
         else:
             requested.append(examiner.source_request(built, NEWEST.name, context.probes))

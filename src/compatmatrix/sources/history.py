@@ -36,6 +36,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     committed: str
     subject: str
 
+    @property
+    def pull_request(self) -> int | None:
+        """The number of the pull request that it merges, as GitHub writes it into the subject line."""
+        number = re.search(r"^Merge pull request #(\d+)|\(#(\d+)\)$", self.subject)
+        return int(number[1] or number[2]) if number else None
+
 
 class Repository:
     """A repository on this machine, or the mirror of one.
@@ -102,6 +108,22 @@ class Repository:
             committed=_instant(first["committer"].rsplit(" ", 2)[1]),
             subject=message.partition("\n")[0],
         )
+
+    def merged(self, commit: Commit) -> tuple[str, ...]:
+        """The commits that a merge brought, oldest first; none for another commit."""
+        if len(commit.parents) < 2:
+            return ()
+        return tuple(self._listed("--reverse", f"{commit.parents[0]}..{commit.sha}")[:-1])
+
+    @cached_property
+    def web(self) -> str:
+        """The address of its pages, where it has or is a clone of one on a server that shows them."""
+        url = self.url
+        if self.local:
+            with suppress(git.Refused):
+                url = self._git("config", "remote.origin.url").strip()
+        shown = published(url).removesuffix(".git")
+        return shown if shown.startswith("https://") else ""
 
     def between(self, good: str, bad: str) -> tuple[str, ...]:
         """The commits from ``good`` to ``bad``, both included, along the first parents of ``bad``, oldest first."""

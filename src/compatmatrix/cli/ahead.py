@@ -1,0 +1,73 @@
+"""Prepares the items that a search may need next while the probes of another run: builds and locks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+
+from compatmatrix.cli.context import Context
+from compatmatrix.cli.examine import Examiner, Failure
+from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.model import CellRequest
+from compatmatrix.resolve import lock, uv
+from compatmatrix.sources.builder import Unbuildable
+
+WORKERS = 2
+"""A search that halves has two items that may be next."""
+
+
+class Ahead:
+    """Requests of a search's items, each prepared at most once; as a context manager, it ends what is not needed any more.
+
+    Args:
+        examiner: Brings a request to a record.
+    """
+
+    def __init__(self, context: Context, examiner: Examiner) -> None:
+        self._context, self.examiner = context, examiner
+        self._pool = ThreadPoolExecutor(max_workers=WORKERS)
+        self._futures: dict[str, Future[CellRequest]] = {}
+        self._request: Callable[[str], CellRequest]
+        self._pairing = ""
+        self.unless(lambda item: False)
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        uv.stop()
+
+    def unless(self, recorded: Callable[[str], bool]) -> None:
+        """Prepare nothing that is on record."""
+        self._recorded = recorded
+
+    def __call__(self, items: Sequence[str]) -> None:
+        """Begin to prepare items that may be examined next."""
+        for item in items:
+            if item not in self._futures and not self._recorded(item):
+                self._futures[item] = self._pool.submit(self._prepare, item)
+
+    def examining(self, request: Callable[[str], CellRequest], pairing: str) -> Callable[[str], list[Failure]]:
+        """How an item is examined: ``request`` builds it, where it has to be built; ``pairing`` labels what cannot be."""
+        self._request, self._pairing = request, pairing
+        return self._examine
+
+    def _examine(self, item: str) -> list[Failure]:
+        try:
+            future = self._futures.get(item)
+            request = future.result() if future else self._prepare(item)
+        except Unbuildable as failure:
+            self.examiner.record_unbuildable(failure, self._pairing)
+            return []
+        return self.examiner.examine([request])
+
+    def _prepare(self, item: str) -> CellRequest:
+        with self.examiner.timed("build"):
+            request = self._request(item)
+        with self.examiner.timed("lock"), suppress(InfrastructureError):  # it is locked again, from the cache
+            if not request.refused:
+                lock.resolve(self._context.config, request, self._context.cache / "locks")
+        return request

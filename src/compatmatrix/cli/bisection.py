@@ -1,0 +1,142 @@
+"""One search, step by step: prints and writes each step, goes into merges, and makes the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from compatmatrix.bisect import search
+from compatmatrix.bisect.judge import Judge
+from compatmatrix.bisect.result import ALL, HALVE, Bisection, Found, Item, Judged, Question
+from compatmatrix.bisect.search import Change, Step, Undecided
+from compatmatrix.cli.ahead import Ahead
+from compatmatrix.cli.context import Context
+from compatmatrix.publish import write
+from compatmatrix.sources.history import Repository
+
+CHEAP = 2
+"""What a merge brought is searched without being asked where that takes at most so many cells."""
+
+
+class Search:
+    """A search; ``result`` has what is known of it so far.
+
+    Args:
+        judge: Judges an item.
+        items: From the good end to the bad end.
+        describe: What is shown of an item.
+        ahead: Prepares items while others are judged.
+        repository: Of commits, where they are.
+        into_merges: Whether a merge is searched however many commits it brought.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        judge: Judge,
+        question: Question,
+        items: Sequence[str],
+        describe: Callable[[str], Item],
+        ahead: Ahead,
+        repository: Repository | None = None,
+        into_merges: bool = False,
+    ) -> None:
+        self.question = question
+        self._context, self._judge, self._items, self._ahead = context, judge, items, ahead
+        self._describe, self._repository, self._into_merges = describe, repository, into_merges
+        self._steps: dict[str, Step] = {}
+        self.result = Bisection(id=question.id, question=question, ends=(describe(items[0]), describe(items[-1])))
+
+    def run(self) -> None:
+        """Search, and write the result after every step."""
+        self._context.say(f"{len(self._items)} {'releases' if self.question.companion else 'commits'} from good to bad")
+        self._ahead.unless(self._judge.recorded)
+        found: list[Found] = []
+        try:
+            for change in self._changes(self._items, self.question.method):
+                found.append(self._found(change))
+                self._write(changes=tuple(found))
+        except Undecided as undecided:
+            self._write(why=str(undecided))
+
+    def further(self) -> int:
+        """How many more changes the judged items and the records show between the ends."""
+        known = [item for item in self._items if item in self._steps or self._judge.recorded(item)]
+        verdicts = [self._judge(item) for item in known]
+        kinds = [one.kind for one in verdicts if one.kind and not one.broken]
+        return max(0, sum(one != other for one, other in pairwise(kinds)) - len(self.result.changes))
+
+    def _changes(self, items: Sequence[str], method: str) -> Iterator[Change]:
+        if method == HALVE:
+            yield search.halve(items, self._judge, self._on_step, self._judge.recorded, self._ahead)
+            return
+        for change in search.scan(items, self._judge, self._on_step, self._ahead):
+            yield change
+            if method != ALL:
+                return
+
+    def _found(self, change: Change) -> Found:
+        """A change with its evidence; of a merge, the commit in it where one alone has the change."""
+        deeper, merge = change, None
+        while inside := self._into_merge(deeper):
+            merge = merge or self._describe(deeper.bad)
+            deeper = inside
+        return Found(
+            before=self._judged(deeper.good),
+            after=self._judged(deeper.bad),
+            between=tuple(map(self._judged, deeper.between)),
+            merge=merge,
+        )
+
+    def _into_merge(self, change: Change) -> Change | None:
+        """If the change is a merge, the change in what it merged; None where no branch alone has it, or it is not searched."""
+        if self._repository is None or change.between:
+            return None
+        before = self._steps[change.good].verdict.kind
+        for tip in self._repository.commit(change.bad).parents[1:]:
+            base = self._repository.base(change.good, tip)
+            if base is None or base == tip:
+                continue
+            items = self._repository.between(base, tip)
+            cells = (len(items) - 2).bit_length() + sum(not self._judge.recorded(end) for end in (base, tip))
+            if cells > CHEAP and not self._into_merges:
+                continue
+            if self._judge(tip).kind in (None, before) or self._judge(base).kind != before:
+                continue
+            self._context.say(f"{change.bad[:12]} is a merge; searching the {len(items) - 1} commits that it brought")
+            try:
+                return next(self._changes(items, HALVE))
+            except Undecided:
+                continue
+        return None
+
+    def _on_step(self, step: Step) -> None:
+        if step.item not in self._steps:
+            self._steps[step.item] = step
+            self._context.say(f"  {step.side}: {step.item[:12]}: {step.verdict.text}")
+            self._write()  # so that an interrupted search leaves its log
+
+    def _write(self, changes: tuple[Found, ...] = (), why: str = "") -> None:
+        self.result = Bisection(
+            id=self.question.id,
+            question=self.question,
+            ends=self.result.ends,
+            changes=changes or self.result.changes,
+            why=why,
+            steps=tuple(self._steps.values()),
+        )
+        write.write(self._context.reports, self.result.files())
+
+    def _judged(self, item: str) -> Judged:
+        verdict, cell = self._judge(item), self._judge.cells[item]
+        outcome = cell.outcomes.get(self.question.probe)
+        return Judged(
+            item=self._describe(item),
+            verdict=verdict,
+            cell=cell.id,
+            python=cell.python,
+            versions=cell.versions,
+            outcome=outcome,
+            evidence=self._judge.evidence.get((outcome and outcome.evidence) or "", ""),
+        )
