@@ -7,7 +7,7 @@ A thousand commits take a second: they are written as one stream for `git fast-i
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +50,10 @@ UNBUILDABLE = "raise SystemExit('this commit cannot be built')\n"
 
 @dataclass(frozen=True)
 class Made:
-    """One commit to be made: a behaviour of the fake subject, or `unbuildable`; ``merges`` names the mark of a branch's tip."""
+    """One commit to be made: a behaviour of the fake subject, or `unbuildable`; ``merges`` names the mark of a branch's tip.
+
+    ``more`` are further files, which stay in the commits after it.
+    """
 
     behaviour: str
     version: str = "0.5.0"
@@ -59,6 +62,7 @@ class Made:
     merges: int | None = None
     tag: str = ""
     message: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,6 +125,7 @@ def files(commit: Made) -> Iterator[tuple[str, str]]:
     built = commit.behaviour != "unbuildable"
     yield "pyproject.toml", PYPROJECT
     yield "build_backend/backend.py", BACKEND if built else UNBUILDABLE
+    yield from commit.more.items()
     if built:
         yield from sources(ORDINARY[commit.behaviour], commit.version).items()
 

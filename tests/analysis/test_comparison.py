@@ -54,9 +54,16 @@ def test_that_nothing_changed_is_said_in_a_sentence(shown: View) -> None:
 
 
 def test_what_is_unknown_in_one_is_neither_changed_nor_the_same(shown: View) -> None:
-    found = held(shown, RAISES, Outcome(state=OutcomeState.INCONCLUSIVE))
+    found = held(shown, Outcome(state=OutcomeState.INCONCLUSIVE), RAISES)
     assert (found.changed, found.of(Kind.SAME), found.of(Kind.UNKNOWN)) == ((), (HELD.id,), (STANDALONE.id,))
     assert summary(found) == "Nothing changed: all 1 answers are the same; 1 cannot be compared."
+
+
+def test_what_was_known_and_is_not_any_more_is_lost(shown: View) -> None:
+    found = held(shown, RAISES, Outcome(state=OutcomeState.INCONCLUSIVE))
+    assert (found.changed, found.kinds[STANDALONE.id].worse) == ((STANDALONE.id,), True)
+    broken = held(shown, RAISES, SUPPORTED, state=CellState.IMPORT_FAILS, detail="ImportError: no")
+    assert set(broken.changed) == {HELD.id, STANDALONE.id}
 
 
 def test_a_source_that_does_not_import_gives_no_answers(shown: View) -> None:

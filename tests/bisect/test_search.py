@@ -149,8 +149,8 @@ def test_git_replays_the_log(tmp_path: Path) -> None:
     log = tmp_path / "it.log"
     question = Question(probe="standalone", digest="d", good=commits[0], bad=commits[-1])
     ends = Item(id=commits[0]), Item(id=commits[-1])
-    result = Bisection(id=question.id, question=question, ends=ends, steps=tuple(judge.steps))
-    log.write_bytes(result.files()[f"bisections/{question.id}.log"])
+    result = Bisection(id=question.id, question=question, ends=ends)
+    log.write_bytes(result.files(judge.steps)[f"bisections/{question.id}.log"])
     assert [step.side for step in judge.steps].count(SKIP) == 2
     subprocess.run(["git", "reset", "-q", "--hard"], cwd=repository.path, check=True)
     done = subprocess.run(["git", "bisect", "replay", str(log)], cwd=repository.path, capture_output=True, text=True)

@@ -60,9 +60,8 @@ def test_the_result_is_a_file_that_pages_read(project: Project, tmp_path: Path) 
     assert change["after"]["outcome"]["state"] == "supported"
     assert "this commit cannot be built" in change["between"][0]["verdict"]["why"]
     assert str(made.path) not in json.dumps(found), "nothing of this machine"
-    before = {path: path.read_bytes() for path in project.reports.glob("bisections/*")}
     assert bisect(project, made).code == 0
-    assert {path: path.read_bytes() for path in project.reports.glob("bisections/*")} == before
+    assert results(project) == [found], "the same, however it was searched"
 
 
 def test_defect_the_logs_of_two_methods_overwrite_each_other(project: Project, tmp_path: Path) -> None:
@@ -97,8 +96,6 @@ def test_defect_a_revision_resolves_in_the_users_repository(project: Project, tm
     made = create(tmp_path / "made", *line(("raises", 2), ("works", 3)))
     made.git("checkout", "-q", "-f", "main~1")
     made.git("tag", "v1.0", made.commits[2])
-    said = bisect(project, made, good="1.0~2", bad="HEAD")
-    assert said.code == 2, "1.0~2 is no revision, for the tag is v1.0"
     said = bisect(project, made, good="v1.0~2", bad="HEAD")
     assert f"--bad HEAD is {made.commits[3][:12]} of 2024-07-01T12:04:00Z" in said.out, said
     assert f"standalone changes with\n{made.commits[2]}" in said.out

@@ -130,37 +130,6 @@ def test_a_nightly_companion_comes_from_its_own_index_and_nothing_else_does(proj
         assert (again.code, len(records(project))) == (0, 2), again
 
 
-def test_a_pull_request_is_held_against_the_newest_release_as_it_is_today(project: Project, lifted: Repository) -> None:
-    lifted.git("update-ref", "refs/pull/7/head", lifted.commits[0])
-    project.set('releases = ">=0.1"', 'releases = ">=0.1,<0.6"')
-    said = project.main(
-        "run", "--source", f"subject @ git+{lifted.url}@refs/pull/7/head", "--against", "newest", "--fail-on", "changed"
-    )
-    assert said.code == 0, said
-    text = said.out.replace("\\", "")
-    assert f"refs/pull/7/head at {lifted.commits[0][:12]}, held against 0.5.0" in text
-    assert "Nothing to be held against: 0.5.0 is import-fails. ImportError" in text, "with the newest companion"
-    assert {record.subject for record in records(project)} == {"0.5.0", f"0.5.0+g{lifted.commits[0][:12]}"}
-
-
-def test_a_pull_request_shows_what_it_moves_as_markdown(tmp_path: Path) -> None:
-    made = create(tmp_path / "made", *line(("raises", 1), ("works", 1)))
-    with LocalIndex() as index:
-        world.fill(index, {"only": world.subject("raises", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
-        project = Project.make(tmp_path / "project", index.url)
-        said = project.main("run", "--source", f"subject @ git+{made.url}@main", "--against", "newest")
-        assert said.code == 0, said
-        text = said.out.replace("\\", "")
-        assert "**1 of 3 answers differ: 1 lifted.**" in text
-        assert re.search(r"\| standalone: Bare Value \| ✗ raises NotTrainable: .* \| ✓ supported \| lifted \|", text)
-        assert "<details><summary>2 the same</summary>" in text
-        failing = project.main(
-            "run", "--source", f"subject @ git+{made.url}@main", "--against", "newest", "--fail-on", "changed"
-        )
-        assert failing.code == 3
-        assert project.main("run", "--against", "newest").code == 2
-
-
 def test_64_commits_are_bisected_with_cells(project: Project, tmp_path: Path) -> None:
     made = create(tmp_path / "made", *line(("raises", 40), ("unbuildable", 1), ("raises", 4), ("works", 19)))
     said = bisect(project, made)

@@ -28,8 +28,18 @@ def main(file: Path, *arguments: str) -> None:
             sys.exit("gh: Validation Failed (HTTP 422)")
         labels.write_text(content["name"])
         answer = content
+    elif method == "GET" and path.startswith("pulls?"):
+        label = path.partition("head=")[2].replace("%3A", ":")
+        answer = [pull for pull in json.loads(file.with_suffix(".pulls").read_text()) if pull["label"] == label]
+    elif method == "GET" and "/comments" in path:
+        comments = issues[int(path.split("/")[1]) - 1]["comments"]
+        answer = [{"id": id, "body": body, "user": {"type": "Bot"}} for id, body in enumerate(comments)]
     elif method == "GET":
         answer = issues[::-1]
+    elif method == "PATCH" and path.startswith("issues/comments/"):
+        (issue,) = [one for one in issues if one["comments"]]
+        issue["comments"][int(path.rpartition("/")[2])] = content["body"]
+        answer = content
     elif path == "issues":
         assert content["labels"] == [labels.read_text()]
         answer = {"number": len(issues) + 1, "state": "open", "comments": [], **content}

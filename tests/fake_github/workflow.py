@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,19 +58,37 @@ class Run:
 
 
 class FakeGitHub:
-    """A repository with a workflow, its issues, its page, its artefacts and caches."""
+    """A repository with a workflow, its issues, its page, its artefacts and caches.
 
-    def __init__(self, folder: Path, files: Path, workflow: str) -> None:
-        self.folder, self.workflow = folder, workflow
-        self.bare, self.page, self._runs = folder / "project.git", folder / "page", 0
+    Args:
+        files: What is committed in it at first; None where ``repository`` is there.
+        workflow: The path of the workflow.
+        others: Repositories whose workflows may be called and that may be checked out, by their names.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        files: Path | None,
+        workflow: str,
+        *,
+        repository: Path | None = None,
+        others: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.folder, self.workflow, self.others = folder, workflow, others or {}
+        self.bare, self.page, self.runs = repository or folder / "project.git", folder / "page", 0
         self._issues = folder / "issues.json"
         self._issues.write_text("[]")
+        self._pulls = self._issues.with_suffix(".pulls")
+        self._pulls.write_text("[]")
         tools = folder / "tools"
         tools.mkdir()
         gh = tools / "gh"
         command = [sys.executable, str(Path(__file__).with_name("gh.py")), str(self._issues)]
         gh.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
         gh.chmod(0o755)
+        if files is None:
+            return
         git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
         work = folder / "first"
         git(folder, "clone", "--quiet", str(self.bare), str(work))
@@ -101,22 +119,50 @@ class FakeGitHub:
         """A file as it is committed."""
         return git(self.bare, "show", f"main:{path}")
 
-    def run(self, event: str = "schedule", branch: str = "main", **inputs: str) -> Run:
-        """Run the workflow."""
-        self._runs += 1
-        tree = yaml.safe_load(git(self.bare, "show", f"main:{self.workflow}"))
+    def pull_request(self, head: str, commit: str) -> int:
+        """Open a pull request of ``OWNER:BRANCH``, or move it to another commit; returns its number."""
+        pulls = json.loads(self._pulls.read_text())
+        others = [one for one in pulls if one["label"] != head]
+        number = next((one["number"] for one in pulls if one["label"] == head), len(self.issues) + 1)
+        if len(others) == len(pulls):
+            pull = {"number": number, "title": head, "body": "", "state": "open", "comments": []}
+            self._issues.write_text(json.dumps([*self.issues, pull]))
+        self._pulls.write_text(json.dumps([*others, {"number": number, "label": head, "head": {"sha": commit}}]))
+        return int(number)
+
+    def run(
+        self,
+        event: str = "schedule",
+        branch: str = "main",
+        *,
+        workflow: str = "",
+        payload: Mapping[str, Any] | None = None,
+        **inputs: str,
+    ) -> Run:
+        """Run the workflow, or another one.
+
+        Args:
+            payload: Of the event.
+        """
+        self.runs += 1
+        tree = yaml.safe_load(git(self.bare, "show", f"main:{workflow or self.workflow}"))
+        about = {"repository": {"default_branch": "main"}} if event != "schedule" else {}
         contexts: dict[str, Any] = {
             "github": {
                 "event_name": event,
                 "ref": f"refs/heads/{branch}",
                 "ref_name": branch,
-                "run_id": str(self._runs),
+                "run_id": str(self.runs),
                 "token": "issues-and-contents",
-                "event": {"repository": {"default_branch": "main"}} if event != "schedule" else {},
+                "sha": git(self.bare, "rev-parse", "main").strip(),
+                "event": {**about, **(payload or {})},
             },
             "inputs": inputs,
             "runner": {"os": "Linux", "environment": "self-hosted"},
         }
+        return Run(self._jobs(tree, contexts))
+
+    def _jobs(self, tree: dict[Any, Any], contexts: dict[str, Any]) -> dict[str, Job]:
         done: dict[str, Job] = {}
         for name, job in tree["jobs"].items():
             needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
@@ -124,22 +170,38 @@ class FakeGitHub:
             if not condition(job.get("if"), known, all(done[need].result == "success" for need in needs)):
                 done[name] = Job(result="skipped")
                 continue
+            if "uses" in job:
+                called = self._called(name, job, known)
+                done |= called
+                done[name] = _together(list(called.values()))
+                continue
             matrix = value(job["strategy"]["matrix"], known)["include"] if "strategy" in job else [{}]
             assert 0 < len(matrix) <= 256
             parts = [
                 self._job(f"{name}-{number}", job, known | {"matrix": entry}) for number, entry in enumerate(matrix)
             ]
-            worst = "failure" if any(part.result == "failure" for part in parts) else "success"
-            done[name] = Job(
-                result=worst,
-                outputs=parts[0].outputs,
-                log="\n".join(part.log for part in parts),
-                summary="\n".join(part.summary for part in parts),
-            )
-        return Run(done)
+            done[name] = _together(parts)
+        return done
+
+    def _called(self, name: str, job: dict[str, Any], contexts: dict[str, Any]) -> dict[str, Job]:
+        """The jobs of a workflow of another repository, which has no more permissions than its caller gives."""
+        place, _, reference = job["uses"].partition("@")
+        owner, repository, path = place.split("/", 2)
+        tree = yaml.safe_load(git(self.others[f"{owner}/{repository}"], "show", f"{reference}:{path}"))
+        inputs, given = tree[True]["workflow_call"].get("inputs", {}), job.get("with", {})
+        assert given.keys() <= inputs.keys(), "GitHub refuses an input that is not declared"
+        assert all(key in given for key, one in inputs.items() if one.get("required")), "GitHub demands it"
+        for one in tree["jobs"].values():
+            assert one["permissions"].items() <= job.get("permissions", {}).items(), "GitHub refuses to start it"
+        values = {
+            key: filled(str(given[key]), contexts) if key in given else one.get("default")
+            for key, one in inputs.items()
+        }
+        jobs = self._jobs(tree, contexts | {"inputs": values})
+        return {f"{name} / {key}": one for key, one in jobs.items()}
 
     def _job(self, name: str, job: dict[str, Any], contexts: dict[str, Any]) -> Job:
-        home = self.folder / "runs" / str(self._runs) / name
+        home = self.folder / "runs" / str(self.runs) / name
         workspace = home / "work"
         workspace.mkdir(parents=True)
         made = Job()
@@ -180,7 +242,7 @@ class FakeGitHub:
         kept = {
             key: text for key, text in os.environ.items() if not key.startswith(("COMPATMATRIX", "XDG", "UV_CACHE"))
         }
-        kept |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "an/example", "GITHUB_RUN_ID": str(self._runs)}
+        kept |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "an/example", "GITHUB_RUN_ID": str(self.runs)}
         kept |= {"GITHUB_SERVER_URL": "https://example.org", "HOME": str(home)}
         kept |= {"GITHUB_OUTPUT": str(files["output"]), "GITHUB_STEP_SUMMARY": str(files["summary"])}
         kept |= {"GITHUB_ENV": str(files["env"])}
@@ -191,12 +253,18 @@ class FakeGitHub:
         return kept if write else kept | {"GIT_CONFIG_COUNT": "1"} | _no_push(self.bare)
 
     def _action(self, action: str, taken: dict[str, str], workspace: Path, home: Path) -> bool:
-        artefacts = self.folder / "runs" / str(self._runs) / "artefacts"
+        artefacts = self.folder / "runs" / taken.get("run-id", str(self.runs)) / "artefacts"
         path = Path(taken["path"].replace("~", str(home))) if "path" in taken else Path()
         match action:
             case "actions/checkout":
-                assert taken == {"persist-credentials": "False"}
-                git(self.folder, "clone", "--quiet", f"file://{self.bare}", str(workspace), "--depth=1")
+                assert taken.pop("persist-credentials") == "False"
+                bare, depth = self.others.get(taken.get("repository", ""), self.bare), taken.get("fetch-depth", "1")
+                whole = ["--depth=1"] if depth == "1" else []
+                git(self.folder, "clone", "--quiet", f"file://{bare}", str(workspace / path), *whole)
+                if "ref" in taken:  # the branches are the remote's alone
+                    git(workspace / path, "fetch", "--quiet", *whole, "origin", taken["ref"])
+                    git(workspace / path, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+                    git(workspace / path, "branch", "--quiet", "--delete", "--force", "main")
             case "actions/setup-python" | "actions/cache":
                 pass  # the tests' Python is there; a cache that was lost must change nothing
             case "actions/upload-artifact" | "actions/upload-pages-artifact":
@@ -218,6 +286,15 @@ class FakeGitHub:
             case _:
                 raise AssertionError(f"nothing stands in for {action}")
         return True
+
+
+def _together(parts: list[Job]) -> Job:
+    return Job(
+        result="failure" if any(part.result == "failure" for part in parts) else "success",
+        outputs=parts[0].outputs,
+        log="\n".join(part.log for part in parts),
+        summary="\n".join(part.summary for part in parts),
+    )
 
 
 def copy(source: Path, target: Path) -> None:

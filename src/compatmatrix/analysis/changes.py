@@ -31,6 +31,7 @@ class Kind(str, Enum):
     STARTS_NO_EFFECT = "starts having no effect"
     STOPS_NO_EFFECT = "stops having no effect"
     NO_LONGER_IMPORTS = "no longer imports"
+    NO_LONGER_KNOWN = "no longer known"
     RAISES_DIFFERENTLY = "raises differently"
     APPEARS_OR_GOES = "the API appears or goes"
     SAME = "same as before"
@@ -40,6 +41,11 @@ class Kind(str, Enum):
     def alarming(self) -> bool:
         """Whether it is a change at all."""
         return self not in (Kind.SAME, Kind.UNKNOWN)
+
+    @property
+    def worse(self) -> bool:
+        """Whether something is lost by it."""
+        return self in (Kind.REGRESSED, Kind.STARTS_NO_EFFECT, Kind.NO_LONGER_IMPORTS, Kind.NO_LONGER_KNOWN)
 
     @property
     def urgency(self) -> int:
@@ -125,8 +131,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def between_cells(before: CellView, after: CellView, probes: Iterable[Probe]) -> Comparison:
-    """How the answers of one cell differ from those of another."""
-    kinds = {probe.id: classify(before.counted(probe.id), after.counted(probe.id)) for probe in probes}
+    """How the answers of one cell differ from those of another: a cell that breaks loses what was known."""
+    kinds = {}
+    for probe in probes:
+        old, new = before.counted(probe.id), after.counted(probe.id)
+        lost = old.state.known and not new.state.known
+        kinds[probe.id] = Kind.NO_LONGER_KNOWN if lost else classify(old, new)
     return Comparison(before=before, after=after, kinds=dict(sorted(kinds.items(), key=lambda item: item[1].urgency)))
 
 

@@ -27,7 +27,10 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def rows(ledger: Ledger, cells: Iterable[CellView], platform: str) -> tuple[CellView, ...]:
-    """The newest cell of each source and pairing, newest commit first; the steps of bisections are no rows."""
+    """The newest cell of each source and pairing, newest commit first; the steps of bisections are no rows.
+
+    Of what lies on a machine no address is known: each of its commits is a source of its own.
+    """
     by_id = {cell.id: cell for cell in cells}
     newest: dict[tuple[str, ...], tuple[tuple[str, str], str]] = {}
     for record in ledger.records.values():
@@ -36,7 +39,7 @@ def rows(ledger: Ledger, cells: Iterable[CellView], platform: str) -> tuple[Cell
         for label, instants in record.pairings.items():
             if label in (COMMIT_DAY.name, BISECT.name):
                 continue
-            slot = (record.source.package, record.source.origin, record.source.reference, label)
+            slot = (*record.source.name, label, "" if record.source.origin else record.source.identity)
             rank = (max(instants, default=""), record.source.committed)
             if slot not in newest or newest[slot][0] <= rank:
                 newest[slot] = (rank, record.cell)

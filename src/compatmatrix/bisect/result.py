@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
-from compatmatrix.bisect.search import Step, Verdict
+from compatmatrix.bisect.search import SKIP, Step, Verdict
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.model import Outcome
 
@@ -88,7 +89,11 @@ class Found(_Frozen, frozen=True, kw_only=True):
 
 
 class Bisection(_Frozen, frozen=True, kw_only=True):
-    """A bisection: its ends as they were resolved, the changes, or why there is none, and every step."""
+    """A bisection: its ends as they were resolved, the changes, or why there is none.
+
+    ``answers`` are of all items that were judged, or are on record, from the good end to the bad one; those that a merge
+    brought follow.
+    """
 
     schema: int = SCHEMA
     id: str
@@ -96,18 +101,24 @@ class Bisection(_Frozen, frozen=True, kw_only=True):
     ends: tuple[Item, Item]
     changes: tuple[Found, ...] = ()
     why: str = ""
-    steps: tuple[Step, ...] = ()
+    answers: tuple[Step, ...] = ()
 
-    def files(self) -> dict[str, bytes]:
-        """The files below the reports; the same steps give the same bytes."""
+    @property
+    def further(self) -> int:
+        """How many more changes the answers show."""
+        kinds = [step.verdict.kind for step in self.answers if step.side != SKIP]
+        return max(0, sum(one != other for one, other in pairwise(kinds)) - len(self.changes))
+
+    def files(self, steps: Sequence[Step]) -> dict[str, bytes]:
+        """The files below the reports. The log has the steps in their order, which records on file make another."""
         files = {f"bisections/{self.id}.json": canonical(self) + b"\n"}
         # Neither releases nor a range in which the answer changes back and forth are anything that git could replay.
         if not self.question.companion and self.question.method != ALL:
-            files[f"bisections/{self.id}.log"] = self._log().encode()
+            files[f"bisections/{self.id}.log"] = self._log(steps).encode()
         return files
 
-    def _log(self) -> str:
+    def _log(self, steps: Sequence[Step]) -> str:
         lines = ["# bisect: " + canonical(self.question).decode(), "git bisect start '--first-parent'"]
-        for step in self.steps:
+        for step in steps:
             lines += ["# judged: " + canonical(step).decode(), f"git bisect {step.side} {step.item}"]
         return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""GitHub: issues by way of `gh`, and the outputs, summary and log of a workflow's step.
+"""GitHub: issues and comments by way of `gh`, and the outputs, summary and log of a workflow's step.
 
 `gh` is on GitHub's runners, and brings its own credentials. Text from a package must not act as a command: outputs have
 an unpredictable delimiter, and the log's workflow commands are off while the engine writes to it.
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from compatmatrix.ci.issues import Issue
 from compatmatrix.core.errors import InfrastructureError
@@ -61,6 +62,20 @@ class GitHub:
 
     def close(self, number: int) -> None:
         _call("PATCH", f"issues/{number}", {"state": "closed", "state_reason": "completed"})
+
+    def pull_request(self, branch: str, commit: str) -> int | None:
+        """The open pull request of ``OWNER:BRANCH`` whose newest commit this is."""
+        found = _call("GET", f"pulls?state=open&per_page=100&head={quote(branch)}")
+        return next((int(entry["number"]) for entry in found if entry["head"]["sha"] == commit), None)
+
+    def put_comment(self, number: int, mark: str, body: str) -> None:
+        """Update our comment, which begins with the mark, or write it."""
+        for entry in _call("GET", f"issues/{number}/comments?per_page=100"):
+            # Anybody can write the mark, but not as a bot.
+            if entry["user"]["type"] == "Bot" and entry["body"].startswith(mark):
+                _call("PATCH", f"issues/comments/{entry['id']}", {"body": body})
+                return
+        self.comment(number, body)
 
 
 def _call(method: str, path: str, content: object = None) -> Any:

@@ -60,7 +60,7 @@ class Ahead:
             future = self._futures.get(item)
             request = future.result() if future else self._prepare(item)
         except Unbuildable as failure:
-            self.examiner.record_unbuildable(failure, self._pairing)
+            self.examiner.unbuildable(failure, self._pairing)
             return []
         return self.examiner.examine([request])
 

@@ -150,8 +150,8 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
 def _print_result(context: Context, chosen: options.Bisect, search: Search, examiner: Examiner) -> int:
     """Print the changes and the evidence of both sides; returns the exit code."""
     say, result, probe = context.say, search.result, search.question.probe
-    file = context.reports / next(iter(result.files()))
-    count = f"{len(result.steps)} judged, {examiner.cells_run} cells run; {file}"
+    file = context.reports / next(iter(result.files([])))
+    count = f"{search.judged} judged, {examiner.cells_run} cells run; {file}"
     count += "".join(f"\n{text}" for text in examiner.timings()) if chosen.timings else ""
     if not result.changes:
         say(f"no change of {probe} was found: {result.why}\n{count}")
@@ -170,8 +170,7 @@ def _print_result(context: Context, chosen: options.Bisect, search: Search, exam
         for name, side in (("before", found.before), ("after", found.after)):
             say(f"\n{name} ({side.item.id[:12]}): " + "\n".join(_evidence(context, side)))
     if search.question.method == HALVE:
-        further = search.further()
-        known = f"the records show {further} more between the ends; " if further else ""
+        known = f"the records show {result.further} more between the ends; " if result.further else ""
         say(f"\nHalving finds one change, not whether there are others: {known}--all finds every one.")
     say(f"\n{count}")
     return DONE
@@ -235,7 +234,7 @@ def _commit(context: Context, repository: Repository, text: str, tip: str | None
     known = next((sha for name in names if repository.settled(name) and (sha := repository.resolve(name))), None)
     head = repository.fetch("HEAD") if known is None else ""
     known = known or next((sha for name in names if (sha := repository.resolve(name))), None)
-    if known is None and re.fullmatch(r"refs/.+|[0-9a-f]{40}", text):
+    if known is None and not repository.local and re.fullmatch(r"refs/.+|[0-9a-f]{40}", text):
         known = repository.fetch(text)
     if known is None:
         file, version = context.config.watch.version_file, _released(text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from typing import Any
+
+import msgspec
 
 from compatmatrix.bisect import search
 from compatmatrix.bisect.judge import Judge
 from compatmatrix.bisect.result import ALL, HALVE, Bisection, Found, Item, Judged, Question
-from compatmatrix.bisect.search import Change, Step, Undecided
+from compatmatrix.bisect.search import BAD, GOOD, SKIP, Change, Step, Undecided
 from compatmatrix.cli.ahead import Ahead
 from compatmatrix.cli.context import Context
 from compatmatrix.publish import write
@@ -52,20 +54,20 @@ class Search:
         """Search, and write the result after every step."""
         self._context.say(f"{len(self._items)} {'releases' if self.question.companion else 'commits'} from good to bad")
         self._ahead.unless(self._judge.recorded)
-        found: list[Found] = []
+        self._ranges = [self._items]
+        found, why = list[Found](), ""
         try:
             for change in self._changes(self._items, self.question.method):
                 found.append(self._found(change))
-                self._write(changes=tuple(found))
         except Undecided as undecided:
-            self._write(why=str(undecided))
+            why = str(undecided)
+        answers = [self._step(item) for items in self._ranges for item in items if self._judge.recorded(item)]
+        self._write(changes=tuple(found), why=why, answers=tuple(dict.fromkeys(answers)))
 
-    def further(self) -> int:
-        """How many more changes the judged items and the records show between the ends."""
-        known = [item for item in self._items if item in self._steps or self._judge.recorded(item)]
-        verdicts = [self._judge(item) for item in known]
-        kinds = [one.kind for one in verdicts if one.kind and not one.broken]
-        return max(0, sum(one != other for one, other in pairwise(kinds)) - len(self.result.changes))
+    @property
+    def judged(self) -> int:
+        """How many items the search has judged."""
+        return len(self._steps)
 
     def _changes(self, items: Sequence[str], method: str) -> Iterator[Change]:
         if method == HALVE:
@@ -105,6 +107,7 @@ class Search:
             if self._judge(tip).kind in (None, before) or self._judge(base).kind != before:
                 continue
             self._context.say(f"{change.bad[:12]} is a merge; searching the {len(items) - 1} commits that it brought")
+            self._ranges.append(items)
             try:
                 return next(self._changes(items, HALVE))
             except Undecided:
@@ -117,16 +120,17 @@ class Search:
             self._context.say(f"  {step.side}: {step.item[:12]}: {step.verdict.text}")
             self._write()  # so that an interrupted search leaves its log
 
-    def _write(self, changes: tuple[Found, ...] = (), why: str = "") -> None:
-        self.result = Bisection(
-            id=self.question.id,
-            question=self.question,
-            ends=self.result.ends,
-            changes=changes or self.result.changes,
-            why=why,
-            steps=tuple(self._steps.values()),
-        )
-        write.write(self._context.reports, self.result.files())
+    def _step(self, item: str) -> Step:
+        """The judgement of an item, also of one that the search did not need but the records have."""
+        if known := self._steps.get(item):
+            return known
+        verdict, good = self._judge(item), self._steps[self._items[0]].verdict
+        side = SKIP if verdict.kind is None or verdict.broken else GOOD if verdict.kind == good.kind else BAD
+        return Step(item=item, verdict=verdict, side=side)
+
+    def _write(self, **found: Any) -> None:
+        self.result = msgspec.structs.replace(self.result, **found)
+        write.write(self._context.reports, self.result.files(list(self._steps.values())))
 
     def _judged(self, item: str) -> Judged:
         verdict, cell = self._judge(item), self._judge.cells[item]

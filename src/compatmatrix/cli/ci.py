@@ -11,6 +11,7 @@ import msgspec
 
 from compatmatrix.analysis import changes as analysis
 from compatmatrix.analysis import support
+from compatmatrix.ci import comment as comments
 from compatmatrix.ci import github, issue_texts, issues, push_reports, run_result
 from compatmatrix.ci.gate import Ledgers
 from compatmatrix.ci.github import GitHub, NoIssuesError
@@ -23,6 +24,7 @@ from compatmatrix.core.encoding import format_instant
 from compatmatrix.planning import plan_file
 from compatmatrix.publish import change_words, labels
 from compatmatrix.results import ledger
+from compatmatrix.results.ledger import Ledger
 
 
 def merge(context: Context, chosen: options.Merge) -> int:
@@ -91,6 +93,18 @@ def announce(context: Context, chosen: options.Announce) -> int:
             context.say(issues.update(GitHub(), topic))
     except NoIssuesError as error:
         context.say(f"{error}: only the run's summary and the feed report this; see docs/scheduling.md")
+    return DONE
+
+
+def comment(context: Context, chosen: options.Comment) -> int:
+    """Write a comparison into the job's summary, and as the comment of a pull request."""
+    view = context.view(Ledger())
+    text = comments.markdown(view, comments.read(chosen.comparison, view))
+    github.summary(text)
+    if chosen.head is None:
+        context.say(text)
+    elif not comments.put(GitHub(), chosen.head, text):
+        context.say(f"{chosen.head}: no open pull request is at this commit; nothing is written")
     return DONE
 
 

@@ -155,8 +155,8 @@ class Examiner:
         source = request.source or Source(package=name, origin=published(address), reference=NIGHTLY.name)
         return msgspec.structs.replace(request, pairing=NIGHTLY.name, source=source, nightly=nightly)
 
-    def record_unbuildable(self, failure: Unbuildable, pairing: str) -> None:
-        """Record that no wheel can be built of a source, so that it is not tried again."""
+    def unbuildable(self, failure: Unbuildable, pairing: str) -> Record:
+        """The record that no wheel can be built of a source, stored so that it is not tried again."""
         source, context = failure.source, self._context
         cell = digest(["unbuildable", source.reference, source.identity, context.platform])
         record = Record(
@@ -173,6 +173,7 @@ class Examiner:
             source=source,
         )
         ledger.append(context.records, Ledger(records={record.key: record}))
+        return record
 
     def examine(self, requested: Sequence[CellRequest]) -> list[Failure]:
         """Bring every request to a record, running what is missing; returns what could not be examined."""

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.Merge: ci.merge,
         options.Changes: ci.changes,
         options.Announce: ci.announce,
+        options.Comment: ci.comment,
         options.Publish: ci.publish,
         options.Report: report.report,
         options.Show: query.show,

@@ -102,7 +102,7 @@ _SHARD: Any = _value("I/N", "only part I of N of what is missing", type=_shard, 
 _CELLS = max(1, min(os.cpu_count() or 1, 4))
 _JOBS: Any = _value("N", f"cells at once (default here: {_CELLS})", type=_positive, default=_CELLS)
 _FAIL_ON: Any = _choice(
-    "exit with 3 if an outcome changed, or one is inconclusive; repeatable", "changed", "inconclusive",
+    "exit with 3 on this; repeatable", "changed", "regressed", "inconclusive",
     action="append", default=[],
 )  # fmt: skip
 _PROBE: Any = _value("PROBE", "a probe's id", positional=True)
@@ -167,7 +167,9 @@ class Run(PlanningOptions):
     source: tuple[str, ...] = _repeated(
         "'NAME @ URL'", "examine an unreleased source instead of releases: a git repository, a checkout or a wheel"
     )
-    against: str | None = _choice("print as Markdown what differs from the newest release", "newest")
+    against: str | None = _value("REF", "compare it with `newest`, a release, `merge-base` or a git reference")
+    record: bool = _flag("put what was found of a source into the records and reports")
+    format: str = _choice("of a comparison (default: text)", "text", "markdown", "json", default="text")
     plan: Path | None = _path("FILE", "run this plan (from `plan --save`) instead of making one")
 
     def conflict(self) -> str:
@@ -176,7 +178,8 @@ class Run(PlanningOptions):
             return "--plan says what is run; give --only, --pairing, --as-of and --fresh when planning"
         if self.source and (narrowed or self.plan or self.shard != (1, 1) or self.timings):
             return "--source examines sources alone: without --only, --pairing, --plan, --shard and --timings"
-        return "--against compares a source; name it with --source" if self.against and not self.source else ""
+        of_sources = self.against or self.record or self.format != "text"
+        return "--against, --record and --format are about --source; name one" if of_sources and not self.source else ""
 
 
 class Watch(IndexOptions):
@@ -232,6 +235,13 @@ class Announce(Options):
     bulletin: Path = _path("FILE", "from `merge --bulletin`; the run failed if it is missing", positional=True)
 
 
+class Comment(Options):
+    """Write a comparison into the job's summary, and as the one comment of a pull request."""
+
+    comparison: Path = _path("FILE", "from `run --source … --against … --format json`", positional=True)
+    head: str | None = _value("OWNER:BRANCH@COMMIT", "the pull request of this branch gets the comment")
+
+
 class Publish(RecordsOptions):
     """Commit and push the merged reports; refuse if records would be lost."""
 
@@ -266,7 +276,7 @@ class Bounds(RecordsOptions):
     probe: str = _PROBE
 
 
-COMMANDS = (Run, Plan, Watch, Bisect, Merge, Changes, Announce, Publish, Report, Show, Recipe, Bounds)
+COMMANDS = (Run, Plan, Watch, Bisect, Merge, Changes, Announce, Comment, Publish, Report, Show, Recipe, Bounds)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

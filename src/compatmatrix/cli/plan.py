@@ -86,7 +86,7 @@ def resolve(
             lambda done: status.update(f"resolving {len(requested)} cells … {done}"),
         )
     return msgspec.structs.replace(
-        _empty(context, selection),
+        empty(context, selection),
         requested=todo.requested,
         jobs=todo.jobs,
         ready=todo.ready,
@@ -103,7 +103,7 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
         plan = make(context, selection, chosen.fresh)
     except InfrastructureError as error:
         if file:  # `merge` and `announce` have to know why there is none
-            plan_file.save(msgspec.structs.replace(_empty(context, selection), error=str(error)), file)
+            plan_file.save(msgspec.structs.replace(empty(context, selection), error=str(error)), file)
         raise
     if file:
         plan_file.save(plan, file)
@@ -137,7 +137,8 @@ def say_counts(context: Context, plan: Plan, here: int) -> None:
     )
 
 
-def _empty(context: Context, selection: Selection) -> Plan:
+def empty(context: Context, selection: Selection) -> Plan:
+    """A plan without anything to do."""
     return Plan(
         planned=format_instant(context.now),
         instant=format_instant(selection.as_of or context.now),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from compatmatrix.analysis import changes
 from compatmatrix.analysis.support import View
-from compatmatrix.cli import examine, options, plan, sources
+from compatmatrix.cli import compare, examine, options, plan
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.progress import timings
@@ -22,7 +22,7 @@ from compatmatrix.results.ledger import Ledger
 def run(context: Context, chosen: options.Run) -> int:
     """Run what is missing, record it, write the reports and show the table; with `--source`, the sources alone."""
     if chosen.source:
-        return sources.run_sources(context, chosen)
+        return compare.run_sources(context, chosen)
     todo = plan.obtain(context, chosen)
     jobs = shard(todo.jobs, *chosen.shard)
     plan.say_counts(context, todo, len(jobs))

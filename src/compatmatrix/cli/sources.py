@@ -1,114 +1,140 @@
-"""The command `watch`, and `run --source`: what is not released."""
+"""The command `watch`: what is not released, and whether it answers otherwise than when it was last looked at."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from compatmatrix.analysis.cells import CellView
+import msgspec
+
+from compatmatrix.analysis.cells import CellView, united
 from compatmatrix.analysis.changes import Comparison, between_cells
-from compatmatrix.analysis.support import View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner, Failure
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
+from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
-from compatmatrix.core.model import CellRequest
+from compatmatrix.core.model import CellRequest, Record
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.states import OutcomeState
+from compatmatrix.planning.recorded import OnRecord
 from compatmatrix.publish import change_words, terminal
 from compatmatrix.results import ledger
+from compatmatrix.results.ledger import Ledger
 from compatmatrix.sources.builder import Unbuildable
-
-
-def run_sources(context: Context, chosen: options.Run) -> int:
-    """Examine the sources of `--source`, and compare them with the newest release if `--against` says so."""
-    examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
-    view, rows, failed = _examine(context, examiner, chosen.source, False, bool(chosen.against))
-    comparisons = _compare_with_newest(context, view, examiner, rows) if chosen.against else []
-    context.say_failed(failed)
-    changed = any(one.changed for one in comparisons)
-    return _exit_code(chosen.fail_on, changed, rows, failed)
 
 
 def watch(context: Context, chosen: options.Watch) -> int:
     """Examine the sources and nightly builds of ``[watch]``, and compare them with the newest release."""
-    watched = context.config.watch
-    if not watched.sources and not watched.nightly:
+    if not context.config.watch.sources and not context.config.watch.nightly:
         raise UserError(
             "watch: there is nothing to watch; name `sources` or a `nightly` index in [watch] of matrix.toml"
         )
-    earlier = context.view(ledger.read(context.records))
+    earlier = ledger.read(context.records)
     examiner = Examiner(context, chosen.jobs, chosen.fresh)
-    view, rows, failed = _examine(context, examiner, watched.sources, bool(watched.nightly), True)
-    _compare_with_newest(context, view, examiner, rows)
-    context.say_failed(failed)
-    before = {_identity(row): row for row in earlier.sources}
-    known = [(before[_identity(row)], row) for row in rows if _identity(row) in before]
-    changed = any(between_cells(old, new, view.probes).changed for old, new in known)
-    return _exit_code(chosen.fail_on, changed, rows, failed)
+    newest = examiner.release_request(examiner.newest, NEWEST.name, context.probes)
+    asked, failed = _examine(context, examiner, newest)
+    _renew(context, asked)
+    known, _ = write_reports(context)
+    view = context.view(known)
+    rows = [_row(context, known, record, pairing) for record, pairing in asked]
+    terminal.print_sources(context.console, view, rows)
+    release = view.cell(NEWEST.name, newest.subject)
+    if release is None:
+        context.say(f"{context.config.subject.name} {newest.subject} has no answers to compare with")
+    else:
+        for row in rows:
+            context.say(f"\n{change_words.markdown(view, between_cells(release, row, view.probes))}")
+    before = [(_last(earlier, record, pairing), pairing) for record, pairing in asked]
+    comparisons = [
+        between_cells(_row(context, earlier, old, pairing), row, view.probes)
+        for (old, pairing), row in zip(before, rows, strict=True)
+        if old
+    ]
+    return exit_code(context, chosen.fail_on, comparisons, rows, failed)
 
 
 def _examine(
-    context: Context, examiner: Examiner, texts: Iterable[str], nightly: bool, release: bool
-) -> tuple[View, Sequence[CellView], list[Failure]]:
-    """Examine sources with the newest companions, and with nightly ones; and the newest release beside them.
+    context: Context, examiner: Examiner, newest: CellRequest
+) -> tuple[list[tuple[Record, str]], list[Failure]]:
+    """Examine the sources with the newest companions, and with nightly ones; and the newest release beside them.
 
     Returns:
-        The view of all records, its rows of these sources, and what could not be examined.
+        The record that answers for each source, with the pairing, and what could not be examined.
     """
-    failed: list[Failure] = []
+    watched, failed = context.config.watch, list[Failure]()
     requested: list[CellRequest] = []
-    subjects: set[str] = set()
-    for address in [source_addresses.parse(text, context.config.subject.name) for text in texts]:
+    asked: list[tuple[Record, str]] = []
+    for address in [source_addresses.parse(text, context.config.subject.name) for text in watched.sources]:
         try:
             built = examiner.builder.address(address)
         except Unbuildable as failure:
-            examiner.record_unbuildable(failure, NEWEST.name)
-            subjects.add(failure.source.row)
+            asked.append((examiner.unbuildable(failure, NEWEST.name), NEWEST.name))
         except (InfrastructureError, UserError) as error:
-            failed.append((re.sub(r"(?<=://)[^/@\s]+@", "", address.text), str(error)))
+            failed.append((without_credentials(address.text), str(error)))
         else:
             requested.append(examiner.source_request(built, NEWEST.name, context.probes))
-    newest = examiner.release_request(examiner.newest, NEWEST.name, context.probes)
-    if nightly:
+    if watched.nightly:
         requested += [examiner.nightly_request(request) for request in (*requested, newest)]
     # The release again: the comparison is with what its users get today, not with what they got when it was last run.
-    failed += examiner.examine([*requested, *([newest] if release else [])])
-    view = context.view(write_reports(context)[0])
-    subjects |= {request.subject for request in requested}
-    rows = tuple(row for row in view.sources if row.subject in subjects)
-    terminal.print_sources(context.console, view, rows)
-    return view, rows, failed
+    failed += examiner.examine([*requested, newest])
+    on_record = OnRecord(context.config, ledger.read(context.records), False)
+    found = [(on_record.current(request), request.pairing) for request in requested]
+    return [*asked, *((record, pairing) for record, pairing in found if record)], failed
 
 
-def _compare_with_newest(
-    context: Context, view: View, examiner: Examiner, rows: Iterable[CellView]
-) -> list[Comparison]:
-    name, version = context.config.subject.name, examiner.newest.version
-    release = view.cell(NEWEST.name, version)
-    if release is None:
-        context.say(f"{name} {version} has no answers to compare with")
-        return []
-    comparisons = [between_cells(release, row, view.probes) for row in rows]
-    for one in comparisons:
-        context.say("")
-        context.say(change_words.markdown(view, one))
-    return comparisons
+def _renew(context: Context, asked: Iterable[tuple[Record, str]]) -> None:
+    """Date the records that were found again after another commit of their source had been looked at."""
+    known, now = ledger.read(context.records), format_instant(context.now)
+    renewed = []
+    for record, pairing in asked:
+        last = _last(known, record, pairing)
+        if last and last.cell != record.cell:
+            labels = {**record.pairings, pairing: tuple(sorted({*record.pairings.get(pairing, ()), now}))}
+            renewed.append(msgspec.structs.replace(record, pairings=labels))
+    ledger.append(context.records, Ledger.of(renewed))
 
 
-def _identity(row: CellView) -> tuple[object, ...]:
-    """What a row and its successor have in common: the source without its commit."""
-    source = row.source
-    return (source.package, source.origin, source.reference, row.pairings) if source else ()
+def _last(known: Ledger, like: Record, pairing: str) -> Record | None:
+    """The record of the same source, as it was asked for, that was looked at last."""
+    named = [
+        record
+        for record in known.records.values()
+        if record.source and like.source and pairing in record.pairings and record.platform == like.platform
+        if record.source.name == like.source.name
+    ]
+    return max(named, key=lambda record: (max(record.pairings[pairing]), record.recorded), default=None)
 
 
-def _exit_code(fail_on: Sequence[str], changed: bool, rows: Iterable[CellView], failed: Sequence[Failure]) -> int:
-    if changed and "changed" in fail_on:
-        return FAILED_ON
+def _row(context: Context, known: Ledger, record: Record, pairing: str) -> CellView:
+    records = [one for one in known.records.values() if one.cell == record.cell] or [record]
+    return united(records, (pairing,), context.config, context.probes)
+
+
+def without_credentials(text: str) -> str:
+    """An address as it may be printed."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def exit_code(
+    context: Context,
+    fail_on: Sequence[str],
+    comparisons: Sequence[Comparison],
+    rows: Iterable[CellView],
+    failed: Sequence[Failure],
+) -> int:
+    """List what could not be examined, and return the exit code by what `--fail-on` names."""
+    context.say_failed(failed)
+    kinds = {one.kinds[probe] for one in comparisons for probe in one.changed}
     outcomes = [outcome for row in rows for outcome in row.outcomes.values()]
-    if "inconclusive" in fail_on and any(outcome.state is OutcomeState.INCONCLUSIVE for outcome in outcomes):
+    holds = {
+        "changed": bool(kinds),
+        "regressed": any(kind.worse for kind in kinds),
+        "inconclusive": any(outcome.state is OutcomeState.INCONCLUSIVE for outcome in outcomes),
+    }
+    if any(holds[name] for name in fail_on):
         return FAILED_ON
     return UNEXAMINED if failed else DONE

@@ -36,7 +36,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str, package: str, key: str = "--source") -> Address:
-    """Read ``name @ URL`` (PEP 508) as a source of the package.
+    """Read ``name @ URL`` (PEP 508) as a source of the package; the address alone is one too.
 
     Args:
         key: where the text stands, for the message.
@@ -45,6 +45,8 @@ def parse(text: str, package: str, key: str = "--source") -> Address:
         UserError: it is none, or is about another package.
     """
     forms = FORMS.format(name=package)
+    if re.match(r"(git\+|file:)", text):
+        text = f"{package} @ {text}"
     name, at, url = (part.strip() for part in text.partition("@"))
     if not at or not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", name):
         raise UserError(f"{key} {text}: is no source; write {forms}")

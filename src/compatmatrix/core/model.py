@@ -90,6 +90,11 @@ class Source(_Frozen, frozen=True, kw_only=True):
     built: bool = False
 
     @property
+    def name(self) -> tuple[str, str, str]:
+        """The source as it was asked for, whatever commit it is today."""
+        return (self.package, self.origin, self.reference)
+
+    @property
     def identity(self) -> str:
         """The commit or digest that identifies the source; the bytes of a wheel differ from build to build."""
         return self.commit or self.content

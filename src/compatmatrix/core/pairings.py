@@ -74,9 +74,17 @@ def named(name: str) -> Pairing:
 
 
 def slot(
-    platform: str, subject: str, pairing: str, versions: Mapping[str, str], grid_companion: str | None
+    platform: str,
+    subject: str,
+    pairing: str,
+    versions: Mapping[str, str],
+    grid_companion: str | None,
+    source: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """What one record stands for at a time: platform, subject and pairing, of a grid's pair the companion's version too."""
+    """What one record stands for at a time: platform, subject and pairing.
+
+    Of a grid's pair the companion's version too, and of what is not released the name by which it was asked for.
+    """
     if named(pairing).explicit and grid_companion:
         return (platform, subject, pairing, versions.get(grid_companion, ""))
-    return (platform, subject, pairing)
+    return (platform, subject, pairing, *source)

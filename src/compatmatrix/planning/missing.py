@@ -126,7 +126,7 @@ def find_missing(
         elif isinstance(resolved, InfrastructureError):
             failed.append((request.title, str(resolved)))
         elif not isinstance(resolved, Cell):
-            record, current = _unrunnable(options, request, resolved), on_record.current(request)
+            record, current = unrunnable(options, request, resolved), on_record.current(request)
             if options.fresh or record.key not in known.records or (current or record).cell != record.cell:
                 ready.append(record)
         elif options.selection.admits(resolved.versions):
@@ -218,7 +218,7 @@ def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Ca
             raise
 
 
-def _unrunnable(options: Options, request: CellRequest, reason: lock.Unresolvable | str) -> Record:
+def unrunnable(options: Options, request: CellRequest, reason: lock.Unresolvable | str) -> Record:
     """The record of a request without a cell: no Python can hold it, or no set of packages satisfies it."""
     state, detail, python = (
         (CellState.NO_PYTHON, reason, "")

@@ -51,7 +51,8 @@ class OnRecord:
                 self._answered[record.cell] |= record.probes.items()
 
     def slot(self, request: CellRequest) -> Slot:
-        return pairings.slot(request.platform, request.subject, request.pairing, request.companions, self._grid)
+        source = request.source.name if request.source else ()
+        return pairings.slot(request.platform, request.subject, request.pairing, request.companions, self._grid, source)
 
     def current(self, request: CellRequest) -> Record | None:
         """The record that stands for the request."""

@@ -116,7 +116,8 @@ def holders(records: Iterable[Record], grid_companion: str | None = None) -> dic
     ranked: dict[tuple[str, ...], tuple[tuple[bool, str, str], Record]] = {}
     for record in records:
         for label, instants in record.pairings.items():
-            slot = pairings.slot(record.platform, record.subject, label, record.versions, grid_companion)
+            source = record.source.name if record.source else ()
+            slot = pairings.slot(record.platform, record.subject, label, record.versions, grid_companion, source)
             rank = (record.state is not CellState.NO_PYTHON, max(instants, default=""), record.cell)
             if slot not in ranked or ranked[slot][0] < rank:
                 ranked[slot] = (rank, record)

@@ -1,0 +1,217 @@
+"""`run --source` and `watch` on repositories made on the spot: what is compared with what, what fails, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.results import ledger
+from fixtures import Project, Said
+from packages import world
+from packages.index import LocalIndex
+from repositories import Made, Repository, create, line
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each test: results of sources are kept there, and two indexes may have one address one after the other."""
+    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def raising(tmp_path: Path) -> Iterator[Project]:
+    """A project whose only release raises."""
+    with LocalIndex() as index:
+        world.fill(index, {"only": world.subject("raises", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
+        yield Project.make(tmp_path / "raising", index.url)
+
+
+@pytest.fixture
+def working(tmp_path: Path) -> Iterator[Project]:
+    """A project whose only release works."""
+    with LocalIndex() as index:
+        world.fill(index, {"only": world.subject("works", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
+        yield Project.make(tmp_path / "working", index.url)
+
+
+def compare(project: Project, made: Repository, *arguments: str, reference: str = "main") -> Said:
+    source = f"subject @ git+{made.url}@{reference}"
+    return project.main("run", "--source", source, "--against", "newest", "--jobs", "1", *arguments)
+
+
+def run(said: Said) -> int:
+    """How many cells were run."""
+    return len(re.findall(r"^\[\d+/\d+\] ", said.out, re.MULTILINE))
+
+
+def test_a_pull_request_shows_what_it_changes_as_markdown(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", *line(("raises", 1), ("works", 1)))
+    said = compare(raising, made)
+    assert said.code == 0, said
+    text = said.out.replace("\\", "")
+    assert f"### Subject main at {made.commits[1][:12]}, held against 0.2.0" in text
+    assert "**1 of 3 answers differ: 1 lifted.**" in text
+    assert re.search(r"\| standalone: Bare Value \| ✗ raises NotTrainable: .* \| ✓ supported \| lifted \|", text)
+    assert "<details><summary>2 the same</summary>" in text
+    assert not raising.records.exists(), "a pull request is no row of the reports"
+
+
+def test_a_lift_fails_on_changed_and_not_on_regressed(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", *line(("raises", 1), ("works", 1)))
+    assert compare(raising, made, "--fail-on", "changed").code == 3
+    again = compare(raising, made, "--fail-on", "regressed")
+    assert (again.code, run(again)) == (0, 0), "it is not run twice"
+    assert raising.main("run", "--against", "newest").code == 2
+
+
+@pytest.mark.parametrize("behaviour", ["import-error", "unbuildable", "control-fails", "raises"])
+@pytest.mark.parametrize("condition", ["changed", "regressed"])
+def test_defect_the_gate_lets_a_broken_branch_through(
+    working: Project, tmp_path: Path, behaviour: str, condition: str
+) -> None:
+    made = create(tmp_path / "made", Made("works"), Made(behaviour))
+    said = compare(working, made, "--fail-on", condition)
+    assert said.code == 3, said
+    if behaviour in ("import-error", "unbuildable"):
+        assert "No answers: " in said.out
+
+
+def test_defect_a_broken_main_is_no_change_for_watch(working: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    working.set("[groups]", f'[watch]\nsources = ["subject @ git+{made.url}@main"]\n\n[groups]')
+    assert working.main("watch", "--fail-on", "regressed").code == 0
+    made.add(Made("import-error"))
+    assert working.main("watch", "--fail-on", "regressed").code == 3
+
+
+def test_defect_a_commit_that_was_examined_under_another_name_is_not_shown(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("raises"), Made("works"))
+    made.git("branch", "topic", made.commits[1])
+    assert f"main at {made.commits[1][:12]}" in compare(raising, made).out
+    said = compare(raising, made, reference="topic")
+    assert f"topic at {made.commits[1][:12]}, not released" in said.out, said
+    assert "main at" not in said.out
+    assert (run(said), "1 lifted" in said.out) == (0, True)
+
+
+def test_defect_two_clones_with_the_same_branch_name_swallow_each_other(raising: Project, tmp_path: Path) -> None:
+    one, other = create(tmp_path / "one", Made("raises")), create(tmp_path / "other", Made("works"))
+    sources = [part for made in (one, other) for part in ("--source", f"subject @ git+{made.url}@main")]
+    said = raising.main("run", *sources, "--against", "newest", "--record")
+    for made in (one, other):
+        assert f"main at {made.commits[0][:12]}, not released" in said.out, said
+    text = (raising.reports / "compatibility.md").read_text()
+    for made in (one, other):
+        assert f"main at {made.commits[0][:12]}" in text
+
+
+def test_defect_watch_misses_an_answer_that_changed_back(working: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"), Made("raises"))
+    working.set("[groups]", f'[watch]\nsources = ["subject @ git+{made.url}@main"]\n\n[groups]')
+    for number, code in ((0, 0), (1, 3), (0, 3), (0, 0)):
+        made.git("update-ref", "refs/heads/main", made.commits[number])
+        said = working.main("watch", "--fail-on", "changed")
+        assert (said.code, f"main at {made.commits[number][:12]}, not released" in said.out) == (code, True), said
+        assert f"main at {made.commits[number][:12]}" in (working.reports / "compatibility.md").read_text()
+
+
+def test_defect_the_other_side_is_of_another_day(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    assert raising.main("run", "--pairing", "newest").code == 0, "today's record of the release"
+    said = compare(raising, made, "--as-of", "2024-12-01")
+    assert "Both beside companion 2.0" in said.out.replace("\\", ""), said
+    assert "2 cells" in said.out or run(said) == 2
+
+
+def test_both_sides_have_the_same_lock(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    said = compare(raising, made, "--format", "json")
+    (comparison,) = json.loads(said.out)["comparisons"]
+    locks = [
+        {pin for pin in comparison[side]["lock"] if not pin.startswith(("subject", "#"))}
+        for side in ("before", "after")
+    ]
+    assert locks[0] == locks[1] != set()
+
+
+def test_a_pull_request_is_not_blamed_for_what_was_merged_since(working: Project, tmp_path: Path) -> None:
+    made = create(
+        tmp_path / "made",
+        Made("raises"),
+        Made("raises-differently", branch="topic", since=1),
+        Made("works", since=1),
+    )
+    source = f"subject @ git+{made.url}@topic"
+    said = working.main("run", "--source", source, "--against", "merge-base", "--fail-on", "regressed")
+    text = said.out.replace("\\", "")
+    assert f"topic at {made.commits[1][:12]}, held against merge-base at {made.commits[0][:12]}" in text, said
+    assert (said.code, "1 raises differently" in text) == (0, True)
+    with_main = working.main("run", "--source", source, "--against", "main", "--fail-on", "regressed")
+    assert (with_main.code, f"held against main at {made.commits[2][:12]}" in with_main.out) == (3, True)
+    released = working.main("run", "--source", source, "--against", "0.2.0", "--fail-on", "regressed")
+    assert (released.code, "held against 0.2.0" in released.out) == (3, True)
+
+
+def test_the_checkout_of_a_pull_request_has_its_merge_base(working: Project, tmp_path: Path) -> None:
+    """As `actions/checkout` leaves it: a detached merge commit, and the branches as `origin`'s."""
+    made = create(
+        tmp_path / "made",
+        Made("works"),
+        Made("raises", branch="topic", since=1),
+        Made("works", since=1),
+        Made("raises", branch="merge", since=3, merges=2),
+    )
+    clone = tmp_path / "clone"
+    made.git("clone", "--quiet", made.url, str(clone))
+    checkout = Repository(clone)
+    checkout.git("checkout", "--quiet", "--detach", made.commits[3])
+    checkout.git("branch", "--delete", "--force", "--quiet", "main")
+    source = f"subject @ {clone.as_uri()}"
+    said = working.main("run", "--source", source, "--against", "merge-base", "--fail-on", "regressed")
+    assert (said.code, f"held against merge-base at {made.commits[2][:12]}" in said.out.replace("\\", "")) == (
+        3,
+        True,
+    ), said
+
+
+def test_a_shallow_checkout_says_what_it_needs(working: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"), Made("works"))
+    clone = tmp_path / "clone"
+    made.git("clone", "--quiet", "--depth=1", made.url, str(clone))
+    source = f"subject @ {clone.as_uri()}"
+    assert working.main("run", "--source", source, "--against", "newest").code == 0, "it holds what is built"
+    said = working.main("run", "--source", source, "--against", "v1.0")
+    assert (said.code, "fetch-depth: 0" in said.err) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    ("reference", "against"), [("nowhere", "newest"), ("0" * 40, "newest"), ("main", "nowhere"), ("main", "9.9.9")]
+)
+def test_defect_an_unknown_reference_is_network_trouble(
+    raising: Project, tmp_path: Path, reference: str, against: str
+) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    source = f"subject @ git+{made.url}@{reference}"
+    said = raising.main("run", "--source", source, "--against", against)
+    assert (said.code, f"has no {reference if against == 'newest' else against}" in said.err) == (2, True), said
+
+
+def test_markdown_is_all_that_is_printed_for_a_comment(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    said = compare(raising, made, "--format", "markdown")
+    assert said.out.startswith("### Subject "), said.out
+    assert raising.main("run", "--format", "markdown").code == 2
+
+
+def test_a_source_is_recorded_on_request(raising: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("works"))
+    compare(raising, made)
+    said = compare(raising, made, "--record")
+    assert run(said) == 0
+    (record,) = [record for record in ledger.read(raising.records).records.values() if record.source]
+    assert record.source is not None and record.source.commit == made.commits[0]
+    assert f"main at {made.commits[0][:12]}" in (raising.reports / "compatibility.md").read_text()
