@@ -24,10 +24,11 @@ from compatmatrix.results.ledger import Ledger, holders
 NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
 
 
-class CellView(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell as all its records together show it; ``outcomes`` are weighed by the controls and answer today's probes only.
+class PublishedCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC).
 
-    ``control`` is the probe that must be supported for a yes to count.
+    ``outcomes`` are weighed by the controls and answer today's probes only. ``network`` is whether the cell could reach a
+    network, where that is known; ``oddities`` is how it tampered with its environment or the test tools.
     """
 
     id: str
@@ -38,12 +39,17 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     versions: Mapping[str, str]
     state: CellState
     detail: str
-    lock: tuple[str, ...]
     outcomes: Mapping[str, Outcome]
     recorded: str
-    source: Source | None = None
     network: bool | None = None
-    tampering: tuple[str, ...] = ()
+    tampering: tuple[str, ...] = msgspec.field(default=(), name="oddities")
+
+
+class CellView(PublishedCell, frozen=True, kw_only=True):
+    """A cell as all its records together show it; ``control`` is the probe that must be supported for a yes to count."""
+
+    lock: tuple[str, ...]
+    source: Source | None = None
     control: str = ""
 
     def outcome(self, probe: str) -> Outcome:
@@ -142,3 +148,13 @@ def answer(outcome: Outcome) -> str:
     """The same in words: ``raises ValueError: …``."""
     state, signature = kind(outcome)
     return f"{state.value} {signature}" if signature else state.value
+
+
+def unbroken(answers: Sequence[bool | None]) -> tuple[int | None, bool]:
+    """Where the run of yes begins that the last answer stands in, and whether it may begin earlier; None without one."""
+    start = len(answers)
+    while start and answers[start - 1]:
+        start -= 1
+    if start == len(answers):
+        return None, False
+    return start, start > 0 and answers[start - 1] is None

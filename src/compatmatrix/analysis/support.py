@@ -8,7 +8,7 @@ a plain install does not choose it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -18,7 +18,7 @@ from compatmatrix.analysis import cells as cell_views
 from compatmatrix.analysis import unreleased
 from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
 from compatmatrix.analysis.cells import CellView as CellView
-from compatmatrix.analysis.cells import kind
+from compatmatrix.analysis.cells import kind, unbroken
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Probe, Release
@@ -36,21 +36,21 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signature: str | None = None
 
 
-class Support(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one probe under one pairing.
+class Support(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One probe under one pairing over all releases, in version order; every release is in exactly one of ``ranges``.
 
-    ``first_supported`` is the earliest stable release in which a yes counts; ``at_latest`` that an earlier one may be it,
-    because the stable release before it is not known to lack it. ``not_counted`` maps each release before it that came
-    out supported to why it is not the first. ``latest`` is the outcome in the newest stable release, ``since`` the first
-    of the unbroken run of stable releases up to it in which a yes counts (None where there is none), ``since_at_latest``
-    that this run may begin earlier. ``preview`` says where it is supported that is not released yet, if the newest
-    release lacks it.
+    ``first_supported`` is the first stable release in which a yes counts: one beside a control that is supported, in a
+    cell without tampering. Where ``first_supported_at_latest`` is true, the stable release before it is not known to lack
+    support. ``not_counted`` maps each release before it that came out supported to why it is not the first. ``latest`` is
+    the outcome in the newest stable release, ``since`` the first of the unbroken run of stable releases up to it in which
+    a yes counts, ``since_at_latest`` that this run may begin earlier. ``preview`` says where it is supported that is not
+    released yet, if the newest release lacks it.
     """
 
     first_supported: str | None
-    at_latest: bool
     latest: OutcomeState
     ranges: tuple[Range, ...]
+    at_latest: bool = msgspec.field(default=False, name="first_supported_at_latest")
     since: str | None = None
     since_at_latest: bool = False
     not_counted: Mapping[str, str] = {}
@@ -97,51 +97,52 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
     """Compute the view of a ledger; probes stand in the order of ``[groups]``, then of their files."""
     groups = list(config.groups)
-    ordered = tuple(
-        sorted(probes, key=lambda probe: groups.index(probe.group) if probe.group in groups else len(groups))
-    )
-    everything = cell_views.read(ledger, config, ordered)
+    probes = sorted(probes, key=lambda probe: groups.index(probe.group) if probe.group in groups else len(groups))
+    everything = cell_views.read(ledger, config, probes)
     # What is not released is shown beside the releases and counts for nothing that is said of them.
     cells = tuple(cell for cell in everything if cell.source is None)
+    # One table shows one platform: the first of the configuration that was ever run.
+    platform = next((name for name in config.platform if any(cell.platform == name for cell in cells)), "")
+    by_pairing = _by_pairing(cell for cell in cells if cell.platform == platform)
+    releases = _releases(ledger, cells)
+    latest = next((release for release in reversed(releases) if release.stable), None)
+    sources = unreleased.rows(ledger, everything, platform)
+    made = View(
+        config=config, probes=tuple(probes), releases=releases, cells=cells, by_pairing=by_pairing, support={},
+        pairings=(*config.pairings.default, *sorted(by_pairing.keys() - {*config.pairings.default})),
+        evidence=ledger.evidence, latest=latest, platform=platform, sources=sources,
+        as_of=max((record.recorded for record in ledger.records.values()), default="")[:10],
+    )  # fmt: skip
+    line = unreleased.line(everything, sources, config, latest)
+    support = {
+        probe.id: {pairing: _support(made, probe.id, pairing, line) for pairing in made.pairings} for probe in probes
+    }
+    return msgspec.structs.replace(made, support=support)
+
+
+def _releases(ledger: Ledger, cells: Iterable[CellView]) -> tuple[Release, ...]:
+    """In version order; of the pre-releases, those that have a cell."""
     known = {cell.subject for cell in cells}
     listed = [release for release in ledger.releases.values() if release.version in known or not release.prerelease]
-    releases = tuple(sorted(listed, key=lambda release: Version(release.version)))
-    by_pairing: dict[str, dict[str, CellView]] = defaultdict(dict)
-    # One table shows one platform: the first of the configuration that was ever run.
-    shown = next((name for name in config.platform if any(cell.platform == name for cell in cells)), "")
+    return tuple(sorted(listed, key=lambda release: Version(release.version)))
+
+
+def _by_pairing(cells: Iterable[CellView]) -> Mapping[str, Mapping[str, CellView]]:
+    found: dict[str, dict[str, CellView]] = defaultdict(dict)
     for cell in cells:
         for pairing in cell.pairings:
-            if not named(pairing).explicit and cell.platform == shown:
-                by_pairing[pairing][cell.subject] = cell
-    pairings = (*config.pairings.default, *sorted(by_pairing.keys() - set(config.pairings.default)))
-    latest = next((release for release in reversed(releases) if release.stable), None)
-    sources = unreleased.rows(ledger, everything, shown)
-    previews = unreleased.previews(everything, sources, config, ordered, latest)
-    support: dict[str, dict[str, Support]] = {}
-    for probe in ordered:
-        for pairing in pairings:
-            row = [by_pairing[pairing].get(release.version) for release in releases]
-            outcomes = [cell.outcome(probe.id) if cell else NOT_RUN for cell in row]
-            counted = [cell.counted(probe.id) if cell else NOT_RUN for cell in row]
-            found = summarise(releases, outcomes, counted)
-            if found.latest is not OutcomeState.SUPPORTED and probe.id in previews:
-                found = msgspec.structs.replace(found, preview=previews[probe.id])
-            support.setdefault(probe.id, {})[pairing] = found
-    instants = [record.recorded for record in ledger.records.values()]
-    return View(
-        config=config,
-        probes=ordered,
-        releases=releases,
-        pairings=pairings,
-        cells=cells,
-        by_pairing=by_pairing,
-        support=support,
-        evidence=ledger.evidence,
-        as_of=max(instants, default="")[:10],
-        latest=latest,
-        platform=shown,
-        sources=sources,
-    )
+            if not named(pairing).explicit:
+                found[pairing][cell.subject] = cell
+    return dict(found)
+
+
+def _support(view: View, probe: str, pairing: str, line: Sequence[CellView]) -> Support:
+    versions = [release.version for release in view.releases]
+    outcomes = [view.outcome(probe, pairing, version) for version in versions]
+    found = summarise(view.releases, outcomes, [view.counted(probe, pairing, version) for version in versions])
+    if found.latest is OutcomeState.SUPPORTED:
+        return found
+    return msgspec.structs.replace(found, preview=unreleased.preview(probe, line))
 
 
 def summarise(releases: Sequence[Release], outcomes: Sequence[Outcome], counted: Sequence[Outcome]) -> Support:
@@ -179,16 +180,6 @@ def ranges(versions: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[Range,
         members = [version for version, _ in group]
         found.append(Range(first=members[0], last=members[-1], state=state, signature=signature))
     return tuple(found)
-
-
-def unbroken(answers: Sequence[bool | None]) -> tuple[int | None, bool]:
-    """Where the run of yes begins that the last answer stands in, and whether it may begin earlier; None without one."""
-    start = len(answers)
-    while start and answers[start - 1]:
-        start -= 1
-    if start == len(answers):
-        return None, False
-    return start, start > 0 and answers[start - 1] is None
 
 
 def _why_not_first(release: Release, counted: Outcome) -> str:

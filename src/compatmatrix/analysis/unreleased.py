@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.cells import CellView, unbroken
 from compatmatrix.config.source_addresses import parse
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import Probe, Release
+from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, NEWEST
-from compatmatrix.core.states import OutcomeState
 from compatmatrix.results.ledger import Ledger
 
 
@@ -47,57 +46,48 @@ def rows(ledger: Ledger, cells: Iterable[CellView], platform: str) -> tuple[Cell
     return tuple(sorted(found.values(), key=lambda cell: (_committed(cell), cell.subject, cell.id), reverse=True))
 
 
-def previews(
-    cells: Iterable[CellView], rows: Sequence[CellView], config: Config, probes: Iterable[Probe], latest: Release | None
-) -> Mapping[str, Preview]:
-    """The probes that are supported on a source of `[watch]` whose commit is younger than the newest release."""
+def line(
+    cells: Iterable[CellView], rows: Iterable[CellView], config: Config, latest: Release | None
+) -> tuple[CellView, ...]:
+    """The cells of the commits that lead to the newest row of a source of `[watch]`, oldest first.
+
+    Empty where none of the rows is of such a source, or its commit is not younger than the newest release.
+    """
     name = config.subject.name
     watched = [parse(text, name) for text in config.watch.sources]
-    places = [(address.origin, address.reference) for address in watched if address.path is None]
-    head = next(
-        (
-            row
-            for row in rows
-            if row.source
-            and row.source.package == name
-            and (row.source.origin, row.source.reference) in places
-            and NEWEST.name in row.pairings
-            and (latest is None or (latest.released and row.source.committed > latest.released))
-        ),
-        None,
-    )
-    if head is None or head.source is None:
-        return {}
-    past = sorted(
-        (
-            cell
-            for cell in cells
-            if cell.source
-            and cell.source.commit
-            and cell.source.origin == head.source.origin
-            and (cell.source.reference == head.source.reference or COMMIT_DAY.name in cell.pairings)
-            and _committed(cell) < head.source.committed
-        ),
-        key=_committed,
-    )
-    found = {probe.id: _since(probe.id, [*past, head]) for probe in probes}
-    return {probe: preview for probe, preview in found.items() if preview}
-
-
-def _since(probe: str, line: Sequence[CellView]) -> Preview | None:
-    """From the newest commit back for as long as every commit that answers says yes."""
-    answers = [
-        (cell.source, cell.counted(probe).state) for cell in line if cell.source and cell.counted(probe).state.known
+    places = [(name, address.origin, address.reference) for address in watched if address.path is None]
+    head = next((row for row in rows if NEWEST.name in row.pairings and _place(row) in places), None)
+    last = head.source if head else None
+    if head is None or last is None or (latest and not (latest.released and last.committed > latest.released)):
+        return ()
+    past = [
+        cell
+        for cell in cells
+        if (source := cell.source)
+        and source.commit
+        and source.origin == last.origin
+        and (source.reference == last.reference or COMMIT_DAY.name in cell.pairings)
+        and source.committed < last.committed
     ]
-    if not answers or answers[-1][0] is not line[-1].source or answers[-1][1] is not OutcomeState.SUPPORTED:
+    return (*sorted(past, key=_committed), head)
+
+
+def preview(probe: str, line: Sequence[CellView]) -> Preview | None:
+    """Since which commit a probe is supported: from the newest back for as long as every one that answers says yes."""
+    answers = [
+        (cell.source, yes) for cell in line if cell.source and (yes := cell.counted(probe).state.yes) is not None
+    ]
+    start, _ = unbroken([yes for _, yes in answers])
+    if start is None or answers[-1][0] is not line[-1].source:
         return None
-    first = len(answers) - 1
-    while first and answers[first - 1][1] is OutcomeState.SUPPORTED:
-        first -= 1
-    since = answers[first][0]
+    since = answers[start][0]
     # Exact only if the commit just before was asked too, and lacks it.
-    exact = first > 0 and answers[first - 1][0].commit == since.parent
+    exact = start > 0 and answers[start - 1][0].commit == since.parent
     return Preview(reference=answers[-1][0].reference, commit=since.commit, at_latest=not exact)
+
+
+def _place(cell: CellView) -> tuple[str, str, str] | None:
+    return (cell.source.package, cell.source.origin, cell.source.reference) if cell.source else None
 
 
 def _committed(cell: CellView) -> str:

@@ -10,8 +10,8 @@ from enum import Enum
 
 import msgspec
 
-from compatmatrix.analysis.cells import NOT_RUN, CellView
-from compatmatrix.analysis.support import View, unbroken
+from compatmatrix.analysis.cells import NOT_RUN, CellView, unbroken
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import OutcomeState
