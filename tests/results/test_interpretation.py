@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compatmatrix.analysis.cells import weigh
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.environment import file_changes
 from compatmatrix.execution.cell_runner import LOST
-from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret, weigh
+from compatmatrix.results.interpretation import PHASES, Reading, ended_early, interpret
 from factories import (
     ABSENT,
     DONE,

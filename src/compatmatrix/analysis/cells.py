@@ -18,7 +18,6 @@ from compatmatrix.core.model import Outcome, Probe, Record, Source
 from compatmatrix.core.pairings import BISECT
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.resolve.uv_errors import deciding_requirement
-from compatmatrix.results.interpretation import weigh
 from compatmatrix.results.ledger import Ledger, holders
 
 NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
@@ -130,6 +129,28 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         tampering=tampering,
         control=config.subject.control,
     )
+
+
+def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str) -> dict[str, Outcome]:
+    """Make negative outcomes `inconclusive` where a control that governs them failed.
+
+    Args:
+        outcomes: Outcomes of one cell, by probe.
+        probes: All probes; ``needs`` names further controls of a probe.
+        control: The control that governs every probe. One that is absent, or was not run, changes nothing.
+    """
+    weighed = dict(outcomes)
+    for probe in probes:
+        outcome = outcomes.get(probe.id)
+        if outcome is None or not outcome.state.negative:
+            continue
+        for governor in dict.fromkeys((control, *probe.needs)):
+            judged = outcomes.get(governor)
+            if governor != probe.id and judged and (judged.state.negative or judged.state is OutcomeState.INCONCLUSIVE):
+                note = f"the control {governor} came out {judged.state.value} here; without it: {outcome.state.value}"
+                weighed[probe.id] = msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=note)
+                break
+    return weighed
 
 
 def _signed(outcome: Outcome) -> Outcome:

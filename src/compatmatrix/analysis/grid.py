@@ -154,7 +154,7 @@ def grid(view: View) -> Grid:
 
 def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     order = list(Kind)
-    classed = [(*_class(view, cell), cell) for cell in cells]
+    classed = [(*classify(view, cell), cell) for cell in cells]
     # Of cells that come to the same, the one that was made for the map, then the newest.
     classed.sort(key=lambda one: (GRID.name in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
     classed.sort(key=lambda one: order.index(one[0]))
@@ -174,7 +174,7 @@ def _labels(cell: CellView) -> str:
     return " and ".join(cell.pairings)
 
 
-def _class(view: View, cell: CellView) -> tuple[Kind, str]:
+def classify(view: View, cell: CellView) -> tuple[Kind, str]:
     """How far one cell gets, and why no further."""
     if cell.state is not CellState.RAN:
         return Kind(cell.state.value), sanitize.line(cell.detail)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from compatmatrix.analysis import support
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
 from compatmatrix.cli.options import IndexOptions, Options
 from compatmatrix.config import matrix_file, probe_files
@@ -59,6 +60,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def view(self, known: Ledger | None = None) -> View:
         """What the records, or some of them, show."""
         return support.view(self.ledger() if known is None else known, self.config, self.probes)
+
+    def compatibility(self) -> Compatibility:
+        """What the records say, as it can be asked by a program."""
+        return Compatibility(self.view())
 
     def say_damage(self, known: Ledger) -> None:
         """List the damaged lines of the records, and say what to do."""

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from importlib import import_module
 from typing import Any
 
+from compatmatrix.cli import options
 from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG, parse
+
+_COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
+    options.Run: ("run", "run"),
+    options.Plan: ("plan", "show_plan"),
+    options.Watch: ("sources", "watch"),
+    options.Bisect: ("bisect", "bisect"),
+    options.Merge: ("ci", "merge"),
+    options.Changes: ("ci", "changes"),
+    options.Announce: ("ci", "announce"),
+    options.Comment: ("ci", "comment"),
+    options.Publish: ("ci", "publish"),
+    options.Report: ("report", "report"),
+    options.Show: ("query", "show"),
+    options.Recipe: ("query", "recipe"),
+    options.Bounds: ("query", "bounds"),
+    options.Check: ("check", "check"),
+}
+"""The module of this package, and the function in it, that each command runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,31 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.text import Text
 
     from compatmatrix.ci import github
-    from compatmatrix.cli import bisect, ci, context, options, plan, query, report, run, sources
+    from compatmatrix.cli import context
     from compatmatrix.core.errors import InfrastructureError, UserError
 
-    commands: dict[type[options.Options], Callable[[context.Context, Any], int]] = {
-        options.Run: run.run,
-        options.Plan: plan.show_plan,
-        options.Watch: sources.watch,
-        options.Bisect: bisect.bisect,
-        options.Merge: ci.merge,
-        options.Changes: ci.changes,
-        options.Announce: ci.announce,
-        options.Comment: ci.comment,
-        options.Publish: ci.publish,
-        options.Report: report.report,
-        options.Show: query.show,
-        options.Recipe: query.recipe,
-        options.Bounds: query.bounds,
-    }
+    # No other command's modules either: half a second is much for one that answers from a file.
+    module, function = _COMMANDS[type(chosen)]
+    command: Callable[[context.Context, Any], int] = getattr(import_module(f"compatmatrix.cli.{module}"), function)
     errors = Console(stderr=True)
     # Where the output is for programs, messages go to standard error. In a pipe, lines are not folded.
     people = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
-    console = people if getattr(chosen, "format", "text") == "text" else errors
-    with github.workflow_commands_off():
+    form = getattr(chosen, "format", "text")
+    console = people if form == "text" else errors
+    with nullcontext() if form == "github" else github.workflow_commands_off():
         try:
-            return commands[type(chosen)](context.create(chosen, console), chosen)
+            return command(context.create(chosen, console), chosen)
         except UserError as error:
             errors.print(Text(f"error: {error}"), soft_wrap=True)
             return WRONG

@@ -22,7 +22,7 @@ exit codes:
   0  the job was done, whatever was found
   1  some cells could not be examined (they are listed, with the reason)
   2  the arguments or matrix.toml are wrong
-  3  a --fail-on condition holds
+  3  a --fail-on condition holds, or `check` found versions that are known to be broken
   130  interrupted; what was done is recorded
 """
 
@@ -32,6 +32,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def _python(text: str) -> str:
+    major, dot, minor = text.partition(".")
+    if not dot or not major.isdigit() or not minor.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; write X.Y, like 3.12")
+    return text
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -276,7 +283,28 @@ class Bounds(RecordsOptions):
     probe: str = _PROBE
 
 
-COMMANDS = (Run, Plan, Watch, Bisect, Merge, Changes, Announce, Comment, Publish, Report, Show, Recipe, Bounds)
+class Check(RecordsOptions):
+    """What is known of the versions that a project has: of its lock, its requirements, or an installed Python."""
+
+    files: tuple[Path, ...] = _path(
+        "FILE",
+        "uv.lock, pylock.toml, poetry.lock, pyproject.toml or a requirements file (default: those of this folder)",
+        nargs="*", positional=True,
+    )  # fmt: skip
+    python: Path | None = _path("PATH", "check what is installed in this Python or virtual environment")
+    needs: tuple[str, ...] = _repeated("PROBE", "a probe that must be supported, besides the controls")
+    python_version: str | None = _value("X.Y", "the project's Python (default: all that a file admits)", type=_python)
+    platform: str | None = _value("NAME", "where the project runs, like linux-x86_64 (default: as this machine)")
+    format: str = _choice("default: text; github writes annotations", "text", "json", "github", default="text")
+    allow_unknown: bool = _flag("exit with 0 also where nothing is known")
+
+    def conflict(self) -> str:
+        if self.python and (self.python_version or self.platform):
+            return "--python is asked for its version and platform; leave out --python-version and --platform"
+        return ""
+
+
+COMMANDS = (Run, Plan, Watch, Bisect, Merge, Changes, Announce, Comment, Publish, Report, Show, Recipe, Bounds, Check)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

@@ -49,10 +49,15 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return msgspec.structs.replace(config, index=_index(config.index, environ))
 
 
-def host_platform(config: Config) -> str:
-    """This machine's name in ``[platform]``."""
+def machine_name() -> str:
+    """The name that ``[platform]`` has for machines of this kind: system and processor."""
     system = {"darwin": "macos"}.get(machine.system().lower(), machine.system().lower())
-    name = f"{system}-{machine.machine().lower()}"
+    return f"{system}-{machine.machine().lower()}"
+
+
+def host_platform(config: Config) -> str:
+    """This machine's name in ``[platform]``; raises UserError where it is not there."""
+    name = machine_name()
     if name not in config.platform:
         raise UserError(
             f"this machine is {name}; [platform] of matrix.toml knows {', '.join(config.platform)}: add a line for it"

@@ -8,7 +8,7 @@ own fault.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -126,28 +126,6 @@ def ended_early(raw: Raw, reading: Reading, probes: Sequence[Probe]) -> str:
             "run it again with fewer --jobs, or on a machine with more"
         )
     return "" if raw.exit_code < 0 and _signal_name(-raw.exit_code) in OWN_SIGNALS else _stage(raw.events, probes)
-
-
-def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str) -> dict[str, Outcome]:
-    """Make negative outcomes `inconclusive` where a control that governs them failed.
-
-    Args:
-        outcomes: Outcomes of one cell, by probe.
-        probes: All probes; ``needs`` names further controls of a probe.
-        control: The control that governs every probe. One that is absent, or was not run, changes nothing.
-    """
-    weighed = dict(outcomes)
-    for probe in probes:
-        outcome = outcomes.get(probe.id)
-        if outcome is None or not outcome.state.negative:
-            continue
-        for governor in dict.fromkeys((control, *probe.needs)):
-            judged = outcomes.get(governor)
-            if governor != probe.id and judged and (judged.state.negative or judged.state is OutcomeState.INCONCLUSIVE):
-                note = f"the control {governor} came out {judged.state.value} here; without it: {outcome.state.value}"
-                weighed[probe.id] = msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=note)
-                break
-    return weighed
 
 
 def _interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:

@@ -1,0 +1,301 @@
+"""View -> what is known of a project's versions: of a pair, of the pairs that ranges admit, of an error. Pure.
+
+A pair is a release of the subject beside a release of the map's companion. What was seen on another platform, on another
+Python or with other versions of the other companions is said to be seen elsewhere, and is not known here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+
+import msgspec
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from compatmatrix.analysis import errors, ranges, recommend
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.errors import Explanation
+from compatmatrix.analysis.grid import FAILS, FULLY, UNTRIED, Kind, classify, grid
+from compatmatrix.analysis.ranges import Versions
+from compatmatrix.analysis.recommend import Bounds
+from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
+from compatmatrix.analysis.support import View
+from compatmatrix.core.states import OutcomeState
+
+
+class Compatibility:
+    """All that the records say, for programs.
+
+    Attributes:
+        subject: name of the package whose releases are examined.
+        companion: name of the package whose versions are paired with them.
+        as_of: day (UTC) of the newest record.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._grid = grid(view)
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[Standing, Kind, str]] = {}
+        self.subject = view.config.subject.name
+        self.companion = self._grid.companion
+        self.as_of = view.as_of
+
+    def pair(self, *, python: str = "", platform: str = "", needs: Sequence[str] = (), **versions: str) -> PairStatus:
+        """What is known of two versions beside each other.
+
+        Args:
+            python: X.Y; empty for whichever it was seen on.
+            platform: its name in the records, like ``linux-x86_64``; empty for whichever it was seen on.
+            needs: ids of probes that must be supported, besides the controls.
+            **versions: by package: the subject's and the companion's, and those of other companions that matter.
+
+        Raises:
+            ValueError: the subject or the companion is missing, a package is none of the recorded ones, a version is none,
+                or a probe does not exist.
+        """
+        names = {canonicalize_name(name): name for name in self.view.config.named}
+        given = {names.get(canonicalize_name(name), ""): version for name, version in versions.items()}
+        if "" in given or not {self.subject, self.companion} <= given.keys():
+            raise ValueError(f"give the versions of {self.subject} and {self.companion}; known are {', '.join(names)}")
+        for version in given.values():
+            try:
+                Version(version)
+            except InvalidVersion:
+                raise ValueError(f"{version!r} is no version") from None
+        self.check_probes(needs)
+        subject, companion = given.pop(self.subject), given.pop(self.companion)
+        pythons = (python,) if python else ()
+        where = Environment(pythons=pythons, platform=platform, others=given, needs=tuple(needs))
+        return self.status(subject, companion, where)
+
+    def supported(self, probe: str) -> Bounds:
+        """The releases of the subject on which a probe is supported.
+
+        Raises:
+            ValueError: the probe does not exist.
+        """
+        self.check_probes([probe])
+        return recommend.bounds(self.view, probe)
+
+    def explain(self, text: str) -> tuple[Explanation, ...]:
+        """The errors on record that a text shows, a traceback or a line of one; empty where nothing is like it."""
+        return errors.explain(self.view, text)
+
+    def check_probes(self, probes: Iterable[str]) -> None:
+        """Raises ValueError where a probe does not exist."""
+        known = [probe.id for probe in self.view.probes]
+        for probe in probes:
+            if probe not in known:
+                raise ValueError(f"{probe}: there is no such probe; there are {', '.join(known)}")
+
+    def status(self, subject: str, companion: str, where: Environment) -> PairStatus:
+        """What is known of a pair of versions in an environment."""
+        versions = {self.subject: subject, self.companion: companion, **where.others}
+        evidence = tuple(self._evidence(_pair(subject, companion), where))
+        here = tuple(one for one in evidence if not one.differs)
+        known = tuple(one for one in evidence if one.standing is not Standing.UNKNOWN)
+        if not here and known:
+            reason = "; ".join(dict.fromkeys(f"{one.standing.value} {' and '.join(one.differs)}" for one in known))
+            status = PairStatus(versions=versions, standing=Standing.ELSEWHERE, reason=reason, evidence=known)
+        else:
+            standing, reason = _together(here or evidence)
+            status = PairStatus(versions=versions, standing=standing, reason=reason, evidence=here or evidence)
+        if status.standing is Standing.GOOD:
+            return status
+        return msgspec.structs.replace(
+            status,
+            nearest=self._nearest(subject, companion, where),
+            works_with=self._works_with(subject, where),
+            neighbors=() if known else tuple(self._neighbors(subject, companion, where)),
+        )
+
+    def ranges(self, subject: str, companion: str, where: Environment) -> RangeStatus:
+        """What is known of the pairs that two specifiers admit; an empty specifier admits every stable release.
+
+        Args:
+            subject: specifier of the subject's releases.
+            companion: of the companion's versions.
+            where: the environment; the versions of other packages are left to the resolver.
+        """
+        stable = [release.version for release in self.view.releases if release.stable]
+        rows = [version for version in self._grid.rows if _admits(subject, version, stable)]
+        columns = [version for version in self._grid.columns if _admits(companion, version, self._grid.columns)]
+        found = {pair: self._in_brief(_pair(*pair), where) for pair in product(rows, columns)}
+        sorted_by = {
+            wanted: tuple(pair for pair, (standing, _, _) in found.items() if standing is wanted)
+            for wanted in (*Standing, None)
+        }
+        good, broken, unknown = (sorted_by[standing] for standing in (Standing.GOOD, Standing.BROKEN, Standing.UNKNOWN))
+        elsewhere = tuple(pair for pair in (*good, *broken) if not found[pair][2])
+        reasons: dict[str, list[Versions]] = defaultdict(list)
+        for pair in broken:
+            reasons[found[pair][1]].append(pair)
+        standing = Standing.UNKNOWN if unknown or not good else Standing.GOOD
+        if elsewhere:
+            standing = Standing.ELSEWHERE
+        if set(broken) - set(elsewhere):
+            standing = Standing.BROKEN
+        best = ranges.widest(rows, columns, set(good) - set(elsewhere), set(sorted_by[None]))
+        every = {self.subject: tuple(self._grid.rows), self.companion: self._grid.columns}
+        return RangeStatus(
+            specifiers={self.subject: subject, self.companion: companion},
+            standing=standing,
+            good=good,
+            broken=broken,
+            unknown=unknown,
+            elsewhere=elsewhere,
+            reasons={reason: tuple(pairs) for reason, pairs in reasons.items()},
+            bounds={
+                name: ranges.specifier(chosen, every[name])
+                for name, chosen in zip(every, best or (), strict=bool(best))
+            },
+            newest={name: versions[-1] for name, versions in every.items() if versions},
+        )
+
+    @cached_property
+    def _cells(self) -> Mapping[tuple[Version, Version], tuple[CellView, ...]]:
+        held: dict[tuple[Version, Version], list[CellView]] = defaultdict(list)
+        for cell in self.view.cells:
+            if companion := cell.versions.get(self.companion):
+                held[_pair(cell.subject, companion)].append(cell)
+        return {pair: tuple(cells) for pair, cells in held.items()}
+
+    def _judge(self, cell: CellView, needs: tuple[str, ...]) -> tuple[Standing, Kind, str]:
+        """What a cell says of its pair wherever it ran, how far it gets, and why no further."""
+        if (cell.id, needs) not in self._known:
+            self._known[cell.id, needs] = self._judged(cell, needs)
+        return self._known[cell.id, needs]
+
+    def _judged(self, cell: CellView, needs: tuple[str, ...]) -> tuple[Standing, Kind, str]:
+        kind, reason = classify(self.view, cell)
+        words = f"{kind.value}: {reason}" if reason else kind.meaning
+        controls = [probe.id for probe in self.view.probes if probe.control]
+        if kind in FAILS or any(cell.counted(probe).state.negative for probe in controls):
+            return Standing.BROKEN, kind, words
+        if kind not in FULLY:
+            return Standing.UNKNOWN, kind, words
+        lacking = {probe: cell.counted(probe) for probe in needs}
+        lacking = {probe: found for probe, found in lacking.items() if found.state is not OutcomeState.SUPPORTED}
+        for probe, found in sorted(lacking.items(), key=lambda one: not one[1].state.known):
+            words = f"{probe}: {found.state.value}" + (f", {found.signature}" if found.signature else "")
+            return (Standing.BROKEN if found.state.known else Standing.UNKNOWN), kind, words
+        return Standing.GOOD, kind, ""
+
+    def _evidence(self, pair: tuple[Version, Version], where: Environment) -> Iterator[Evidence]:
+        for cell in self._cells.get(pair, ()):
+            standing, kind, reason = self._judge(cell, where.needs)
+            yield Evidence(
+                standing=standing,
+                kind=kind,
+                reason=reason,
+                python=cell.python,
+                platform=cell.platform,
+                versions=cell.versions,
+                recorded=cell.recorded,
+                differs=tuple(_differs(cell, where)),
+            )
+
+    def _in_brief(self, pair: tuple[Version, Version], where: Environment) -> tuple[Standing | None, str, bool]:
+        """What is known of a pair whatever the other packages, why, and whether in this environment.
+
+        The standing is None where the releases' own requirements rule the pair out.
+        """
+        evidence = list(self._evidence(pair, msgspec.structs.replace(where, others={})))
+        here = [one for one in evidence if not one.differs]
+        if evidence and all(one.kind in UNTRIED for one in evidence):
+            return None, "", True
+        return (*_together(here or evidence), bool(here))
+
+    def _nearest(self, subject: str, companion: str, where: Environment) -> Mapping[str, str]:
+        """Of the pairs that are known good, the one that changes one package only, with the fewest releases between."""
+        rows, columns = list(map(Version, self._grid.rows)), list(map(Version, self._grid.columns))
+        asked = (
+            *_pair(subject, companion),
+            bisect_left(rows, Version(subject)),
+            bisect_left(columns, Version(companion)),
+        )
+        near = {
+            (
+                (row, column) != asked[:2] and row != asked[0] and column != asked[1],
+                abs(i - asked[2]) + abs(j - asked[3]),
+                i != asked[2],
+                -j,
+            ): (row, column)
+            for (i, row), (j, column) in product(enumerate(rows), enumerate(columns))
+            if self._in_brief((row, column), where) == (Standing.GOOD, "", True)
+        }
+        if not near:
+            return {}
+        loose = msgspec.structs.replace(where, others={})
+        names = [self.subject, *(companion.name for companion in self.view.config.companions)]
+        found = next(
+            one for one in self._evidence(near[min(near)], loose) if not one.differs and one.standing is Standing.GOOD
+        )
+        return {name: found.versions[name] for name in names if name in found.versions}
+
+    def _works_with(self, subject: str, where: Environment) -> str:
+        row = next((version for version in self._grid.rows if Version(version) == Version(subject)), None)
+        if row is None:
+            return ""
+        good = [
+            one for one in self._grid.rows[row] if self._in_brief(_pair(row, one), where) == (Standing.GOOD, "", True)
+        ]
+        return self._grid.joined(row, good)
+
+    def _neighbors(self, subject: str, companion: str, where: Environment) -> Iterator[PairStatus]:
+        """The nearest pairs on both sides of which something is known: of the same subject or, without one, companion."""
+        pairs = [(subject, one) for one in self._grid.columns], [(one, companion) for one in self._grid.rows]
+        for line, changing in zip(pairs, (1, 0), strict=True):
+            known = [
+                (pair, found)
+                for pair in line
+                if (found := self._in_brief(_pair(*pair), where))[0] in (Standing.GOOD, Standing.BROKEN)
+            ]
+            asked = Version((subject, companion)[changing])
+            below = [one for one in known if Version(one[0][changing]) < asked]
+            above = [one for one in known if Version(one[0][changing]) > asked]
+            for pair, (standing, reason, _) in (*below[-1:], *above[:1]):
+                assert standing is not None
+                yield PairStatus(
+                    versions=dict(zip((self.subject, self.companion), pair, strict=True)),
+                    standing=standing,
+                    reason=reason,
+                )
+            if known:
+                return
+
+
+def _together(evidence: Sequence[Evidence]) -> tuple[Standing, str]:
+    """What cells of one pair say together: broken where one is, good where none is and one is good."""
+    for standing in (Standing.BROKEN, Standing.GOOD):
+        if of_it := [one for one in evidence if one.standing is standing]:
+            return standing, "; ".join(dict.fromkeys(one.reason for one in of_it))
+    return Standing.UNKNOWN, "; ".join(dict.fromkeys(one.reason for one in evidence)) or "this pair was never run"
+
+
+def _differs(cell: CellView, where: Environment) -> Iterator[str]:
+    if where.platform and cell.platform != where.platform:
+        yield f"on {cell.platform}"
+    if where.pythons and cell.python not in where.pythons:
+        yield f"on Python {cell.python}"
+    for name, version in where.others.items():
+        seen = cell.versions.get(name)
+        if seen is None or Version(seen) != Version(Version(version).public):
+            yield f"with {name} {seen}" if seen else f"without {name}"
+
+
+def _pair(subject: str, companion: str) -> tuple[Version, Version]:
+    """Versions as they are compared: 1.0 is 1.0.0, and a local build (1.0+cuda12) is one of 1.0."""
+    return Version(Version(subject).public), Version(Version(companion).public)
+
+
+def _admits(specifier: str, version: str, stable: Iterable[str]) -> bool:
+    """Whether an installer may take a version; a yanked one or a pre-release only where it is named."""
+    return SpecifierSet(specifier).contains(version, prereleases=True) and (
+        version in stable or f"=={version}" in specifier
+    )

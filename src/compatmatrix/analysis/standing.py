@@ -1,0 +1,100 @@
+"""What is known of versions beside each other in an environment, as types: a pair's, and that of the pairs of ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import msgspec
+
+from compatmatrix.analysis.grid import Kind
+from compatmatrix.analysis.ranges import Versions
+
+
+class Standing(str, Enum):
+    """What is known of a pair in an environment."""
+
+    GOOD = "known good"
+    BROKEN = "known broken"
+    ELSEWHERE = "seen elsewhere"
+    UNKNOWN = "not known"
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a project runs and what it needs, as far as that is given; what is empty excludes nothing.
+
+    Attributes:
+        pythons: X.Y of each Python that it may run on.
+        platform: name, as in the records.
+        others: versions of other packages, by the names in matrix.toml.
+        needs: ids of probes that must be supported, besides the controls.
+    """
+
+    pythons: tuple[str, ...] = ()
+    platform: str = ""
+    others: Mapping[str, str] = {}
+    needs: tuple[str, ...] = ()
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What one cell says of a pair.
+
+    Attributes:
+        standing: good, broken or not known, wherever the cell ran.
+        reason: what fails, with which error, or why nothing is known; empty where it is good.
+        differs: what is another than in the environment asked about: ``on Python 3.11``, ``with other 0.2``.
+        recorded: day (UTC).
+    """
+
+    standing: Standing
+    kind: Kind
+    reason: str
+    python: str
+    platform: str
+    versions: Mapping[str, str]
+    recorded: str
+    differs: tuple[str, ...] = ()
+
+
+class PairStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a pair in an environment.
+
+    Attributes:
+        versions: those asked about, by package.
+        reason: what fails with which error, or why nothing is known; empty where it is known good.
+        evidence: what the cells of the pair say: those of the environment or, where there is none, the others.
+        nearest: the versions of the nearest pair that is known good in the environment; empty where none is.
+        works_with: the companion's versions that are known good beside the same release of the subject, in words.
+        neighbors: where nothing is known of the pair: the nearest on both sides of which something is.
+    """
+
+    versions: Mapping[str, str]
+    standing: Standing
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    nearest: Mapping[str, str] = {}
+    works_with: str = ""
+    neighbors: tuple[PairStatus, ...] = ()
+
+
+class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the pairs that two specifiers admit.
+
+    Attributes:
+        specifiers: those asked about, by package.
+        good, broken, unknown: the admitted pairs; what the releases' own requirements rule out is in none of them.
+        elsewhere: those of the good and the broken that were seen in another environment only.
+        reasons: why pairs are broken, each with the pairs that it holds for.
+        bounds: the tightest specifiers that admit known good pairs alone, by package; empty where there are none.
+        newest: the newest version on record of each package: nothing is known of later ones.
+    """
+
+    specifiers: Mapping[str, str]
+    standing: Standing
+    good: tuple[Versions, ...]
+    broken: tuple[Versions, ...]
+    unknown: tuple[Versions, ...]
+    elsewhere: tuple[Versions, ...]
+    reasons: Mapping[str, tuple[Versions, ...]]
+    bounds: Mapping[str, str]
+    newest: Mapping[str, str]

@@ -1,0 +1,83 @@
+"""The commands for somebody else's project: `check`, `constraints`, `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.standing import Standing
+from compatmatrix.cli import options
+from compatmatrix.cli.context import Context
+from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.config.matrix_file import machine_name
+from compatmatrix.core.errors import UserError
+from compatmatrix.projects import findings, installed, project_files
+from compatmatrix.projects.entries import NotReadable, ProjectFile
+from compatmatrix.projects.findings import Finding
+from compatmatrix.publish import findings as words
+
+
+def check(context: Context, chosen: options.Check) -> int:
+    """Print what is known of the versions that a project has."""
+    compatibility = context.compatibility()
+    try:
+        compatibility.check_probes(chosen.needs)
+    except ValueError as error:
+        raise UserError(f"--needs {error}") from None
+    found = [finding for read in _readers(chosen) for finding in _judged(compatibility, chosen, read)]
+    if chosen.format == "json":
+        print(words.as_json(compatibility, found))
+    for finding in found if chosen.format != "json" else ():
+        print(words.as_annotation(finding)) if chosen.format == "github" else context.say(words.as_text(finding))
+    return exit_code(found, chosen.allow_unknown)
+
+
+def exit_code(found: list[Finding], allow_unknown: bool) -> int:
+    """3 where something is known broken, 0 where everything is known good, else 1.
+
+    What could not be examined, and what was seen broken elsewhere, is not allowed as unknown.
+    """
+    if any(finding.standing is Standing.BROKEN for finding in found):
+        return FAILED_ON
+    if all(finding.standing is Standing.GOOD or (allow_unknown and _harmless(finding)) for finding in found):
+        return DONE
+    return UNEXAMINED
+
+
+def _harmless(finding: Finding) -> bool:
+    """Whether nothing speaks against what is not known."""
+    broken = bool(finding.ranges and finding.ranges.broken)
+    if finding.pair:
+        broken = any(one.standing is Standing.BROKEN for one in finding.pair.evidence)
+    return finding.examined and not broken
+
+
+def _readers(chosen: options.Check) -> Iterator[tuple[str, Callable[[], ProjectFile]]]:
+    """What is to be read: the Python, the files named, else those of this folder."""
+    files = list(chosen.files)
+    if chosen.python:
+        yield str(chosen.python), lambda: installed.read(chosen.python)
+    elif not files and not (files := project_files.found(Path())):
+        raise UserError(
+            "there is no uv.lock, pylock.toml, poetry.lock, requirements.txt or pyproject.toml here; "
+            "name a file, or a Python with --python PATH"
+        )
+    for file in files:
+        yield str(file), lambda file=file: project_files.read(file)  # type: ignore[misc]
+
+
+def _judged(
+    compatibility: Compatibility, chosen: options.Check, read: tuple[str, Callable[[], ProjectFile]]
+) -> Iterator[Finding]:
+    name, reader = read
+    try:
+        file = reader()
+        platform = chosen.platform or file.platform or machine_name()
+        found = list(findings.judge(compatibility, file, chosen.python_version or "", platform, chosen.needs))
+        yield from found
+        # What was not read can only narrow, and there is nothing to narrow where every version is pinned.
+        if not all(finding.pair for finding in found):
+            yield from (Finding(file=name, reason=note, examined=False) for note in file.notes)
+    except NotReadable as error:
+        yield Finding(file=name, reason=str(error), examined=False)

@@ -1,0 +1,126 @@
+"""Findings of `check` as text, as JSON, and as annotations of a GitHub workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
+from compatmatrix.core import sanitize
+from compatmatrix.projects.findings import Finding
+
+SHOWN = 5
+"""Reasons, cells and pairs that are listed of many."""
+
+_LEVELS: Mapping[Standing, str] = {
+    Standing.GOOD: "notice",
+    Standing.BROKEN: "error",
+    Standing.ELSEWHERE: "warning",
+    Standing.UNKNOWN: "warning",
+}
+
+
+def as_json(compatibility: Compatibility, findings: Sequence[Finding]) -> str:
+    """All findings as one JSON object."""
+    tree = {"schema": 1, "subject": compatibility.subject, "as_of": compatibility.as_of, "findings": findings}
+    return msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode()
+
+
+def as_text(finding: Finding) -> str:
+    """A finding in lines: what, and how that is known."""
+    place = f"{finding.file}:{finding.line}" if finding.line else finding.file
+    return "\n    ".join([f"{place}: {title(finding)}", *_details(finding)])
+
+
+def as_annotation(finding: Finding) -> str:
+    """A finding as a workflow command: one line, in which nothing can be read as another command."""
+    properties = {"file": finding.file, "title": title(finding)} | ({"line": str(finding.line)} if finding.line else {})
+    written = ",".join(f"{name}={_property(text)}" for name, text in properties.items())
+    message = "\n".join(_details(finding)) or title(finding)
+    return f"::{_LEVELS[finding.standing]} {written}::{_data(message)}"
+
+
+def title(finding: Finding) -> str:
+    """What is known, in a line."""
+    if finding.pair:
+        return f"{_beside(finding.pair.versions, 2)}: {finding.standing.value}"
+    if finding.ranges:
+        names = " with ".join(f"{name}{specifier or ' (any)'}" for name, specifier in finding.ranges.specifiers.items())
+        return f"{names}: {finding.standing.value}"
+    return f"{finding.standing.value}: {finding.reason}" if finding.examined else f"not examined: {finding.reason}"
+
+
+def _details(finding: Finding) -> list[str]:
+    if finding.pair:
+        return [*_of_pair(finding.pair), *_not_seen_on(finding.pair.evidence, finding)]
+    return _of_ranges(finding.ranges) if finding.ranges else []
+
+
+def _of_pair(pair: PairStatus) -> Iterable[str]:
+    subject, companion = list(pair.versions)[:2]
+    if pair.reason:
+        yield sanitize.line(pair.reason)
+    for evidence in pair.evidence[:SHOWN]:
+        beside = ", ".join(
+            f"{name} {version}" for name, version in evidence.versions.items() if name not in (subject, companion)
+        )
+        yield (
+            f"{'seen' if evidence.versions and evidence.python else 'resolved'} on {evidence.platform}, "
+            f"Python {evidence.python or '(none)'}{f', with {beside}' if beside else ''} ({evidence.recorded})"
+        )
+    for neighbor in pair.neighbors:
+        yield f"nearest on record: {_beside(neighbor.versions, 2)}: {neighbor.standing.value}{_after(neighbor.reason)}"
+    if pair.nearest:
+        yield "nearest that works: " + " ".join(f"{name}=={version}" for name, version in pair.nearest.items())
+    if pair.works_with:
+        yield f"{subject} {pair.versions[subject]} works with {companion} {pair.works_with}"
+
+
+def _not_seen_on(evidence: Sequence[Evidence], finding: Finding) -> Iterable[str]:
+    unseen = [python for python in finding.pythons if python not in {one.python for one in evidence}]
+    if finding.standing is Standing.GOOD and unseen and len(finding.pythons) > len(unseen):
+        yield f"not seen on Python {', '.join(unseen)}"
+
+
+def _of_ranges(ranges: RangeStatus) -> list[str]:
+    subject, companion = ranges.specifiers
+    lines = [
+        f"{len(ranges.good)} admitted pairs are known good, {len(ranges.broken)} broken, {len(ranges.unknown)} not known"
+    ]
+    for reason, pairs in sorted(ranges.reasons.items(), key=lambda one: -len(one[1]))[:SHOWN]:
+        lines.append(f"broken: {_listed(subject, companion, pairs)}: {sanitize.line(reason)}")
+    if ranges.unknown:
+        lines.append(f"not known: {_listed(subject, companion, ranges.unknown)}")
+    if ranges.elsewhere:
+        lines.append(f"seen on another platform or Python only: {_listed(subject, companion, ranges.elsewhere)}")
+    if ranges.bounds and ranges.standing is not Standing.GOOD:
+        lines.append("known good throughout: " + " ".join(f'"{name}{bound}"' for name, bound in ranges.bounds.items()))
+    lines.append(
+        "later releases are not on record: "
+        + ", ".join(f"after {name} {newest}" for name, newest in ranges.newest.items())
+    )
+    return lines
+
+
+def _listed(subject: str, companion: str, pairs: Sequence[tuple[str, str]]) -> str:
+    shown = "; ".join(f"{subject} {one} with {companion} {other}" for one, other in pairs[-SHOWN:])
+    return shown + (f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else "")
+
+
+def _beside(versions: Mapping[str, str], count: int) -> str:
+    return " with ".join(f"{name} {version}" for name, version in list(versions.items())[:count])
+
+
+def _after(reason: str) -> str:
+    return f", {sanitize.line(reason, 160)}" if reason else ""
+
+
+def _data(text: str) -> str:
+    """Text of a workflow command: https://docs.github.com/actions/reference/workflow-commands."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,268 @@
+"""What is known of a project's versions: pairs, ranges, errors; and what `check` makes of a project's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from compatmatrix.analysis import ranges, support
+from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.standing import Environment, Standing
+from compatmatrix.config.tables import Config
+from compatmatrix.core.model import Outcome, Record
+from compatmatrix.core.states import CellState
+from compatmatrix.projects import entries, findings
+from compatmatrix.projects.entries import Entry, ProjectFile
+from compatmatrix.publish import findings as words
+from factories import ABSENT, DAY, INCONCLUSIVE, NO_EFFECT, PLATFORM, PROBES, RAISES, SUPPORTED, ledger, record, release
+from factories import config as made_config
+
+MISSING = "ImportError: cannot import name 'gone' from 'companion.core' (companion/core.py)"
+EVERY = ("3.11", "3.12")
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return made_config(tmp_path_factory.mktemp("compatibility"))
+
+
+def cell(subject: str, companion: str, outcomes: Mapping[str, Outcome] | None = None, state: CellState = CellState.RAN,
+         detail: str = "", platform: str = PLATFORM) -> Record:  # fmt: skip
+    good = {"held": SUPPORTED, "standalone": RAISES}
+    return record(
+        subject,
+        (good if outcomes is None else outcomes) if state is CellState.RAN else {},
+        pairings={"grid": (DAY,)},
+        companion=companion,
+        state=state,
+        detail=detail,
+        platform=platform,
+    )
+
+
+RECORDS = (
+    cell("0.1.0", "1.0"),
+    cell("0.1.0", "2.0"),
+    cell("0.1.0", "3.0", state=CellState.IMPORT_FAILS, detail=MISSING),
+    cell("0.2.0", "1.0", state=CellState.UNRESOLVABLE, detail="subject==0.2.0 depends on companion>=2"),
+    cell("0.2.0", "2.0"),
+    cell("0.2.0", "3.0"),
+    cell("0.2.0", "5.0", {"held": RAISES}),
+    cell("0.3.0", "3.0", {"held": ABSENT}),
+)
+
+
+@pytest.fixture(scope="module")
+def known(configured: Config) -> Compatibility:
+    return Compatibility(support.view(ledger(*RECORDS), configured, PROBES))
+
+
+@pytest.mark.parametrize(
+    ("subject", "companion", "standing"),
+    [
+        ("0.1.0", "1.0", Standing.GOOD),
+        ("0.1", "1.0.0", Standing.GOOD),
+        ("0.1.0", "1.0+cuda12", Standing.GOOD),
+        ("0.1.0", "3.0", Standing.BROKEN),
+        ("0.2.0", "5.0", Standing.BROKEN),
+        ("0.2.0", "1.0", Standing.UNKNOWN),
+        ("0.3.0", "3.0", Standing.UNKNOWN),
+        ("0.2.0", "4.0", Standing.UNKNOWN),
+        ("9.0", "9.0", Standing.UNKNOWN),
+    ],
+)
+def test_a_pair_is_known_good_only_where_its_controls_are(
+    known: Compatibility, subject: str, companion: str, standing: Standing
+) -> None:
+    assert known.pair(subject=subject, companion=companion).standing is standing
+
+
+@pytest.mark.parametrize("outcome", [NO_EFFECT, RAISES, INCONCLUSIVE, ABSENT])
+def test_no_outcome_of_a_control_but_supported_is_known_good(configured: Config, outcome: Outcome) -> None:
+    view = support.view(ledger(cell("0.1.0", "1.0", {"held": outcome})), configured, PROBES)
+    assert Compatibility(view).pair(subject="0.1.0", companion="1.0").standing is not Standing.GOOD
+
+
+def test_a_broken_pair_names_the_error_and_the_nearest_that_works(known: Compatibility) -> None:
+    status = known.pair(subject="0.1.0", companion="3.0")
+    assert status.reason == f"import-fails: {MISSING}"
+    assert status.nearest == {"subject": "0.1.0", "companion": "2.0"}
+    assert status.works_with == "1.0 to 2.0"
+    assert [(one.platform, one.python) for one in status.evidence] == [(PLATFORM, "3.11")]
+
+
+def test_an_unknown_pair_names_the_nearest_known_on_both_sides(known: Compatibility) -> None:
+    status = known.pair(subject="0.2.0", companion="4.0")
+    assert [(dict(one.versions)["companion"], one.standing) for one in status.neighbors] == [
+        ("3.0", Standing.GOOD),
+        ("5.0", Standing.BROKEN),
+    ]
+    above = known.pair(subject="0.1.5", companion="3.0")
+    assert [(dict(one.versions)["subject"], one.standing) for one in above.neighbors] == [
+        ("0.1.0", Standing.BROKEN),
+        ("0.2.0", Standing.GOOD),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "differs"),
+    [
+        ({"python": "3.12"}, "on Python 3.11"),
+        ({"platform": "macos-arm64"}, f"on {PLATFORM}"),
+        ({"other": "1.0"}, "without other"),
+    ],
+)
+def test_another_environment_is_seen_elsewhere(
+    known: Compatibility, configured: Config, where: dict[str, str], differs: str
+) -> None:
+    if "other" in where:
+        place = Environment(others=where)
+        good, broken = known.status("0.1.0", "1.0", place), known.status("0.1.0", "3.0", place)
+    else:
+        good = known.pair(subject="0.1.0", companion="1.0", **where)  # type: ignore[arg-type]
+        broken = known.pair(subject="0.1.0", companion="3.0", **where)  # type: ignore[arg-type]
+    assert (good.standing, good.reason) == (Standing.ELSEWHERE, f"known good {differs}")
+    assert (broken.standing, broken.reason) == (Standing.ELSEWHERE, f"known broken {differs}")
+
+
+def test_what_is_needed_must_be_supported(known: Compatibility) -> None:
+    status = known.pair(subject="0.1.0", companion="1.0", needs=["standalone"])
+    assert (status.standing, status.reason) == (Standing.BROKEN, "standalone: raises, NotTrainable: no")
+    assert known.pair(subject="0.1.0", companion="1.0", needs=["held"]).standing is Standing.GOOD
+    with pytest.raises(ValueError, match="there is no such probe"):
+        known.pair(subject="0.1.0", companion="1.0", needs=["heldd"])
+
+
+def test_wrong_questions_are_refused(known: Compatibility) -> None:
+    for wrong in (
+        {"subject": "1"},
+        {"subject": "1", "companion": "x.y"},
+        {"subject": "1", "companion": "1", "numpy": "1"},
+    ):
+        with pytest.raises(ValueError, match=r"give the versions of subject and companion|is no version"):
+            known.pair(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("subject", "companion", "standing", "bounds"),
+    [
+        ("", "", Standing.BROKEN, {"subject": ">=0.1.0,<0.3.0", "companion": ">=1.0,<3.0"}),
+        ("==0.1.0", ">=2.0", Standing.BROKEN, {"subject": "==0.1.0", "companion": "==2.0"}),
+        (">=0.1,<0.3", "<3", Standing.GOOD, {"subject": ">=0.1.0,<0.3.0", "companion": ">=1.0,<3.0"}),
+        ("==0.3.0", "", Standing.UNKNOWN, {}),
+        (">=4", "", Standing.UNKNOWN, {}),
+    ],
+)
+def test_ranges_name_what_is_broken_and_the_bounds_that_leave_it_out(
+    known: Compatibility, subject: str, companion: str, standing: Standing, bounds: Mapping[str, str]
+) -> None:
+    found = known.ranges(subject, companion, Environment(pythons=EVERY, platform=PLATFORM))
+    assert (found.standing, dict(found.bounds)) == (standing, bounds)
+    if bounds:
+        within = known.ranges(bounds["subject"], bounds["companion"], Environment(pythons=EVERY, platform=PLATFORM))
+        assert within.standing is Standing.GOOD
+
+
+def test_ranges_on_another_platform_are_seen_elsewhere(known: Compatibility) -> None:
+    found = known.ranges("", "", Environment(platform="macos-arm64"))
+    assert (found.standing, found.bounds) == (Standing.ELSEWHERE, {})
+
+
+def test_a_yanked_release_is_admitted_only_where_it_is_named(configured: Config) -> None:
+    records = ledger(cell("0.1.0", "1.0"), releases=[release("0.1.0", yanked=True)])
+    found = Compatibility(support.view(records, configured, PROBES))
+    assert found.ranges("", "", Environment()).good == ()
+    assert found.ranges("==0.1.0", "", Environment()).good == (("0.1.0", "1.0"),)
+
+
+def test_bounds_close_where_the_records_end() -> None:
+    assert ranges.specifier(["1.0", "2.0"], ["1.0", "2.0"]) == ">=1.0,<=2.0"
+    assert ranges.specifier(["1.0", "2.0"], ["1.0", "2.0", "3.0"]) == ">=1.0,<3.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "exact", "probes"),
+    [
+        (MISSING, True, ()),
+        (f"Traceback (most recent call last):\n  File \"/home/u/x.py\", line 3, in <module>\n    import subject\n{MISSING}\n", True, ()),
+        ("ImportError: cannot import name 'gone' from 'companion.core' (/home/u/lib/python3.12/companion/core.py)", True, ()),
+        ("subject.core.NotTrainable: no", True, ("held", "standalone")),
+        ("ImportError: cannot import name 'away' from 'companion.core' (companion/core.py)", False, ()),
+    ],
+)  # fmt: skip
+def test_an_error_on_record_is_explained(known: Compatibility, text: str, exact: bool, probes: tuple[str, ...]) -> None:
+    (found,) = known.explain(text)
+    assert (found.exact, found.probes) == (exact, probes)
+    assert all("subject" in versions for versions in found.versions)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "it does not work", "OSError: disk full", "\x00" * 1000, "Error: " + "(" * 100_000, "a." * 200_000]
+)
+def test_an_unknown_or_hostile_text_is_not_explained(known: Compatibility, text: str) -> None:
+    assert known.explain(text) == ()
+
+
+def test_supported_is_what_bounds_says(known: Compatibility) -> None:
+    assert known.supported("held").specifier == ">=0.1.0,<0.2.0"
+    with pytest.raises(ValueError, match="there is no such probe"):
+        known.supported("heldd")
+
+
+def file(*listed: Entry, **more: str) -> ProjectFile:
+    return ProjectFile(name="uv.lock", entries=listed, **more)  # type: ignore[arg-type]
+
+
+def pin(name: str, version: str, **more: str) -> Entry:
+    return Entry(name=name, specifier=f"=={version}", **more)  # type: ignore[arg-type]
+
+
+def test_each_set_of_versions_of_a_file_is_judged(known: Compatibility) -> None:
+    forked = file(
+        pin("subject", "0.1.0"),
+        pin("companion", "2.0", marker="python_version < '3.12'"),
+        pin("companion", "3.0", marker="python_version >= '3.12'"),
+        requires_python=">=3.11",
+    )
+    found = list(findings.judge(known, forked, "", PLATFORM, ()))
+    assert [(one.pythons, one.standing) for one in found] == [
+        (("3.11",), Standing.GOOD),
+        (("3.12", "3.13", "3.14"), Standing.ELSEWHERE),
+    ]
+    assert [one.standing for one in findings.judge(known, forked, "3.11", PLATFORM, ())] == [Standing.GOOD]
+
+
+@pytest.mark.parametrize(
+    ("listed", "reason"),
+    [
+        ((pin("companion", "1.0"),), "subject is not in uv.lock"),
+        ((pin("subject", "0.1.0", source="git"), pin("companion", "1.0")), "subject is not a release on an index, it comes from: git"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged_says_why(known: Compatibility, listed: tuple[Entry, ...], reason: str) -> None:
+    (found,) = findings.judge(known, file(*listed), "3.11", PLATFORM, ())
+    assert (found.standing, found.reason) == (Standing.UNKNOWN, reason)
+
+
+def test_a_companion_without_a_pin_is_a_range(known: Compatibility) -> None:
+    (found,) = findings.judge(known, file(pin("subject", "0.1.0")), "3.11", PLATFORM, ())
+    assert found.standing is Standing.BROKEN and found.ranges is not None
+    assert found.ranges.bounds == {"subject": "==0.1.0", "companion": ">=1.0,<3.0"}
+
+
+def test_an_annotation_cannot_be_another_command(known: Compatibility) -> None:
+    hostile = "x%0A::set-env name=A::b\n::error::c:,"
+    line = words.as_annotation(findings.Finding(file=hostile, line=3, reason=hostile))
+    assert len(line.splitlines()) == 1
+    assert line.startswith("::warning file=x%250A%3A%3Aset-env name=A%3A%3Ab%0A%3A%3Aerror%3A%3Ac%3A%2C,title=")
+
+
+def test_json_holds_what_the_text_says(known: Compatibility) -> None:
+    found = list(findings.judge(known, file(pin("subject", "0.1.0"), pin("companion", "3.0")), "3.11", PLATFORM, ()))
+    tree = json.loads(words.as_json(known, found))
+    assert tree["findings"][0]["standing"] == "known broken"
+    assert tree["findings"][0]["pair"]["nearest"] == {"subject": "0.1.0", "companion": "2.0"}
+    assert MISSING in words.as_text(found[0])
+    assert entries.PYTHONS[0] == "3.8"

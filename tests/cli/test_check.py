@@ -1,0 +1,156 @@
+"""`check`, `constraints` and `explain` as a user gives them: what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compatmatrix.core.model import Record, record_key
+from compatmatrix.core.states import CellState
+from compatmatrix.results import ledger as ledgers
+from factories import PLATFORM, RAISES, SUPPORTED, ledger, record
+from fixtures import Project
+
+DATA = Path(__file__).parent.parent / "projects" / "data"
+ERROR = "ImportError: cannot import name 'gone' from 'companion.core' (companion/core.py)"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with three pairs on record: good on 3.11, broken beside companion 2.0, good beside 3.0 on 3.12."""
+    project = Project.make(tmp_path / "project", "https://example.org/simple/")
+    put = {probe.id: probe.digest for probe in project.probes}
+
+    def pair(companion: str, state: CellState = CellState.RAN, python: str = "3.11") -> Record:
+        outcomes = {"held": SUPPORTED, "standalone": RAISES} if state is CellState.RAN else {}
+        versions = {"subject": "0.2.0", "companion": companion, "helper": "1.0"}
+        made = record(
+            "0.2.0",
+            outcomes,
+            companion=companion,
+            state=state,
+            detail=ERROR,
+            pairings={"grid": ("2025-06-01T00:00:00Z",)},
+        )
+        pins = [f"{name}=={version}" for name, version in (versions | {"pytest": "8.4.2"}).items()]
+        return msgspec.structs.replace(
+            made, python=python, versions=versions, probes=put, key=record_key(made.cell, put),
+            lock=tuple(f"{pin} --hash=sha256:{'0' * 64}" for pin in pins),
+        )  # fmt: skip
+
+    records = [pair("1.0"), pair("2.0", CellState.IMPORT_FAILS), pair("3.0", python="3.12")]
+    ledgers.append(project.records, ledger(*records))
+    return project
+
+
+def check(project: Project, *arguments: str) -> tuple[int, str]:
+    said = project.main("check", "--platform", PLATFORM, *arguments)
+    assert said.err == ""
+    return said.code, said.out
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["uv/uv.lock", "uv/pylock.toml", "uv/requirements.txt", "pip/pylock.toml", "pip/requirements.txt",
+     "pip-compile/requirements.txt", "poetry/poetry.lock"],
+)  # fmt: skip
+def test_known_good_of_every_format_is_0(project: Project, path: str) -> None:
+    code, said = check(project, str(DATA / path))
+    assert code == 0
+    assert (
+        ": subject 0.2.0 with companion 1.0: known good\n    seen on linux-x86_64, Python 3.11, with helper 1.0 (2025-06-01)\n"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("python", "code", "standing"),
+    [("3.11", 3, "companion 2.0: known broken"), ("3.12", 0, "companion 3.0: known good"), ("3.13", 1, "companion 3.0: seen elsewhere")],
+)  # fmt: skip
+def test_exit_codes_say_broken_good_and_not_known(project: Project, python: str, code: int, standing: str) -> None:
+    for path in ("uv-forked/uv.lock", "poetry-forked/poetry.lock"):
+        found, said = check(project, "--python-version", python, str(DATA / path))
+        assert found == code and standing in said
+    assert (ERROR in said) == (code == 3)
+
+
+def test_allow_unknown_is_0_and_still_says_it(project: Project, tmp_path: Path) -> None:
+    arguments = ("--python-version", "3.13", str(DATA / "uv-forked" / "uv.lock"))
+    assert check(project, *arguments)[0] == 1
+    code, said = check(project, "--allow-unknown", *arguments)
+    assert code == 0 and "seen elsewhere\n    known good on Python 3.12" in said
+
+
+def test_allow_unknown_allows_neither_what_failed_elsewhere_nor_what_cannot_be_read(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").write_text("subject==0.2.0\ncompanion==2.0\n", encoding="utf-8")
+    arguments = ("--python-version", "3.13", "--allow-unknown", str(tmp_path / "requirements.txt"))
+    code, said = check(project, *arguments)
+    assert code == 1 and "known broken on Python 3.11" in said
+    (tmp_path / "uv.lock").write_text("not a lock", encoding="utf-8")
+    code, said = check(project, "--allow-unknown", str(tmp_path / "uv.lock"))
+    assert code == 1 and said.startswith(f"{tmp_path / 'uv.lock'}: not examined: ") and len(said.splitlines()) == 1
+
+
+def test_ranges_of_a_pyproject(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[project]\nname = "a"\ndependencies = ["subject>=0.2", "companion"]\n', encoding="utf-8")
+    code, said = check(project, str(path))
+    assert code == 3
+    assert f"{path}:3: subject>=0.2 with companion (any): known broken\n" in said
+    assert 'known good throughout: "subject==0.2.0" "companion==3.0"' in said
+
+
+def test_all_files_are_judged_and_the_worst_counts(project: Project) -> None:
+    code, said = check(
+        project, "--python-version", "3.11", str(DATA / "uv" / "uv.lock"), str(DATA / "uv-forked" / "uv.lock")
+    )
+    assert code == 3 and "known good" in said and "known broken" in said
+
+
+def test_the_files_of_the_folder_are_found(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    said = project.main("check")
+    assert (said.code, said.out) == (2, "") and "there is no uv.lock, pylock.toml" in said.err
+    shutil.copy(DATA / "uv" / "uv.lock", folder)
+    assert check(project)[1].startswith("uv.lock:")
+
+
+def test_annotations_and_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    lock = DATA / "uv-forked" / "uv.lock"
+    code, said = check(project, "--format", "github", "--python-version", "3.11", str(lock))
+    assert code == 3 and said.startswith(
+        f"::error file={lock},title=subject 0.2.0 with companion 2.0%3A known broken,line="
+    )
+    said_json = project.main("check", "--platform", PLATFORM, "--format", "json", "--python-version", "3.11", str(lock))
+    assert json.loads(said_json.out)["findings"][0]["pair"]["standing"] == "known broken"
+
+
+def test_an_installed_python_is_asked_for_what_it_is(project: Project) -> None:
+    said = project.main("check", "--python", sys.executable)
+    assert said.code == 1 and "subject is not in " in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--needs", "heldd", "uv.lock"), "there is no such probe"),
+        (("--python-version", "3", "uv.lock"), "write X.Y"),
+        (("--python", "x", "--platform", "y"), "leave out --python-version and --platform"),
+        (("missing.txt",), "there is no such file"),
+        (("Pipfile.lock",), "no format is known by this name"),
+        (("--python", "/nowhere"), "does not work as a Python"),
+    ],
+)
+def test_wrong_arguments_are_2(project: Project, arguments: tuple[str, ...], said: str) -> None:
+    answer = project.main("check", *arguments)
+    assert answer.code == 2 and said in answer.err
