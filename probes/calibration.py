@@ -43,20 +43,23 @@ def newest(forms: Iterable[Call], trains: Callable[[Call, Any], bool]) -> tuple[
 
 
 @functools.cache
-def differentiates(form: Filter, kind: Any) -> bool:
-    """Whether `nnx.grad` in this form gives the slope of a Variable of that kind in a module."""
+def differentiates(form: Filter, kind: Any, function: str = "grad") -> bool:
+    """Whether `nnx.<function>` in this form gives the slope of a Variable of that kind in a module."""
     try:
-        slopes = nnx_api.leaves(form.grad(nnx_api.module_loss, kind)(nnx_api.module_of(nnx_api.variable(kind))))
+        result = form.grad(nnx_api.module_loss, kind, function)(nnx_api.module_of(nnx_api.variable(kind)))
+        slopes = nnx_api.leaves(result if function == "grad" else result[1])
         return len(slopes) == 1 and abs(float(slopes[0]) + 6.0) <= 1e-5
     except Exception:
         return False
 
 
 @functools.cache
-def calibrated_filter() -> tuple[Filter, bool]:
-    """The form in which `nnx.grad` is called, and whether it is known to fit; if not, it is the one most likely meant."""
-    found = newest(FILTERS, differentiates)
-    return (found[0], True) if found else (Filter("wrt" if "wrt" in parameters(nnx.grad) else "argnums"), False)
+def calibrated_filter(function: str = "grad") -> tuple[Filter, bool]:
+    """The form in which `nnx.<function>` is called, and whether it is known to fit; else it is the most likely one."""
+    found = newest(FILTERS, lambda form, kind: differentiates(form, kind, function))
+    if found:
+        return found[0], True
+    return Filter("wrt" if "wrt" in parameters(getattr(nnx, function)) else "argnums"), False
 
 
 @dataclass(frozen=True)
@@ -238,8 +241,8 @@ def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad") -> A
 
     Else it is with the release's default filter or, where there is none, in those of type `nnx.Param`.
     """
-    form, known = calibrated_filter()
-    if wrt is None and (not known or differentiates(DEFAULT_FILTER, nnx.Param)):
+    form, known = calibrated_filter(function)
+    if wrt is None and (not known or differentiates(DEFAULT_FILTER, nnx.Param, function)):
         form = DEFAULT_FILTER
     return form.grad(loss, wrt or nnx.Param, function)
 
