@@ -18,6 +18,8 @@ from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Cell, CellRequest, Probe
+from compatmatrix.environment import bytecode
+from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.execution import cell_runner
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.resolve import lock
@@ -165,6 +167,17 @@ def matrix(url: str = "https://example.org/simple/", pythons: tuple[str, ...] = 
     tools = "\n".join(f'{name} = "{version(name)}"' for name in TOOLS)
     text = MATRIX.format(this="THIS", nowhere="NOWHERE", tools=tools, url=url)
     return text.replace('["THIS", "NOWHERE"]', str(list(pythons)).replace("'", '"'))
+
+
+def learn_test_tools(cache: Path) -> None:
+    """Let an engine's cache know which modules of pytest a cell imports: those that this process has imported.
+
+    The first cell of a cache compiles them otherwise, and every cell of an environment made before that.
+    """
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    sources = [Path(file) for file in files if file]
+    names = [path.relative_to(sys.prefix) for path in sources if path.is_relative_to(sys.prefix)]
+    ByteCode(cache / bytecode.FOLDER).learn(THIS, map(str, names))
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

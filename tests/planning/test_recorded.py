@@ -13,7 +13,7 @@ from compatmatrix.core.model import Cell, Record
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.planning.recorded import Slot, cell_of, installable
 from compatmatrix.results import ledger
-from fixtures import THIS, Project
+from fixtures import THIS, Project, learn_test_tools
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import FakeRelease
@@ -33,16 +33,22 @@ class Days:
 
     def __init__(self, folder: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
         self._folder, self.index, self._monkeypatch, self._day = folder, index, monkeypatch, 0
+        self._fresh_cache()
         world.fill(index, world.COMPANIONS, world.HELPERS)
         index.add(other("1.0", "2025-01-01"), other("1.1", "2025-02-01"))
         made = world.subject("works", "1.0.0", "2025-05-20")
         index.add(replace(made, requires=(*made.requires, "other")))
         self.project = Project.make(folder / "project", index.url, pythons=(THIS,))
 
+    def _fresh_cache(self) -> None:
+        cache = self._folder / f"cache-{self._day}"
+        learn_test_tools(cache)
+        self._monkeypatch.setenv("COMPATMATRIX_CACHE", str(cache))
+
     def next(self) -> None:
         """Another day: nothing that was read of the index is current any more, and one probe is another."""
         self._day += 1
-        self._monkeypatch.setenv("COMPATMATRIX_CACHE", str(self._folder / f"cache-{self._day}"))
+        self._fresh_cache()
         path = self.project.folder / "probes/test_value.py"
         call = "check(subject_api.trained(value, value)"
         path.write_text(path.read_text().replace(call, f"assert {self._day}\n    {call}"))
@@ -70,7 +76,6 @@ class Days:
 
 @pytest.fixture
 def days(tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> Days:
-    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache-0"))
     return Days(tmp_path, index, monkeypatch)
 
 
