@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import nox
@@ -18,8 +19,28 @@ import nox
 ROOT = Path(__file__).parent
 PYPROJECT = ROOT / "pyproject.toml"
 CONSTRAINTS = ROOT / "constraints.txt"  # what the tests run with; users of the package have pyproject's bounds
-SUBJECT = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["subject"]["name"]
 KNOWN = ROOT / "reports" / "records" / "releases.jsonl"
+ENGINE = ROOT / ".nox" / "engine"
+PYTHON = ENGINE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def subject() -> str:
+    """The subject's name in matrix.toml; ends with a line and exit code 2 where this Python or that file will not do."""
+    try:
+        import tomllib
+
+        return str(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["subject"]["name"])
+    except ModuleNotFoundError:
+        problem = (
+            f"nox runs in Python {sys.version.split()[0]}, and this project needs 3.11 or newer: install nox there"
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"matrix.toml: {'has no [subject] name' if isinstance(error, (KeyError, TypeError)) else error}"
+    print(problem, file=sys.stderr)
+    sys.exit(2)
+
+
+SUBJECT = subject()
 
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["matrix"]
@@ -35,16 +56,33 @@ def recorded_releases() -> list[str]:
     return [json.loads(line)["version"] for line in lines if line.startswith("{")][::-1]
 
 
+def state(*groups: str) -> str:
+    """What an installation depends on, as a digest."""
+    return hashlib.sha256(PYPROJECT.read_bytes() + CONSTRAINTS.read_bytes() + repr(groups).encode()).hexdigest()
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """Install the engine and dependency groups, unless this environment has them already."""
-    state = hashlib.sha256(PYPROJECT.read_bytes() + CONSTRAINTS.read_bytes() + repr(groups).encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / "installed"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state(*groups):
         return
     session.install(
         "-c", str(CONSTRAINTS), "-e", ".", *nox.project.dependency_groups(nox.project.load_toml(PYPROJECT), *groups)
     )
-    stamp.write_text(state, encoding="utf-8")
+    stamp.write_text(state(*groups), encoding="utf-8")
+
+
+def install_engine(session: nox.Session) -> None:
+    """The environment that all sessions share that need the engine alone; made once, of which nox has no notion."""
+    stamp = ENGINE / "installed"
+    if stamp.exists() and PYTHON.exists() and stamp.read_text(encoding="utf-8") == state():
+        return
+    uv = shutil.which("uv")
+    create = [uv, "venv", "--clear"] if uv else [sys.executable, "-m", "virtualenv", "--clear"]
+    session.run(*create, "--quiet", str(ENGINE), external=True)
+    pip = [uv, "pip", "install", "--python", str(PYTHON)] if uv else [str(PYTHON), "-m", "pip", "install"]
+    session.run(*pip, "--quiet", "-c", str(CONSTRAINTS), "-e", ".", external=True)
+    stamp.write_text(state(), encoding="utf-8")
 
 
 def github_files() -> dict[str, list[Path]]:
@@ -62,10 +100,12 @@ def github_files() -> dict[str, list[Path]]:
     }
 
 
-def engine(session: nox.Session, *arguments: str) -> None:
+def engine(session: nox.Session, command: str, *arguments: str) -> None:
     """Run one command of the engine; nox ends with its exit code."""
-    install(session)
-    process = subprocess.Popen([Path(session.bin) / "python", "-m", "compatmatrix", *arguments])
+    install_engine(session)
+    given = f"python -m nox -s {'matrix' if command == 'run' else command} --"  # as the engine tells how to go on
+    environ = {**os.environ, "COMPATMATRIX_COMMAND": given}
+    process = subprocess.Popen([PYTHON, "-m", "compatmatrix", command, *arguments], env=environ)
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -75,20 +115,13 @@ def engine(session: nox.Session, *arguments: str) -> None:
         sys.exit(code)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def matrix(session: nox.Session) -> None:
-    """Run the missing cells, record them, write the reports and show the table."""
+    """Run the missing cells, record them, write the reports and show the answer."""
     engine(session, "run", *session.posargs)
 
 
-@nox.session
-@nox.parametrize(SUBJECT, recorded_releases())
-def probe(session: nox.Session, **release: str) -> None:
-    """Run one release of the subject."""
-    engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)
-
-
-@nox.session
+@nox.session(venv_backend="none")
 def report(session: nox.Session) -> None:
     """Rebuild all reports from the records; no probe is run."""
     engine(session, "report", *session.posargs)
@@ -144,13 +177,13 @@ def style(session: nox.Session) -> None:
     session.run("ruff", "format", "--force-exclude", *files)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def watch(session: nox.Session) -> None:
     """Examine what is not released: the sources and nightly builds of [watch] in matrix.toml."""
     engine(session, "watch", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def bisect(session: nox.Session) -> None:
     """Find the commit, or the companion's release, at which a probe's outcome changes."""
     engine(session, "bisect", *session.posargs)
@@ -161,3 +194,10 @@ def bench(session: nox.Session) -> None:
     """Measure the engine against a plain noxfile and against the floor; writes reports/bench.md."""
     install(session, "bench")
     session.run("python", "bench/measure.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize(SUBJECT, recorded_releases())
+def probe(session: nox.Session, **release: str) -> None:
+    """Run one release of the subject."""
+    engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)

@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 
 from compatmatrix.analysis.support import View
-from compatmatrix.publish import json_data, markdown, readme, site, terminal
+from compatmatrix.core.pairings import named
+from compatmatrix.publish import json_data, markdown, readme, site, terminal_table
 
 
 def one(pattern: str, text: str) -> str:
@@ -64,8 +65,8 @@ class Said:
 
     @cached_property
     def terminal(self) -> str:
-        console = Console(width=500, file=io.StringIO())
-        terminal.print_table(console, self.view, groups=("headline", "ladder", "ways-out"))
+        console = Console(width=900, file=io.StringIO())
+        terminal_table.print_table(console, self.view, [probe.id for probe in self.view.probes])
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
 
@@ -147,17 +148,28 @@ class Said:
 
     @cached_property
     def terminal_tables(self) -> dict[tuple[str, str, str], str]:
+        """(pairing, version, probe) -> word and mark."""
+        lines = self.terminal.splitlines()
+        starts = [match.start() for match in re.finditer(r"(?<!\S)\S", lines[0])] if lines else []
+
+        def cut(line: str) -> list[str]:
+            return [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+        rows = [place for place, line in enumerate(lines) if re.match(r"\d", line)]
+        headings = ["".join(parts) for parts in zip(*map(cut, lines[: rows[0]]), strict=True)] if rows else []
+        titles = {named(pairing).title("companion"): [pairing] for pairing in self.view.pairings}
+        titles |= {"both": list(self.view.pairings)}
+        versions = [release.version for release in self.view.releases]
         told: dict[tuple[str, str, str], str] = {}
-        pairing, probes = "", list[str]()
-        for line in self.terminal.splitlines():
-            columns = [column.strip() for column in re.split("[│┃]", line)[1:-1]]
-            if match := re.match(r"Subject, (\S+) companions", line):
-                pairing = match[1]
-            elif columns and columns[0] == "subject":
-                probes = columns[5:]
-            elif columns and columns[0]:
-                version = columns[0].split(" ")[0]
-                told |= {(pairing, version, probe): words for probe, words in zip(probes, columns[5:], strict=True)}
+        for columns in (cut(lines[place]) for place in rows):
+            first, _, last = columns[0].partition(" (")[0].partition(" to ")
+            for version in versions[versions.index(first) : versions.index(last or first) + 1]:
+                for pairing in (one for title in columns[1].split(", ") for one in titles[title]):
+                    told |= {
+                        (pairing, version, probe): words
+                        for probe, words in zip(headings, columns, strict=True)
+                        if probe in self.view.support and words != terminal_table.NOT_EXAMINED
+                    }
         return told
 
     @cached_property
@@ -230,7 +242,6 @@ class Said:
         return {
             "markdown": one(r"\*\*(.*?)\*\*", self.markdown),
             "readme": one(r"^\*\*(.*)\*\*", readme.answer(self.view)),
-            "terminal": self.terminal.rstrip().splitlines()[-1],
             "page": one(r"^\S+ (.*)$", plain(one(r'<p class="lead">(.*?)</p>', self.page("index.html")))),
         }
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.cli.options import Plan, parse
+from compatmatrix.cli.options import Plan
+from compatmatrix.cli.parser import parse
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.results import ledger
-from fixtures import MATRIX, THIS, Project, write
+from fixtures import MATRIX, NOWHERE, THIS, Project, write
 from packages import world
 from packages.index import Fault, LocalIndex
 from platforms import NEEDS_SIGNALS
@@ -77,7 +78,7 @@ def test_help_loads_nothing_heavy() -> None:
     ("arguments", "said"),
     [
         ((), "the following arguments are required: COMMAND"),
-        (("rum",), "invalid choice: 'rum'"),
+        (("rum",), "did you mean run?"),
         (("run", "--only", "flax"), "write a name and a version specifier (PEP 440), like 'name>=0.12"),
         (("run", "--only", "flax=1"), "'flax=1' is no requirement"),
         (("run", "--only", "flax[x]==1"), "is not accepted"),
@@ -86,6 +87,13 @@ def test_help_loads_nothing_heavy() -> None:
         (("run", "--shard", "1"), "like 2/5"),
         (("run", "--jobs", "0"), "must be at least 1"),
         (("run", "--fail-on", "anything"), "invalid choice: 'anything'"),
+        (("run", "--fail-on", "regresed"), "did you mean regressed?"),
+        (("run", "--ony", "subject==1"), "it takes no --ony subject==1; did you mean --only?"),
+        (("run", "--pairings", "grid"), "did you mean --pairing?"),
+        (("watch", "--shard", "1/2"), "it takes no --shard"),
+        (("merge", "shards", "--fresh"), "it takes no --fresh"),
+        (("run", "--source", "subject @ file:///it", "--format", "json"), "--source examines sources alone"),
+        (("recipe", "--only", "subject==1", "--python", "python"), "--only names the versions"),
         (("show",), "NAME==VERSION"),
         (("report", "--as-of", "2025-06-02"), "it takes no --as-of 2025-06-02"),
         (("bounds", "standalone", "--fresh", "--jobs", "3"), "it takes no --fresh --jobs 3"),
@@ -98,7 +106,6 @@ def test_help_loads_nothing_heavy() -> None:
         (("plan", "--format", "lines"), "--format lines needs --save FILE"),
         (("bisect", "held", "--good", "1", "--bad", "2", "--companion", "other", "--into-merges"), "about commits"),
         (("bisect", "held", "--good", "1", "--bad", "2", "--only", "subject==1"), "is for --companion"),
-        (("merge", "shards", "--fail-on", "inconclusive"), "invalid choice: 'inconclusive'"),
     ],
 )
 def test_a_wrong_argument_ends_with_2_and_a_message(
@@ -127,9 +134,16 @@ def test_a_day_stands_for_its_end_and_an_instant_for_itself() -> None:
     ("arguments", "said"),
     [
         (("run", "--only", "other==1"), "error: --only other==1: 'other' is neither the subject nor a companion"),
-        (("plan", "--pairing", "newset"), "error: --pairing newset: there is no such pairing; there are release-day"),
-        (("show", "other==1"), "error: other==1: the subject here is subject; write subject==VERSION"),
-        (("show", "subject==9"), "error: show subject==9: nothing is recorded of it; recorded are no releases at all"),
+        (("plan", "--pairing", "newset"), "error: --pairing newset: there is no such pairing; did you mean newest?"),
+        (
+            ("plan", "--only", "subjct==1"),
+            "error: --only subjct==1: 'subjct' is neither the subject nor a companion; did",
+        ),
+        (("plan", "--as-of", "2020-01-01"), "error: the index lists no release of subject until 2020-01-02T00:00:00Z"),
+        (
+            ("bisect", "hold", "--good", "1", "--bad", "2"),
+            "error: bisect hold: there is no such probe; did you mean held?",
+        ),
         (("plan", "--config", "gone.toml"), "error: gone.toml: cannot be read"),
     ],
 )
@@ -153,9 +167,32 @@ def test_a_wrong_matrix_ends_with_2_and_its_line(project: Project) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_a_selection_that_matches_no_release_ends_with_2(project: Project, command: str) -> None:
-    ended = project.main(command, "--only", "subject==99")
-    assert (ended.code, "no release on the index matches the selection" in ended.err) == (2, True)
+@pytest.mark.parametrize(
+    ("only", "nearest"),
+    [("subject==99", "1.2.0"), ("subject==1.0.5", "1.0.0, 1.1.0"), ("companion==2.5", "3.0"), ("helper<0.1", "0.2")],
+)
+def test_a_selection_that_matches_nothing_ends_with_2_and_names_the_nearest(
+    project: Project, command: str, only: str, nearest: str
+) -> None:
+    ended = project.main(command, "--only", only)
+    assert ended.code == 2
+    assert ended.err == f"error: --only {only}: nothing that was asked for has such a version; the nearest: {nearest}\n"
+    assert not project.records.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("report",), ("show", "subject==1.0.0"), ("recipe",), ("bounds", "held"), ("changes", "--since", "2025-01-01")],
+)
+def test_defect_a_misspelled_folder_of_reports_was_created_or_taken_for_an_empty_one(
+    project: Project, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ended = project.main(*arguments, "--reports", str(tmp_path / "typo"))
+    assert ended.code == 2
+    assert ended.err == (
+        f"error: {tmp_path / 'typo'}: no records are there; name their folder with --reports, or `run` first\n"
+    )
+    assert not (tmp_path / "typo").exists()
 
 
 def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
@@ -302,7 +339,31 @@ def test_fail_on_inconclusive_ends_with_3(project: Project) -> None:
     assert project.main(*arguments, "subject==1.0.0").code == 0
     ended = project.main(*arguments, "subject==1.2.0")
     assert ended.code == 3
-    assert "inconclusive: a control failed" in ended.out
+    assert "--fail-on inconclusive: a control failed" in ended.out
+
+
+def test_fail_on_regressed_is_held_by_what_got_worse_alone(tmp_path: Path, index: LocalIndex) -> None:
+    days = {"raises": "2025-05-20", "works": "2025-05-21", "no-effect": "2025-05-22"}
+    releases = {name: world.subject(name, f"1.{number}.0", days[name]) for number, name in enumerate(days)}
+    world.fill(index, releases, world.COMPANIONS, world.HELPERS)
+    project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+    codes = [project.main("run", "--fail-on", "regressed", "--only", f"subject==1.{number}.0") for number in range(3)]
+    assert [ended.code for ended in codes] == [0, 0, 3], "first, lifted, no effect any more"
+    assert "--fail-on regressed: an answer changed for the worse" in codes[2].out
+
+
+def test_what_holds_and_what_was_not_examined_are_both_told_and_3_comes_before_1(
+    tmp_path: Path, index: LocalIndex
+) -> None:
+    world.fill(index, {"works": world.subject("works", "1.0.0", "2025-05-20")}, world.COMPANIONS, world.HELPERS)
+    project = Project.make(tmp_path / "project", index.url, pythons=(NOWHERE,))
+    ended = project.main("run")
+    assert ended.code == 1
+    failing = project.main("run", "--fail-on", "unexamined", "--fail-on", "changed")
+    assert failing.code == 3
+    assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in failing.out
+    assert "--fail-on unexamined: a cell could not be examined" in failing.out
+    assert "--fail-on changed" not in failing.out
 
 
 def test_without_a_terminal_there_is_one_plain_line_a_cell(project: Project) -> None:
@@ -356,10 +417,13 @@ def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path
             break
     running.send_signal(signal.SIGINT)
     began = time.monotonic()
-    _, said = running.communicate(timeout=20)
+    out, said = running.communicate(timeout=20)
+    assert "stopping …" in out
     assert time.monotonic() - began < 6
     assert running.returncode == 130, said
-    assert "interrupted: 1 of 2 cells are recorded" in said
+    assert said.splitlines()[-1] == (
+        "interrupted: 1 of 2 cells are recorded; to run the other 1: python -m compatmatrix run --jobs 2"
+    )
     assert [record.subject for record in ledger.read(project.records).records.values()] == ["1.1.0"]
 
 

@@ -20,7 +20,7 @@ from story import Story
 
 
 def test_the_job_is_done_whatever_was_found(story: Story) -> None:
-    assert (story.first.code, story.first.err) == (0, "")
+    assert (story.first.code, story.first.err) == (1, ""), "one release needs a Python that is not here"
     assert "40 cells requested" in story.first.out
     assert len([line for line in story.first.out.splitlines() if line.startswith("[")]) == 24
 
@@ -30,7 +30,6 @@ def test_the_job_is_done_whatever_was_found(story: Story) -> None:
     [
         ("2.3.0", CellState.RAN, ""),
         ("1.9.0", CellState.UNRESOLVABLE, "companion>=99"),
-        ("2.0.0", CellState.NO_PYTHON, f"needs Python {NOWHERE}, which is not on this machine"),
         ("2.1.0", CellState.NO_PYTHON, f"needs Python >=3.100; matrix.toml lists Python {THIS}, {NOWHERE}"),
         ("2.2.0", CellState.INSTALL_FAILED, "Failed to extract archive: subject-2.2.0"),
         ("1.5.0", CellState.IMPORT_FAILS, "ImportError: cannot import name 'never_there'"),
@@ -44,6 +43,15 @@ def test_every_cell_state_appears_with_its_reason(story: Story, version: str, st
     cell = story.cell(version)
     assert cell.state is state
     assert detail in cell.detail
+
+
+def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_and_told_nobody(story: Story) -> None:
+    last = story.first.out[story.first.out.index("24 cells run, 23 recorded, 1 not examined") :]
+    assert "not examined: subject 2.0.0, companion 3.0" in last
+    assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in last
+    assert story.view().cell("newest", "2.0.0") is None
+    row = next(line for line in story.first.out.splitlines() if line.startswith("2.0.0"))
+    assert row.split("  ")[-1] == "not examined"
 
 
 @pytest.mark.parametrize(

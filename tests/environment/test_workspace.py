@@ -16,7 +16,7 @@ import pytest
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.environment.interpreters import Interpreters
-from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
+from compatmatrix.environment.workspace import InstallFailed, Workspace
 from fixtures import NOWHERE, Project
 from packages import world
 from packages.index import Fault, LocalIndex
@@ -247,7 +247,7 @@ def test_a_release_that_was_deleted_after_it_was_locked_is_not_its_fault(
 
 def test_without_the_python_there_is_no_environment(project: Project, workspace: Workspace) -> None:
     cell = msgspec.structs.replace(cell_of(project), python=NOWHERE)
-    with pytest.raises(NoPython, match=r"needs Python 3\.99, which is not on this machine"):
+    with pytest.raises(InfrastructureError, match=r"needs Python 3\.99: install it, or `uv python install 3\.99`"):
         workspace.bring_to(cell)
 
 

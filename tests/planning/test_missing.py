@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from compatmatrix.config.tables import Config
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import Cell, CellRequest, Record, record_key
 from compatmatrix.core.states import CellState
 from compatmatrix.planning import missing
@@ -99,8 +99,8 @@ NEWEST = {"newest": (DAY,)}
 
 def test_a_wish_that_nobody_has_answered_is_a_job(search: Search) -> None:
     found = search(request())
-    assert found.jobs == (Job(cell=cell("0.1.0"), labels=("newest",), probes=request().probes),)
-    assert (found.requested, found.ready, found.failed) == (1, (), ())
+    assert found.jobs == (Job(cell=cell("0.1.0"), labels=("newest",), probes=request().probes, why=("new release",)),)
+    assert (len(found.answers), found.ready, found.failed) == (1, (), ())
 
 
 def test_two_wishes_that_come_to_one_cell_are_one_job_with_two_labels(search: Search) -> None:
@@ -182,8 +182,35 @@ def test_an_explicit_pair_on_record_is_not_so_much_as_resolved(search: Search) -
 
 
 def test_only_narrows_by_what_a_cell_turns_out_to_hold(search: Search) -> None:
-    assert search(request(), only=("companion<3",)).jobs == ()
     assert len(search(request(), only=("companion>=3",)).jobs) == 1
+
+
+def test_defect_a_selection_that_no_cell_meets_was_a_run_of_nothing(search: Search) -> None:
+    with pytest.raises(UserError, match=r"--only companion<3: nothing .* has such a version; the nearest: 3\.0"):
+        search(request(), only=("companion<3",))
+
+
+def test_a_job_says_why_it_is_run(search: Search) -> None:
+    before = recorded(cell("0.1.0", companion="2.0", other="0.9"), NEWEST)
+
+    def why(known: Ledger, **more: object) -> str:
+        (job,) = search(request(), known=known, **more).jobs  # type: ignore[arg-type]
+        return "; ".join(job.why)
+
+    assert why(ledger()) == "new release"
+    assert why(ledger(recorded(cell("0.1.0", other="0.9"), {"release-day": (DAY,)}))) == "not run before"
+    assert why(ledger(before)) == "moved: companion 2.0 -> 3.0, other 0.9 -> 1.0"
+    assert why(ledger(recorded(cell("0.1.0"), NEWEST, probes=("held",)))) == "new or changed: standalone"
+    assert why(ledger(recorded(cell("0.1.0"), NEWEST)), fresh=True) == "asked fresh"
+
+
+def test_each_request_is_answered_by_a_cell_on_record_or_of_a_job(search: Search) -> None:
+    known = ledger(recorded(cell("0.1.0"), NEWEST))
+    found = search(request(), request("0.2.0"), known=known)
+    assert [(one.subject, one.pairing, one.cell) for one in found.answers] == [
+        ("0.1.0", "newest", cell("0.1.0").id()),
+        ("0.2.0", "newest", cell("0.2.0").id()),
+    ]
 
 
 def test_labels_bear_the_instant_of_the_world_that_was_asked_about(search: Search) -> None:

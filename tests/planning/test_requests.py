@@ -209,7 +209,7 @@ def test_the_pre_release_companion_is_not_what_newest_aims_at(config: Config) ->
     ("selection", "said"),
     [
         (Selection(only=("other==1",)), "'other' is neither the subject nor a companion; there are subject, companion"),
-        (Selection(pairings=("newset",)), "--pairing newset: there is no such pairing; there are release-day, newest"),
+        (Selection(pairings=("newset",)), "--pairing newset: there is no such pairing; did you mean newest"),
     ],
 )
 def test_a_selection_that_means_nothing_is_refused(config: Config, selection: Selection, said: str) -> None:

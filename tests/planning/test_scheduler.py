@@ -22,7 +22,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX, claimed_folder
 from compatmatrix.core.model import Cell
 from compatmatrix.core.states import CellState
-from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
+from compatmatrix.environment.workspace import InstallFailed, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
 from compatmatrix.planning.missing import Job
@@ -30,7 +30,7 @@ from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
 from compatmatrix.results.interpretation import PHASES
 from factories import cell, jobs, probe
-from fixtures import Project, Ready
+from fixtures import NOWHERE, Project, Ready
 from hostile import nested
 
 
@@ -101,20 +101,26 @@ def test_only_the_probes_of_the_job_are_put(works: Ready, tmp_path: Path) -> Non
     assert set(result.record.outcomes) == {"held"}
 
 
-@pytest.mark.parametrize(
-    ("failure", "state"),
-    [(InstallFailed("bad wheel"), CellState.INSTALL_FAILED), (NoPython("needs 3.99"), CellState.NO_PYTHON)],
-)
-def test_a_cell_that_cannot_be_made_ready_is_recorded_with_why(
-    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, state: CellState
+def test_a_wheel_that_cannot_be_installed_is_recorded_with_why(
+    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def bring_to(self: Workspace, cell: Cell) -> Path:
-        raise failure
+        raise InstallFailed("bad wheel")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
     scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
     (record,) = ledger.read(works.project.records).records.values()
-    assert (record.state, record.detail, record.outcomes) == (state, str(failure), {})
+    assert (record.state, record.detail, record.outcomes) == (CellState.INSTALL_FAILED, "bad wheel", {})
+
+
+def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_of_the_release(
+    works: Ready, tmp_path: Path
+) -> None:
+    elsewhere = msgspec.structs.replace(job(works).cell, python=NOWHERE)
+    planned = msgspec.structs.replace(job(works), cell=elsewhere)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run([planned], 1)
+    assert (result.record, result.error) == (None, "needs Python 3.99: install it, or `uv python install 3.99`")
+    assert ledger.read(works.project.records).records == {}
 
 
 def test_trouble_is_told_never_recorded_and_the_environment_is_thrown_away(

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from compatmatrix.analysis import support
+from compatmatrix.analysis import grid, support
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.model import Record
-from compatmatrix.publish import terminal, write
+from compatmatrix.publish import terminal, terminal_table, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 from factories import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release
@@ -88,7 +88,8 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
     console = Console(file=out, width=250, force_terminal=False)
-    terminal.print_table(console, view)
+    terminal_table.print_table(console, view)
+    terminal_table.print_map(console, "subject", grid.grid(view))
     terminal.print_release(console, view, view.cells)
     shown = out.getvalue()
     assert "run without network" in shown

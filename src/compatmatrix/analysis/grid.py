@@ -104,6 +104,15 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Pair]]
 
+    def limited(self, pairs: Collection[tuple[str, str]]) -> Grid:
+        """The map of some pairs, each given by the versions of subject and companion; also those without a cell."""
+        rows = {
+            subject: {other: pair for other, pair in row.items() if (subject, other) in pairs}
+            for subject, row in self.rows.items()
+            if any(subject == one for one, _ in pairs)
+        }
+        return msgspec.structs.replace(self, columns=tuple(by_version({other for _, other in pairs})), rows=rows)
+
     def spans(self, version: str, kinds: Sequence[Kind]) -> str:
         """The companion versions with which a release is of these kinds: ``1.0 to 1.6, 2.1``."""
         return self.joined(version, [other for other, pair in self.rows[version].items() if pair.kind in kinds])

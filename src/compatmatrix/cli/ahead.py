@@ -8,7 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.examine import Examiner, Failure
+from compatmatrix.cli.examine import Examiner
+from compatmatrix.cli.exit_codes import Failure
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest
 from compatmatrix.resolve import lock, uv

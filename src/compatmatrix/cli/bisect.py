@@ -22,8 +22,9 @@ from compatmatrix.config import source_addresses
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import CellRequest, Probe, Record, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
+from compatmatrix.core.text import alternatives
 from compatmatrix.index import releases
-from compatmatrix.planning.requests import Selection
+from compatmatrix.planning.requests import Selection, check_selection, no_match
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 
@@ -32,8 +33,8 @@ def bisect(context: Context, chosen: options.Bisect) -> int:
     """Search, print the changes with their evidence, and write the result."""
     probe = next((probe for probe in context.probes if probe.id == chosen.probe), None)
     if probe is None:
-        known = ", ".join(probe.id for probe in context.probes)
-        raise UserError(f"bisect {chosen.probe}: there is no such probe; there are {known}")
+        known = alternatives(chosen.probe, [probe.id for probe in context.probes])
+        raise UserError(f"bisect {chosen.probe}: there is no such probe{known}")
     examiner = Examiner(context, chosen.jobs, chosen.fresh, chosen.as_of)
     with Ahead(context, examiner) as ahead:
         search = (_releases if chosen.companion else _commits)(context, chosen, probe, ahead)
@@ -98,7 +99,9 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
     names = {canonicalize_name(companion.name): companion.name for companion in config.companions}
     companion = names.get(canonicalize_name(chosen.companion or ""))
     if companion is None:
-        raise UserError(f"--companion {chosen.companion}: is no companion; there are {', '.join(names.values())}")
+        raise UserError(
+            f"--companion {chosen.companion}: is no companion{alternatives(chosen.companion or '', names.values())}"
+        )
     subject = _subject(context, chosen, examiner)
     good, bad = (_version(text, key) for text, key in ((chosen.good, "--good"), (chosen.bad, "--bad")))
     listed = releases.releases(examiner.projects[canonicalize_name(companion)], chosen.as_of)
@@ -261,9 +264,10 @@ def _subject(context: Context, chosen: options.Bisect, examiner: Examiner) -> Re
     if not chosen.only:
         return examiner.newest
     selection, name = Selection(only=chosen.only), context.config.subject.name
+    check_selection(context.config, selection)
     matching = [release for release in examiner.rows if selection.admits({name: release.version})]
     if not matching:
-        raise UserError(f"--only {' '.join(chosen.only)}: no release of {name} matches")
+        raise no_match(selection, [{name: release.version} for release in examiner.rows])
     return matching[-1]
 
 

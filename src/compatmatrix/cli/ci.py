@@ -18,7 +18,8 @@ from compatmatrix.ci.github import GitHub, NoIssuesError
 from compatmatrix.cli import context as contexts
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.cli.exit_codes import exit_code
+from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.planning import plan_file
@@ -45,17 +46,17 @@ def merge(context: Context, chosen: options.Merge) -> int:
     context.say(f"{len(delivered.records)} records delivered, {len(after.records)} in {context.records} now")
     for change in bulletin.alarms:
         context.say(f"changed: {change_words.sentence(context.config, change)}")
-    for title in bulletin.missing:
-        context.say(f"missing, published as not run: {title}")
-    context.say_failed(bulletin.failed)
     for refusal in bulletin.refusals:
         context.say(f"not to be published: {refusal.why}")
     github.output("state", bulletin.state)
-    if bulletin.refusals:
-        return UNEXAMINED
-    if "changed" in chosen.fail_on and bulletin.alarms:
-        return FAILED_ON
-    return UNEXAMINED if bulletin.missing or bulletin.failed else DONE
+    run_now = {record.cell for record in delivered.records.values()}
+    outcomes = [one for cell in context.view(after).cells if cell.id in run_now for one in cell.outcomes.values()]
+    failed = [
+        *bulletin.failed,
+        *((title, "it left no record, and is published as not run") for title in bulletin.missing),
+    ]
+    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], outcomes, failed)
+    return code or (UNEXAMINED if bulletin.refusals else DONE)
 
 
 def changes(context: Context, chosen: options.Changes) -> int:

@@ -17,9 +17,10 @@ from compatmatrix.ci import comment
 from compatmatrix.ci.comment import Compared
 from compatmatrix.cli import options, plan
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.examine import Examiner, Failure, run_plan
+from compatmatrix.cli.examine import Examiner, run_plan
+from compatmatrix.cli.exit_codes import Failure, of_comparisons
 from compatmatrix.cli.report import write_reports
-from compatmatrix.cli.sources import exit_code, without_credentials
+from compatmatrix.cli.sources import without_credentials
 from compatmatrix.config import source_addresses
 from compatmatrix.config.source_addresses import Address
 from compatmatrix.core.errors import InfrastructureError, UserError
@@ -62,7 +63,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     if chosen.record:
         run.record([after for after, _ in pairs])
     _show(context, chosen.format, compared)
-    return exit_code(context, chosen.fail_on, compared.comparisons, compared.sources, failed)
+    return of_comparisons(context, chosen.fail_on, compared.comparisons, compared.sources, failed)
 
 
 def _show(context: Context, format: str, compared: Compared) -> None:

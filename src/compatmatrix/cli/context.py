@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,10 @@ from rich.text import Text
 from compatmatrix.analysis import support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
-from compatmatrix.cli.options import IndexOptions, Options
+from compatmatrix.cli.options import IndexOptions, Options, ReadingOptions
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.tables import Config
+from compatmatrix.core.errors import UserError
 from compatmatrix.core.files import cache_folder
 from compatmatrix.core.model import Probe
 from compatmatrix.results import ledger
@@ -23,7 +25,13 @@ from compatmatrix.results.ledger import Ledger
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for all commands; ``now`` is the instant at which the command began (UTC)."""
+    """The same for all commands.
+
+    Attributes:
+        now: The instant at which the command began (UTC).
+        quiet: Whether no progress is printed.
+        command: The command line, as it can be given again.
+    """
 
     config: Config
     probes: Sequence[Probe]
@@ -32,6 +40,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     cache: Path
     now: datetime
     console: Console
+    quiet: bool = False
+    command: tuple[str, ...] = ()
 
     @property
     def records(self) -> Path:
@@ -46,10 +56,24 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         """Print a line as it is, without markup or wrapping."""
         self.console.print(Text(text), soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Print a line that tells of progress; nothing with `--quiet`."""
+        if not self.quiet:
+            self.say(text)
+
     def say_failed(self, failed: Sequence[tuple[str, str]]) -> None:
         """List the cells that could not be examined, each with the reason."""
         for title, why in failed:
             self.say(f"not examined: {title}: {why}")
+
+    def going_on(self, left: int, total: int) -> str:
+        """The command that goes on after an interrupt, and what it runs: ``left`` of ``total`` cells are not on record."""
+        again = shlex.join(self.command)
+        if "--fresh" not in self.command:
+            return f"to run the other {left}: {again}"
+        without = shlex.join(word for word in self.command if word != "--fresh")
+        rest = f"the {left} that are not on record: {without}" if left else "nothing: all are on record from before"
+        return f"to run all {total} again: {again}; without --fresh, {rest}"
 
     def ledger(self) -> Ledger:
         """Read the records, and list the damaged ones."""
@@ -73,9 +97,16 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             self.say("`python -m compatmatrix report --repair` moves damaged lines aside; their cells are run again")
 
 
-def create(options: Options, console: Console) -> Context:
-    """Read the files that the options of a command name; raises UserError where matrix.toml or a probe is wrong."""
+def create(options: Options, console: Console, command: Sequence[str]) -> Context:
+    """Read the files that the options of a command name; ``command`` is the whole command line.
+
+    Raises:
+        UserError: matrix.toml or a probe is wrong, or there are no records for a command that reads them.
+    """
     context = read(options.config, getattr(options, "reports", None), console)
+    if isinstance(options, ReadingOptions) and not context.records.is_dir():
+        raise UserError(f"{context.reports}: no records are there; name their folder with --reports, or `run` first")
+    context = msgspec.structs.replace(context, quiet=getattr(options, "quiet", False), command=tuple(command))
     if not isinstance(options, IndexOptions):
         return context
     index = context.config.index

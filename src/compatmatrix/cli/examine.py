@@ -14,6 +14,7 @@ import msgspec
 
 from compatmatrix.cli import plan
 from compatmatrix.cli.context import Context
+from compatmatrix.cli.exit_codes import Failure
 from compatmatrix.cli.progress import Display, timings
 from compatmatrix.config import probe_files
 from compatmatrix.config.source_addresses import published
@@ -29,15 +30,13 @@ from compatmatrix.index import releases
 from compatmatrix.planning import requests, scheduler
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.plan_file import Plan
+from compatmatrix.planning.recorded import OnRecord
 from compatmatrix.planning.requests import Planner, Selection
 from compatmatrix.planning.scheduler import Result, Scheduler
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 from compatmatrix.sources.build_environment import BuildTools
 from compatmatrix.sources.builder import Builder, Built, Unbuildable
-
-Failure = tuple[str, str]
-"""What could not be examined, and why."""
 
 
 def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> tuple[list[Result], list[Failure]]:
@@ -48,15 +47,21 @@ def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) ->
 
     Raises:
         InfrastructureError: the probes cannot be copied, or were edited since the context was read.
+        KeyboardInterrupt: the run was interrupted; says how many cells are recorded, and how to go on.
     """
     ledger.append(context.records, todo.facts)
-    results = _run_jobs(context, todo, jobs, workers) if jobs else []
+    try:
+        results = _run_jobs(context, todo, jobs, workers) if jobs else []
+    except KeyboardInterrupt as interrupt:
+        known = OnRecord(context.config, ledger.read(context.records), False)
+        left = sum(not known.holds(job.cell.id(), job.probes) for job in jobs)
+        raise KeyboardInterrupt(f"{interrupt}; {context.going_on(left, len(jobs))}") from None
     failed = [(result.job.title, result.error) for result in results if result.record is None]
     return results, [*todo.failed, *failed]
 
 
 def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> list[Result]:
-    display = Display(context.console, len(jobs))
+    display = Display(context.console, len(jobs), context.quiet)
     with claimed_folder(context.cache / "questions") as scratch, display.shown():
         # A copy, so that an edit during the run does not change what a digest stands for.
         folder = scratch / "probes"

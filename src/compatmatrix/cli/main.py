@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -9,7 +11,8 @@ from importlib import import_module
 from typing import Any
 
 from compatmatrix.cli import options
-from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG, parse
+from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG
+from compatmatrix.cli.parser import parse
 
 _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Run: ("run", "run"),
@@ -31,8 +34,14 @@ _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
-    chosen = parse(arguments)
+    """Run one command; returns its exit code.
+
+    ``COMPATMATRIX_COMMAND`` is how the user gives the command, where that is not `python -m compatmatrix COMMAND`.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = parse(words)
+    prefix = os.environ.get("COMPATMATRIX_COMMAND", f"python -m compatmatrix {words[0]}")
+    given = [*shlex.split(prefix), *words[1:]]
     # Imported only now: `--help` and a wrong argument are answered without loading them.
     from rich.console import Console
     from rich.text import Text
@@ -51,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = people if form == "text" else errors
     with nullcontext() if form == "github" else github.workflow_commands_off():
         try:
-            return command(context.create(chosen, console), chosen)
+            return command(context.create(chosen, console, given), chosen)
         except UserError as error:
             errors.print(Text(f"error: {error}"), soft_wrap=True)
             return WRONG
@@ -59,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
             return UNEXAMINED
         except KeyboardInterrupt as interrupt:
-            recorded = str(interrupt) or "what was finished is recorded"
-            errors.print(Text(f"interrupted: {recorded}; the same command continues from there"), soft_wrap=True)
+            state = str(interrupt) or f"what was finished is recorded; to go on: {shlex.join(given)}"
+            errors.print(Text(f"interrupted: {state}"), soft_wrap=True)
             return INTERRUPTED
         except BrokenPipeError:
             sys.stderr.close()  # the reader of the output has gone; a flush at exit would raise again

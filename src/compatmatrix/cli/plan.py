@@ -15,7 +15,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
-from compatmatrix.core.errors import InfrastructureError, UserError
+from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest, Release
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
@@ -59,10 +59,8 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
         config=config, projects=projects, probes=context.probes, platform=context.platform, as_of=selection.as_of
     )
     requested, undated = planner.requests(selection), planner.undated(selection)
-    if not requested and not undated:
-        raise UserError("no release on the index matches the selection; widen --only, --as-of or `[subject] releases`")
     for text in planner.passed_over(selection):
-        context.say(text)
+        context.note(text)
     rows = requests.subject_releases(config, projects, selection.as_of)
     listed = tuple(release.version for release in releases.releases(files))
     todo = resolve(context, requested, rows, selection, fresh)
@@ -88,6 +86,7 @@ def resolve(
     return msgspec.structs.replace(
         empty(context, selection),
         requested=todo.requested,
+        answers=todo.answers,
         jobs=todo.jobs,
         ready=todo.ready,
         failed=todo.failed,
@@ -113,7 +112,7 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
     elif chosen.format == "json":
         print(as_json(plan, jobs))
     else:
-        say_counts(context, plan, len(jobs))
+        context.say(counts(plan, len(jobs)))
         for job in jobs:
             context.say(f"  {job.title}; {len(job.probes)} probes")
         context.say_failed(plan.failed)
@@ -128,11 +127,11 @@ def selection_of(chosen: options.PlanningOptions) -> Selection:
     return Selection(only=chosen.only, pairings=chosen.pairing, as_of=chosen.as_of)
 
 
-def say_counts(context: Context, plan: Plan, here: int) -> None:
-    """Print how many cells were requested, how many are settled, and how many are to be run."""
+def counts(plan: Plan, here: int) -> str:
+    """How many cells were requested, how many are settled, and how many are to be run."""
     share = f", {here} of them in this shard" if here != len(plan.jobs) else ""
     failed = f", {len(plan.failed)} could not be planned" if plan.failed else ""
-    context.say(
+    return (
         f"{plan.requested} cells requested: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
     )
 

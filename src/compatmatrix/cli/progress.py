@@ -1,4 +1,4 @@
-"""Shows the progress of a run: a live display in a terminal, one plain line a cell elsewhere."""
+"""Shows the progress of a run: a line for each finished cell, and in a terminal a bar below them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from compatmatrix.core import sanitize
@@ -25,21 +18,22 @@ from compatmatrix.planning.scheduler import Result
 
 
 class Display:
-    """Called by the workers when a cell starts and ends, from any thread."""
+    """Called by the workers when a cell starts and ends, from any thread; with ``quiet``, only messages are printed."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
+    def __init__(self, console: Console, total: int, quiet: bool) -> None:
+        self._console, self._quiet = console, quiet
         self._mutex = threading.Lock()
         self._live = Progress(
-            SpinnerColumn(),
-            BarColumn(),
+            BarColumn(20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left:"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            expand=True,
+            disable=quiet or not console.is_terminal,
         )
         self._cells = self._live.add_task("", total=total)
 
@@ -54,26 +48,24 @@ class Display:
     def finished(self, worker: int, result: Result) -> None:
         with self._mutex:  # the numbers of the lines are in their order
             self._live.advance(self._cells)
-            if not self._console.is_terminal or result.record is None:
-                task = self._live.tasks[0]
-                self._print(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
+            task = self._live.tasks[0]
+            if not self._quiet:
+                self.message(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
 
     def message(self, text: str) -> None:
         """Print a message of the engine."""
-        self._print(sanitize.line(text))
-
-    def _print(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(sanitize.line(text)), soft_wrap=True)
 
 
 def result_line(result: Result) -> str:
-    """One line: the cell, its state, how many of each outcome."""
+    """One line: the cell's state, how many of each outcome, the seconds, and which cell."""
     title, record = sanitize.line(result.job.title), result.record
     if record is None:
-        return f"{title}: NOT EXAMINED: {sanitize.line(result.error, 200)}"
+        return f"not examined: {title}: {sanitize.line(result.error, 200)}"
     counts = {state: sum(outcome.state is state for outcome in record.outcomes.values()) for state in OutcomeState}
     outcomes = " ".join(f"{state.sign}{count}" for state, count in counts.items() if count)
-    return f"{title}: {record.state.value} {outcomes or sanitize.line(record.detail, 120)} {result.seconds:.1f} s"
+    why = "" if outcomes else f": {sanitize.line(record.detail, 120)}"
+    return f"{record.state.value} {outcomes}".strip() + f" {result.seconds:.1f} s: {title}{why}"
 
 
 def timings(results: Sequence[Result]) -> Iterator[str]:

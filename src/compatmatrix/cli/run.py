@@ -2,57 +2,137 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from compatmatrix.analysis import changes
+import msgspec
+
+from compatmatrix.analysis import changes, grid, selection, verdict
 from compatmatrix.analysis.support import View
 from compatmatrix.cli import compare, examine, options, plan
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
-from compatmatrix.core.states import OutcomeState
-from compatmatrix.planning.plan_file import shard
+from compatmatrix.core.pairings import named
+from compatmatrix.planning.missing import Answer, Job
+from compatmatrix.planning.plan_file import Plan, shard, unrecorded
 from compatmatrix.planning.scheduler import Result
-from compatmatrix.publish import change_words, terminal
+from compatmatrix.publish import change_words, labels, terminal_table
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
 
+class _Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run: the requests with their cells, the results of its jobs, and what could not be examined."""
+
+    answers: tuple[Answer, ...]
+    results: Sequence[Result]
+    failed: Sequence[Failure]
+
+    @property
+    def recorded(self) -> int:
+        return sum(result.record is not None for result in self.results)
+
+    @property
+    def pairs(self) -> set[tuple[str, str]]:
+        """The pairs of the grid that were requested: the versions of subject and companion."""
+        explicit = [one for one in self.answers if named(one.pairing).explicit]
+        return {(one.subject, version) for one in explicit for version in one.companions.values()}
+
+    def probes(self) -> list[str]:
+        """What was run, the probes of the most cells first."""
+        counts: dict[str, int] = {}
+        for job in (result.job for result in self.results):
+            counts |= {probe: counts.get(probe, 0) + 1 for probe in job.probes}
+        return sorted(counts, key=lambda probe: -counts[probe])
+
+
 def run(context: Context, chosen: options.Run) -> int:
-    """Run what is missing, record it, write the reports and show the table; with `--source`, the sources alone."""
+    """Run what is missing, record it, write the reports and show the answer; with `--source`, the sources alone."""
     if chosen.source:
         return compare.run_sources(context, chosen)
     todo = plan.obtain(context, chosen)
     jobs = shard(todo.jobs, *chosen.shard)
-    plan.say_counts(context, todo, len(jobs))
-    earlier = ledger.read(context.records) if "changed" in chosen.fail_on else Ledger()
+    earlier = ledger.read(context.records)
+    if chosen.plan:  # an interrupted run goes on
+        jobs = tuple(job for job in jobs if job in unrecorded(todo, earlier))
+    context.note(plan.counts(todo, len(jobs)))
     results, failed = examine.run_plan(context, todo, jobs, chosen.jobs)
+    done = _Done(answers=_of_shard(todo, jobs), results=results, failed=failed)
     try:
-        view = context.view(write_reports(context)[0])
-        terminal.print_table(context.console, view)
-        context.say(f"reports: {context.reports / 'compatibility.md'}, compatibility.json; records: {context.records}")
-    finally:  # also where the reports cannot be written
+        known, _ = write_reports(context)
+    except BaseException:
         context.say_failed(failed)
-    if chosen.timings:
-        for text in timings(results):
-            context.say(text)
-    if "changed" in chosen.fail_on and _changed(context, earlier, view):
-        return FAILED_ON
-    if "inconclusive" in chosen.fail_on and _inconclusive(results, view):
-        context.say("inconclusive: a control failed, or a probe is at fault, in a cell of this run")
-        return FAILED_ON
-    return UNEXAMINED if failed else DONE
-
-
-def _changed(context: Context, earlier: Ledger, view: View) -> bool:
-    changed = changes.alarming(changes.between_views(context.view(earlier), view))
-    for change in changed:
-        context.say(f"changed: {change_words.sentence(context.config, change)}")
-    return bool(changed)
-
-
-def _inconclusive(results: Sequence[Result], view: View) -> bool:
+        raise
+    view = selection.view(known, context.config, context.probes, done.answers, chosen.as_of)
+    if chosen.format == "json":
+        print(as_json(view, done))
+    else:
+        _show(context, chosen, done, view, known)
+    for text in timings(results) if chosen.timings else ():
+        context.say(text)
     run_now = {result.record.cell for result in results if result.record}
-    outcomes = [outcome for cell in view.cells if cell.id in run_now for outcome in cell.outcomes.values()]
-    return any(outcome.state is OutcomeState.INCONCLUSIVE for outcome in outcomes)
+    outcomes = [one for cell in view.cells if cell.id in run_now for one in cell.outcomes.values()]
+    return exit_code(context, chosen.fail_on, _changes(context, chosen, earlier, known), outcomes, failed)
+
+
+def _of_shard(todo: Plan, jobs: Sequence[Job]) -> tuple[Answer, ...]:
+    """The plan's requests without those that are run in another shard."""
+    elsewhere = {job.cell.id() for job in todo.jobs} - {job.cell.id() for job in jobs}
+    return tuple(answer for answer in todo.answers if answer.cell not in elsewhere)
+
+
+def _show(context: Context, chosen: options.Run, done: _Done, view: View, known: Ledger) -> None:
+    """Print what was asked for, and at the end what was done."""
+    if done.results or done.failed or chosen.table:
+        if view.pairings and view.releases:
+            new = done.probes() if len(done.probes()) < len(view.probes) else []
+            terminal_table.print_table(context.console, view, new)
+        if done.pairs:
+            pairs = grid.grid(context.view(known)).limited(done.pairs)
+            terminal_table.print_map(context.console, view.config.subject.name, pairs)
+    day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
+    context.say(f"{day}{labels.sentence(view if view.pairings else context.view(known))}")
+    if done.results or done.failed:
+        count = f"{len(done.results)} cells run, {done.recorded} recorded"
+        context.say(f"{count}, {len(done.failed)} not examined" if done.failed else count)
+    else:
+        context.say(
+            f"{len(done.answers)} cells on record, nothing new" + ("" if chosen.table else "; `--table` shows them")
+        )
+    context.note(f"reports: {context.reports / 'compatibility.md'}, compatibility.json; records: {context.records}")
+
+
+def as_json(view: View, done: _Done) -> str:
+    """What was asked for and what was done, for programs."""
+    found = verdict.verdict(view, view.config.subject.headline)
+    tree = {
+        "verdict": {"value": found.value.value, "release": found.release, "sentence": str(labels.sentence(view))},
+        "requested": len(done.answers),
+        "run": len(done.results),
+        "recorded": done.recorded,
+        "not_examined": [{"cell": title, "why": why} for title, why in done.failed],
+        "cells": [
+            {
+                "cell": cell.id,
+                "pairings": cell.pairings,
+                "python": cell.python,
+                "versions": cell.versions,
+                "state": cell.state.value,
+                "outcomes": {probe: cell.credible(probe).state.value for probe in sorted(cell.outcomes)},
+            }
+            for cell in view.cells
+        ],
+    }
+    return json.dumps(tree, indent=1)
+
+
+def _changes(context: Context, chosen: options.Run, earlier: Ledger, known: Ledger) -> list[changes.Kind]:
+    """How answers changed since before the run, each printed; nothing where no condition asks for it."""
+    if not {"changed", "regressed"} & {*chosen.fail_on}:
+        return []
+    found = changes.alarming(changes.between_views(context.view(earlier), context.view(known)))
+    for change in found:
+        context.say(f"changed: {change_words.sentence(context.config, change)}")
+    return [change.kind for change in found]

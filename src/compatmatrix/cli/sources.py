@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
 from compatmatrix.analysis.cells import CellView, united
-from compatmatrix.analysis.changes import Comparison, between_cells
+from compatmatrix.analysis.changes import between_cells
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.examine import Examiner, Failure
-from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
+from compatmatrix.cli.examine import Examiner
+from compatmatrix.cli.exit_codes import Failure, of_comparisons
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Record
 from compatmatrix.core.pairings import NEWEST
-from compatmatrix.core.states import OutcomeState
 from compatmatrix.planning.recorded import OnRecord
 from compatmatrix.publish import change_words, terminal
 from compatmatrix.results import ledger
@@ -54,7 +53,7 @@ def watch(context: Context, chosen: options.Watch) -> int:
         for (old, pairing), row in zip(before, rows, strict=True)
         if old
     ]
-    return exit_code(context, chosen.fail_on, comparisons, rows, failed)
+    return of_comparisons(context, chosen.fail_on, comparisons, rows, failed)
 
 
 def _examine(
@@ -117,24 +116,3 @@ def _row(context: Context, known: Ledger, record: Record, pairing: str) -> CellV
 def without_credentials(text: str) -> str:
     """An address as it may be printed."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
-def exit_code(
-    context: Context,
-    fail_on: Sequence[str],
-    comparisons: Sequence[Comparison],
-    rows: Iterable[CellView],
-    failed: Sequence[Failure],
-) -> int:
-    """List what could not be examined, and return the exit code by what `--fail-on` names."""
-    context.say_failed(failed)
-    kinds = {one.kinds[probe] for one in comparisons for probe in one.changed}
-    outcomes = [outcome for row in rows for outcome in row.outcomes.values()]
-    holds = {
-        "changed": bool(kinds),
-        "regressed": any(kind.worse for kind in kinds),
-        "inconclusive": any(outcome.state is OutcomeState.INCONCLUSIVE for outcome in outcomes),
-    }
-    if any(holds[name] for name in fail_on):
-        return FAILED_ON
-    return UNEXAMINED if failed else DONE

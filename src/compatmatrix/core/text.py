@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -27,3 +28,25 @@ def marks(release: _Listed) -> str:
 def aside(text: str) -> str:
     """The text in parentheses after a space; nothing where there is none."""
     return f" ({text})" if text else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``; did you mean x?`` for the known name that is nearest to a word; nothing where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def alternatives(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is none of those known: the nearest, and all of them."""
+    names = list(known)
+    near = suggestion(word, names)
+    return f"{near} There are {', '.join(names)}" if near else f"; there are {', '.join(names)}"
+
+
+def shortened(names: Iterable[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

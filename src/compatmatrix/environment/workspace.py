@@ -33,10 +33,6 @@ class InstallFailed(Exception):
     """A wheel with the hash that the index lists cannot be installed: a fact about the release."""
 
 
-class NoPython(Exception):
-    """This machine has no such Python, and none could be downloaded."""
-
-
 class Workspace:
     """The environments of one worker, below one folder."""
 
@@ -62,13 +58,13 @@ class Workspace:
         """The interpreter of an environment that holds exactly the cell's lock.
 
         Raises:
-            NoPython: There is no interpreter of the cell's X.Y.
             InstallFailed: A wheel of the lock is broken as published.
-            InfrastructureError: The index or the disk failed, or a hash is not the lock's.
+            InfrastructureError: There is no interpreter of the cell's X.Y, the index or the disk failed, or a hash is not
+                the lock's.
         """
         base = self._interpreters.find(cell.python)
         if base is None:
-            raise NoPython(f"needs Python {cell.python}, which is not on this machine and could not be downloaded")
+            raise InfrastructureError(f"needs Python {cell.python}: install it, or `uv python install {cell.python}`")
         # Releases and builds from source have environments of their own: uv does not tell the two apart where their
         # version is the same.
         place = f"{cell.python}-source" if cell.wheel else cell.python

@@ -21,7 +21,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, CellRequest, Outcome, Record, record_key
 from compatmatrix.core.states import CellState
 from compatmatrix.planning.recorded import OnRecord, installable
-from compatmatrix.planning.requests import Selection, undated_failure
+from compatmatrix.planning.requests import Selection, no_match, undated_failure
 from compatmatrix.resolve import lock, uv
 from compatmatrix.results.ledger import Ledger
 
@@ -36,13 +36,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A cell to run, with the pairings that requested it and the probes to run in it, by the digest of their source.
 
     ``since`` maps a pairing to the instant on record at which its request was resolved to this cell, where the lock on
-    record is run again.
+    record is run again. ``why`` says why the cell is to be run.
     """
 
     cell: Cell
     labels: tuple[str, ...]
     probes: Mapping[str, str]
     since: Mapping[str, str] = {}
+    why: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -76,10 +77,24 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The cell that a request means; empty where it could not be resolved. ``companions`` are its explicit versions."""
+
+    subject: str
+    pairing: str
+    cell: str
+    companions: Mapping[str, str] = {}
+
+
 class MissingWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has to do: jobs, records that need no run, and the titles of requests that could not be resolved, with why."""
+    """What a run has to do: jobs, records that need no run, and the titles of requests that could not be resolved, with why.
+
+    ``answers`` has an entry for each request that the selection admits; ``requested`` is their number, those that fail
+    for one common reason counted once.
+    """
 
     requested: int
+    answers: tuple[Answer, ...]
     jobs: tuple[Job, ...] = ()
     ready: tuple[Record, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
@@ -113,44 +128,84 @@ def find_missing(
         requests: Those of the run.
         known: All records.
         progress: Called with the number of requests that are resolved so far, from several threads.
+
+    Raises:
+        UserError: The selection admits none of the cells.
     """
     on_record = OnRecord(options.config, known, options.fresh)
     jobs: dict[str, Job] = {}
     ready: list[Record] = []
     failed: list[tuple[str, str]] = []
+    answers: list[Answer] = []
+    passed_over: list[Mapping[str, str]] = []
     undated: dict[str, dict[str, frozenset[NormalizedName]]] = defaultdict(dict)
-    left = [request for request in requests if not on_record.answers(request)]
+    left: list[CellRequest] = []
+    for request in requests:
+        record = on_record.current(request)
+        if record is None or not on_record.answers(request):
+            left.append(request)
+        elif options.selection.admits(record.versions):
+            answers.append(_answer(request, record.cell))
+        else:
+            passed_over.append(record.versions)
     for request, resolved, since in _resolve(options, left, on_record, progress):
+        current = on_record.current(request)
         if isinstance(resolved, lock.UndatedError):
             undated[request.pairing][request.subject] = resolved.packages
+            answers.append(_answer(request, ""))
         elif isinstance(resolved, InfrastructureError):
             failed.append((request.title, str(resolved)))
+            answers.append(_answer(request, ""))
         elif not isinstance(resolved, Cell):
-            record, current = unrunnable(options, request, resolved), on_record.current(request)
+            record = unrunnable(options, request, resolved)
+            answers.append(_answer(request, record.cell))
             if options.fresh or record.key not in known.records or (current or record).cell != record.cell:
                 ready.append(record)
-        elif options.selection.admits(resolved.versions):
-            probes = on_record.missing(request, resolved.id())
-            if not probes:
-                ready += _labeled(options, request, resolved, on_record)
-            elif not on_record.still_answers(request, resolved, options.instant):
-                jobs[resolved.id()] = _with_request(jobs.get(resolved.id()), request, resolved, probes, since)
+        elif not options.selection.admits(resolved.versions):
+            passed_over.append(resolved.versions)
+        elif not (probes := on_record.missing(request, resolved.id())):
+            answers.append(_answer(request, resolved.id()))
+            ready += _labeled(options, request, resolved, on_record)
+        elif current and on_record.still_answers(request, resolved, options.instant):
+            answers.append(_answer(request, current.cell))
+        else:
+            answers.append(_answer(request, resolved.id()))
+            jobs[resolved.id()] = _with_request(
+                jobs.get(resolved.id()),
+                Job(
+                    cell=resolved,
+                    labels=(request.pairing,),
+                    probes=probes,
+                    since={request.pairing: since} if since else {},
+                    why=(on_record.why(request, resolved, probes),),
+                ),
+            )
+    if passed_over and not answers:
+        raise no_match(options.selection, passed_over)
     # One for each pairing, like what was not requested for the same reason.
     for pairing, subjects in undated.items():
         packages = sorted(frozenset().union(*subjects.values()))
         failed.append(undated_failure(options.config, pairing, packages, list(reversed(subjects))))
-    requested = len(requests) - sum(len(subjects) - 1 for subjects in undated.values())
-    return MissingWork(requested=requested, jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed))
+    requested = len(answers) - sum(len(subjects) - 1 for subjects in undated.values())
+    return MissingWork(
+        requested=requested, answers=tuple(answers), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed)
+    )
 
 
-def _with_request(job: Job | None, request: CellRequest, cell: Cell, probes: Mapping[str, str], since: str) -> Job:
+def _answer(request: CellRequest, cell: str) -> Answer:
+    return Answer(subject=request.subject, pairing=request.pairing, cell=cell, companions=request.companions)
+
+
+def _with_request(job: Job | None, more: Job) -> Job:
     """The job of a cell, if there is one already, for one more request."""
-    job = job or Job(cell=cell, labels=(), probes={})
+    if job is None:
+        return more
     return Job(
-        cell=cell,
-        labels=tuple(dict.fromkeys([*job.labels, request.pairing])),
-        probes={**job.probes, **probes},
-        since={**job.since, **({request.pairing: since} if since else {})},
+        cell=job.cell,
+        labels=tuple(dict.fromkeys([*job.labels, *more.labels])),
+        probes={**job.probes, **more.probes},
+        since={**job.since, **more.since},
+        why=tuple(dict.fromkeys([*job.why, *more.why])),
     )
 
 

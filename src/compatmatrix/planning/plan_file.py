@@ -18,7 +18,7 @@ from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe, Record, Release
 from compatmatrix.core.states import CellState
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.missing import Answer, Job
 from compatmatrix.results.ledger import Ledger
 
 SCHEMA = 2
@@ -40,9 +40,9 @@ SMOKE_CELLS = 4
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run has to do: jobs with their locks, records that need no run, and requests that could not be resolved.
 
-    ``planned`` dates every record and ``instant`` every label; ``requested`` is the number of requests; ``listed`` are
-    all versions of the subject that the index listed, ``releases`` those that are rows. ``error`` says why there is no
-    plan at all.
+    ``planned`` dates every record and ``instant`` every label; ``requested`` is the number of requests, and ``answers``
+    says which cell each of them means; ``listed`` are all versions of the subject that the index listed, ``releases``
+    those that are rows. ``error`` says why there is no plan at all.
     """
 
     schema: int = SCHEMA
@@ -55,6 +55,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     failed: tuple[tuple[str, str], ...] = ()
     listed: tuple[str, ...] = ()
     releases: tuple[Release, ...] = ()
+    answers: tuple[Answer, ...] = ()
     error: str = ""
 
     @property

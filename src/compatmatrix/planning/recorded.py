@@ -7,7 +7,7 @@ others ran, even if the index has changed since. Where a wheel of it is gone, th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from compatmatrix.core.encoding import parse_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, CellRequest, Pin, Record
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import shortened
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import named_versions
 from compatmatrix.results.ledger import Ledger, holders
@@ -45,6 +46,7 @@ class OnRecord:
         self.by_cell: dict[str, list[Record]] = defaultdict(list)
         # Pairs of a probe and the digest of its source: one cell can have answered an old form of a probe and the new.
         self._answered: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._subjects = {record.subject for record in known.records.values()}
         for record in known.records.values():
             self.by_cell[record.cell].append(record)
             if record.state is not CellState.NO_PYTHON and not fresh:
@@ -57,6 +59,10 @@ class OnRecord:
     def current(self, request: CellRequest) -> Record | None:
         """The record that stands for the request."""
         return self._holders.get(self.slot(request))
+
+    def holds(self, cell: str, probes: Mapping[str, str]) -> bool:
+        """Whether the cell has answered all of these probes, each given with the digest of its code."""
+        return probes.items() <= self._answered[cell]
 
     def missing(self, request: CellRequest, cell: str) -> dict[str, str]:
         """The request's probes, with their digests, that the cell has not answered in today's form."""
@@ -76,6 +82,19 @@ class OnRecord:
         """The cell on record of a request that is not asked again, if it meets what is required today."""
         record = self._for_good(request)
         return self._meeting(request, record) if record else None
+
+    def why(self, request: CellRequest, cell: Cell, probes: Iterable[str]) -> str:
+        """Why the cell is to be run for the request, with these of its probes."""
+        if self._fresh:
+            return "asked fresh"
+        record = self.current(request)
+        if record is None:
+            return "not run before" if request.subject in self._subjects else "new release"
+        if record.cell == cell.id() or cell.id() in self.by_cell:
+            return f"new or changed: {shortened(probes)}"
+        if not record.lock:
+            return f"was {record.state.value}"
+        return f"moved: {shortened(_differences(record, cell))}"
 
     def still_answers(self, request: CellRequest, resolved: Cell, instant: str) -> bool:
         """Whether the record has all of the request's probes, and stands though its lock would be another today."""
@@ -126,20 +145,34 @@ class OnRecord:
         return cell
 
 
+def _differences(record: Record, cell: Cell) -> Iterator[str]:
+    """What a lock has otherwise than a record's, the named packages first: ``jax 0.4.35 -> 0.4.36``."""
+    if record.python != cell.python:
+        yield f"Python {record.python} -> {cell.python}"
+    before = {name: version for name, version, _ in map(_pin, record.lock)}
+    named = [canonicalize_name(name) for name in cell.named]
+    for pin in sorted(cell.lock, key=lambda pin: (pin.name not in named, pin.name)):
+        if before.get(pin.name) != pin.version:
+            yield f"{pin.name} {before.get(pin.name) or '(none)'} -> {pin.version}"
+    yield from (f"{name} {before[name]} -> (none)" for name in before.keys() - {pin.name for pin in cell.lock})
+
+
+def _pin(line: str) -> tuple[str, str, tuple[str, ...]]:
+    """Name, version and SHA-256 digests of a line of a recorded lock."""
+    pinned, _, hashes = line.partition(" ")
+    name, _, version = pinned.partition("==")
+    return name, version, tuple(part.removeprefix("--hash=sha256:") for part in hashes.split())
+
+
 def cell_of(config: Config, record: Record) -> Cell | None:
     """The cell of a record; None where its lock does not identify it, as for what was built from source."""
-    pins = []
-    for line in record.lock:
-        name, _, hashes = line.partition(" ")
-        name, _, version = name.partition("==")
-        digests = tuple(part.removeprefix("--hash=sha256:") for part in hashes.split())
-        pins.append(Pin(name=name, version=version, sha256=digests))
-    versions = named_versions(config, tuple(pins))
+    pins = tuple(Pin(name=name, version=version, sha256=digests) for name, version, digests in map(_pin, record.lock))
+    versions = named_versions(config, pins)
     cell = Cell(
         subject=record.subject,
         python=record.python,
         platform=record.platform,
-        lock=tuple(pins),
+        lock=pins,
         versions=versions,
         companions=tuple(name for name in versions if name != config.subject.name),
     )

@@ -16,10 +16,11 @@ from packaging.version import Version
 
 from compatmatrix.config.tables import Companion, Config
 from compatmatrix.core import pairings
-from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.encoding import by_version, format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Probe, Release
-from compatmatrix.core.pairings import Pairing
+from compatmatrix.core.pairings import GRID, Pairing
+from compatmatrix.core.text import alternatives
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
 
@@ -59,13 +60,40 @@ def check_selection(config: Config, selection: Selection) -> None:
         requirement = Requirement(text)
         if canonicalize_name(requirement.name) not in names:
             raise UserError(
-                f"--only {text}: {requirement.name!r} is neither the subject nor a companion; there are {', '.join(config.named)}"
+                f"--only {text}: {requirement.name!r} is neither the subject nor a companion"
+                f"{alternatives(requirement.name, config.named)}"
             )
     for pairing in selection.pairings:
         if pairing not in pairings.NAMES:
-            raise UserError(f"--pairing {pairing}: there is no such pairing; there are {', '.join(pairings.NAMES)}")
+            raise UserError(f"--pairing {pairing}: there is no such pairing{alternatives(pairing, pairings.NAMES)}")
         if pairings.named(pairing).explicit and config.pairings.grid is None:
             raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.grid] that says over which companion")
+
+
+def nearest(specifier: SpecifierSet, versions: Iterable[str]) -> str:
+    """The end of a message: which of the versions are next to those that a specifier names."""
+    ordered, near = by_version(versions), set[str]()
+    for part in specifier:
+        named = Version(part.version.removesuffix(".*"))
+        near |= {
+            *[one for one in ordered if Version(one) <= named][-1:],
+            *[one for one in ordered if Version(one) > named][:1],
+        }
+    return f"; the nearest: {', '.join(by_version(near))}" if near else "; there is none at all"
+
+
+def no_match(selection: Selection, cells: Iterable[Mapping[str, str]]) -> UserError:
+    """The error of a selection that admits none of these cells, each given by its versions."""
+    held: dict[str, set[str]] = {}
+    for versions in cells:
+        for name, version in versions.items():
+            held.setdefault(canonicalize_name(name), set()).add(version)
+    for requirement in map(Requirement, selection.only):
+        there = held.get(canonicalize_name(requirement.name), set())
+        if not any(requirement.specifier.contains(version, prereleases=True) for version in there):
+            near = nearest(requirement.specifier, there)
+            return UserError(f"--only {requirement}: nothing that was asked for has such a version{near}")
+    return UserError(f"--only {' '.join(selection.only)}: no cell meets all of it; drop one, or add a --pairing")
 
 
 class Planner(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,17 +111,31 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         What cannot be requested, because the index gives no upload times, is listed by `undated`.
 
         Raises:
-            UserError: The selection names what is neither a package nor a pairing of matrix.toml.
+            UserError: The selection names what is neither a package nor a pairing of matrix.toml, or matches nothing.
         """
         check_selection(self.config, selection)
-        return tuple(
+        rows = subject_releases(self.config, self.projects, self.as_of)
+        requested = tuple(
             self.request(release, pairing, explicit)
-            for release in reversed(subject_releases(self.config, self.projects, self.as_of))
+            for release in reversed(rows)
             if selection.admits({self.config.subject.name: release.version})
             for pairing in selection.pairings or self.config.pairings.default
             if not (pairings.named(pairing).until_upload and self._undated(release))
             for explicit in self._explicit(pairing, selection)
         )
+        if not requested and not self.undated(selection):
+            raise self._nothing(selection, rows)
+        return requested
+
+    def _nothing(self, selection: Selection, rows: Sequence[Release]) -> UserError:
+        """The error of a selection that no release, or no pair of the grid, matches."""
+        name = self.config.subject.name
+        if not rows:
+            when = f" until {format_instant(self.as_of)}" if self.as_of else ""
+            what = f"the index lists no release of {name}{when} that `[subject] releases` of matrix.toml admits"
+            return UserError(f"{what}: {self.config.subject.releases}")
+        pairs = self._explicit(GRID.name, Selection()) if GRID.name in selection.pairings else [{}]
+        return no_match(selection, [{name: release.version, **pair} for pair in pairs for release in rows])
 
     def request(self, release: Release, pairing: str, explicit: Mapping[str, str] = {}) -> CellRequest:
         """A request for one release, or for what is to count as one.

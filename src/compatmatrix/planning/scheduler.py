@@ -26,7 +26,7 @@ from compatmatrix.core.states import CellState
 from compatmatrix.environment import bytecode, disk
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
-from compatmatrix.environment.workspace import InstallFailed, NoPython, Workspace
+from compatmatrix.environment.workspace import InstallFailed, Workspace
 from compatmatrix.execution import cell_runner
 from compatmatrix.planning.job_queue import Queue
 from compatmatrix.planning.missing import Job
@@ -136,6 +136,7 @@ class Scheduler:
                 while thread.is_alive():
                     thread.join(0.2)
         except KeyboardInterrupt:
+            self._progress.message("stopping …")
             self.stop()
             uv.stop()
             until = time.monotonic() + STOP_SECONDS
@@ -202,8 +203,6 @@ class Scheduler:
             python = workspace.bring_to(job.cell)
         except InstallFailed as failure:
             return self._record_of(job, Reading(state=CellState.INSTALL_FAILED, detail=sanitize.line(failure, 500))), {}
-        except NoPython as missing:
-            return self._record_of(job, Reading(state=CellState.NO_PYTHON, detail=str(missing))), {}
         finally:
             parts["environment"] = time.monotonic() - began
         options, probes = self._options, [self._probes[name] for name in job.probes]

@@ -1,4 +1,4 @@
-"""The table and one release's dossier in a terminal, or as plain text in a pipe."""
+"""Sources and one release's dossier in a terminal, or as plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -6,44 +6,11 @@ import shlex
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.core.states import CellState
 from compatmatrix.publish import labels
-
-
-def print_table(console: Console, view: View, groups: Sequence[str] = ("headline",)) -> None:
-    """The verdict and, per pairing, a row for each release with the outcomes of the groups' probes and the controls."""
-    probes = [probe for probe in view.probes if probe.group in groups or probe.control] or list(view.probes)
-    for pairing in view.pairings:
-        if not view.by_pairing.get(pairing):
-            continue
-        table = Table(
-            title=f"{view.config.subject.title or view.config.subject.name}, {pairing} companions", title_justify="left"
-        )
-        for heading in (
-            view.config.subject.name,
-            "released",
-            "Python",
-            *(companion.name for companion in view.config.companions),
-        ):
-            table.add_column(heading, no_wrap=True)
-        for probe in probes:
-            table.add_column(Text(probe.id), overflow="fold", min_width=14)
-        for release in reversed(view.releases):
-            cell = view.cell(pairing, release.version)
-            if cell is None:
-                continue
-            cells = [Text(labels.release_words(release)), Text(release.day), Text(cell.python)]
-            cells += [Text(cell.versions.get(companion.name, "")) for companion in view.config.companions]
-            for probe in probes:
-                style = cell.credible(probe.id).state.color.terminal
-                cells.append(Text(labels.outcome_words(cell, probe.id), style=style))
-            table.add_row(*cells)
-        console.print(table)
-    console.print(Text(str(labels.sentence(view)), style="bold"))
 
 
 def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> None:

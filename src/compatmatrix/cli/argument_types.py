@@ -1,0 +1,61 @@
+"""Reads the values of options; what is wrong with one is a message of argparse. Imports nothing heavy before it must."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; it must be at least 1")
+    return int(text)
+
+
+def python(text: str) -> str:
+    """``3.12``."""
+    major, dot, minor = text.partition(".")
+    if not dot or not major.isdigit() or not minor.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; write X.Y, like 3.12")
+    return text
+
+
+def shard(text: str) -> tuple[int, int]:
+    """``2/5``."""
+    part, slash, count = text.partition("/")
+    if not slash or not part.isdigit() or not count.isdigit() or not 1 <= int(part) <= int(count):
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; write I/N with I from 1 to N, like 2/5")
+    return int(part), int(count)
+
+
+def requirement(text: str) -> str:
+    """A name and a version specifier (PEP 440, PEP 508), without extras, address and marker."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        parsed = Requirement(text)
+    except InvalidRequirement as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no requirement ({str(error).splitlines()[0]}); write one like 'name==0.12.*'"
+        ) from None
+    if not parsed.specifier or parsed.url or parsed.extras or parsed.marker:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not accepted; write a name and a version specifier (PEP 440), like 'name>=0.12,!=0.12.3'"
+        )
+    return text
+
+
+def instant(text: str) -> datetime:
+    """An instant (ISO 8601), in UTC unless it has an offset; a day stands for its beginning."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write one like 2025-06-02") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def end(text: str) -> datetime:
+    """An instant; a day stands for its end."""
+    has_time = len(text) > len("2025-06-02")
+    return instant(text) if has_time else instant(text) + timedelta(days=1)

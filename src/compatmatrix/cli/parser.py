@@ -1,0 +1,76 @@
+"""The command line -> the options of one command. Imports nothing heavy, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, NoReturn
+
+from compatmatrix import __version__
+from compatmatrix.cli import options
+from compatmatrix.cli.options import Options
+from compatmatrix.core.text import suggestion
+
+EPILOG = """\
+exit codes:
+  0  the job was done, whatever was found
+  1  some cells could not be examined (they are listed, with the reason)
+  2  the arguments or matrix.toml are wrong, or match nothing
+  3  a --fail-on condition holds, or `check` found versions that are known to be broken
+  130  interrupted; what was done is recorded
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest of the choices where a word is none of them; takes no abbreviated options."""
+
+    def __init__(self, **settings: Any) -> None:
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=layout, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            message += suggestion(found[1], re.findall(r"[\w-]+", found[2]))
+        super().error(message)
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Parse the command line.
+
+    Args:
+        arguments: those of a command; None for those of this process.
+
+    Raises:
+        SystemExit: after `--help` (0), or where the arguments are wrong (2, with a message).
+    """
+    about = "Runs probes against the releases of a package, and publishes what each release supports."
+    parser = _Parser(prog="python -m compatmatrix", description=about, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    kinds = {kind.__name__.lower(): kind for kind in options.COMMANDS}
+    flags = {word: _add_command(commands, word, kind) for word, kind in kinds.items()}
+    given, unknown = parser.parse_known_args(arguments)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
+    del values["command"]
+    chosen: Options = kinds[given.command](**values)
+    hints = (suggestion(word.partition("=")[0], flags[given.command]) for word in unknown if word.startswith("-"))
+    if problem := f"it takes no {' '.join(unknown)}{''.join(hints)}" if unknown else chosen.conflict():
+        commands.choices[given.command].error(problem)
+    return chosen
+
+
+def _add_command(commands: Any, word: str, kind: type[Options]) -> list[str]:
+    """Add the parser of a command, with a group of options for each heading; returns its flags."""
+    text = (kind.__doc__ or "").rstrip(".")
+    examples = "\n".join(["examples:", *(f"  python -m compatmatrix {one}" for one in kind.examples)])
+    command = commands.add_parser(word, help=text, description=text, epilog=f"{examples}\n\n{EPILOG}")
+    flags = []
+    for heading, parts in groupby(kind.__mro__, lambda part: getattr(part, "heading", "")):
+        group = command.add_argument_group(heading)
+        for name, settings in (field for part in parts for field in vars(part).items()):
+            if isinstance(settings, dict) and not name.startswith("_"):
+                flags.append(name if settings.get("positional") else f"--{name.replace('_', '-')}")
+                group.add_argument(flags[-1], **{key: value for key, value in settings.items() if key != "positional"})
+    return flags
