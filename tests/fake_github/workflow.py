@@ -125,7 +125,7 @@ class FakeGitHub:
         others = [one for one in pulls if one["label"] != head]
         number = next((one["number"] for one in pulls if one["label"] == head), len(self.issues) + 1)
         if len(others) == len(pulls):
-            pull = {"number": number, "title": head, "body": "", "state": "open", "comments": []}
+            pull: dict[str, Any] = {"number": number, "title": head, "body": "", "state": "open", "comments": []}
             self._issues.write_text(json.dumps([*self.issues, pull]))
         self._pulls.write_text(json.dumps([*others, {"number": number, "label": head, "head": {"sha": commit}}]))
         return int(number)
