@@ -118,11 +118,9 @@ def test_a_pull_request_of_a_fork_has_one_comment_that_is_updated(library: Libra
 
 
 def test_a_run_without_a_result_says_so_in_the_comment(library: Library) -> None:
-    library.made.git("checkout", "-q", "--orphan", "topic")
-    library.made.git(
-        "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-q", "--allow-empty", "-m", "Alone"
-    )
-    commit = library.made.git("rev-parse", "topic").strip()
+    author = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    commit = library.made.git(*author, "commit-tree", "-m", "Alone", "main^{tree}").strip()
+    library.made.git("branch", "topic", commit)
     number = library.github.pull_request("an:topic", commit)
     assert library.compare(commit)["compare / examine"].result == "failure"
     run = library.comment(commit)
