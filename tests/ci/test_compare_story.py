@@ -26,7 +26,8 @@ MATRIX = "OWNER/flax-matrix"
 
 def ten_lines(called: str) -> str:
     """The workflow that the documentation tells people to add, which calls one of ours."""
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/upstream.md").read_text(), re.DOTALL)
+    texts = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    blocks = [block for text in texts for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
     (text,) = [block for block in blocks if f"{MATRIX}/{FOLDER}/{called}" in block]
     assert len(text.splitlines()) <= 10
     return str(text)
@@ -40,7 +41,7 @@ def matrix(tmp_path: Path, index: LocalIndex) -> FakeGitHub:
     index.add(subject("raises", "0.2.0", "2025-02-10"))
     files, folder = tmp_path / "files", tmp_path / "matrix"
     Project.make(files, index.url, pythons=(THIS,))
-    for name in ("compare.yml", "comment.yml", "watch.yml"):
+    for name in ("compare.yml", "comment.yml", "watch.yml", "compatibility.yml"):
         (files / FOLDER).mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / FOLDER / name, files / FOLDER / name)
     shutil.copy(ROOT / ".gitignore", files / ".gitignore")
@@ -60,7 +61,7 @@ class Library:
 
     def pull_request(self, behaviour: str, branch: str = "topic") -> str:
         """Push a commit to a branch from main, as the head of a pull request."""
-        since = 1 if not self.made.git("branch", "--list", branch) else None
+        since = len(self.made.commits) if self.made.git("branch", "--list", branch) else 1
         self.made.add(Made(behaviour, branch=branch, since=since))
         return self.made.git("rev-parse", branch).strip()
 
@@ -116,12 +117,36 @@ def test_a_pull_request_of_a_fork_has_one_comment_that_is_updated(library: Libra
         assert words in comment.replace("\\", "")
 
 
+def test_a_run_without_a_result_says_so_in_the_comment(library: Library) -> None:
+    author = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    commit = library.made.git(*author, "commit-tree", "-m", "Alone", "main^{tree}").strip()
+    library.made.git("branch", "topic", commit)
+    number = library.github.pull_request("an:topic", commit)
+    assert library.compare(commit)["compare / examine"].result == "failure"
+    run = library.comment(commit)
+    assert not run.failed, run.log
+    assert "Nothing was compared" in library.github.issues[number - 1]["comments"][0]
+
+
 def test_what_has_moved_on_gets_no_comment(library: Library) -> None:
     commit = library.pull_request("works")
     library.github.pull_request("somebody:topic", "0" * 40)
     library.compare(commit)
     run = library.comment(commit, owner="somebody")
     assert (run.failed, library.github.issues[0]["comments"]) == (False, []), run.log
+
+
+def test_any_library_has_the_scheduled_job_with_ten_lines(matrix: FakeGitHub, tmp_path: Path) -> None:
+    files, folder, name = tmp_path / "its-files", tmp_path / "its", f"{FOLDER}/scheduled.yml"
+    shutil.copytree(tmp_path / "files", files, ignore=shutil.ignore_patterns(".github"))
+    (files / FOLDER).mkdir(parents=True)
+    (files / name).write_text(ten_lines("compatibility.yml"))
+    folder.mkdir()
+    its = FakeGitHub(folder, files, name, others={MATRIX: matrix.bare})
+    day = its.run()
+    assert not day.failed, day.log
+    assert "A bare Value cannot be trained" in its.file("reports/compatibility.md")
+    assert (its.page / "index.html").is_file()
 
 
 def test_watch_records_publishes_and_is_red_where_an_answer_changed(matrix: FakeGitHub, tmp_path: Path) -> None:

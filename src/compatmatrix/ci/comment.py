@@ -29,7 +29,7 @@ LENGTH = 60_000
 SCHEMA = 1
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class Comparisons(msgspec.Struct, frozen=True, kw_only=True):
     """Sources that were examined, how they differ from what they were compared with, and what could not be examined."""
 
     schema: int = SCHEMA
@@ -39,13 +39,17 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     not_examined: tuple[tuple[str, str], ...] = ()
 
 
-def read(path: Path, view: View) -> Compared:
-    """Read a comparison about today's probes.
+def text(path: Path, view: View) -> str:
+    """What is said of the comparisons in a file, or of there being none."""
+    try:
+        return markdown(view, _read(path, view))
+    except UserError as error:
+        return f"Nothing was compared: {escaped(error)}. The log of the job that was to compare says why.\n"
 
-    Raises:
-        UserError: There is none, or it is about another library.
-    """
-    compared = files.read_json(path, Compared, SCHEMA, "run --source … --against … --format json")
+
+def _read(path: Path, view: View) -> Comparisons:
+    """The comparisons, of today's probes; raises UserError where there are none, or they are about another library."""
+    compared = files.read_json(path, Comparisons, SCHEMA, "run --source … --against … --format json")
     if compared.subject != view.config.subject.name or not all(one.after.source for one in compared.comparisons):
         raise UserError(f"{path}: is no comparison of a source of {view.config.subject.name}")
     known = {probe.id for probe in view.probes}
@@ -56,7 +60,7 @@ def read(path: Path, view: View) -> Compared:
     return msgspec.structs.replace(compared, comparisons=tuple(comparisons))
 
 
-def markdown(view: View, compared: Compared) -> str:
+def markdown(view: View, compared: Comparisons) -> str:
     """All comparisons, then what could not be examined."""
     parts = [change_words.markdown(view, comparison) for comparison in compared.comparisons]
     parts += [f"Not examined: {escaped(title)}: {escaped(why)}\n" for title, why in compared.not_examined]

@@ -99,8 +99,7 @@ def announce(context: Context, chosen: options.Announce) -> int:
 
 def comment(context: Context, chosen: options.Comment) -> int:
     """Write a comparison into the job's summary, and as the comment of a pull request."""
-    view = context.view(Ledger())
-    text = comments.markdown(view, comments.read(chosen.comparison, view))
+    text = comments.text(chosen.comparison, context.view(Ledger()))
     github.summary(text)
     if chosen.head is None:
         context.say(text)

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.analysis.cells import CellView, united
 from compatmatrix.analysis.changes import between_cells
 from compatmatrix.ci import comment
-from compatmatrix.ci.comment import Compared
+from compatmatrix.ci.comment import Comparisons
 from compatmatrix.cli import options, plan
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner, run_plan
@@ -54,7 +54,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
             failed.append((without_credentials(address.text), str(error)))
     failed += run.examine([target for pair in pairs for target in pair if target])
     cells = [(run.cell(after), run.cell(before) if before else None) for after, before in pairs]
-    compared = Compared(
+    compared = Comparisons(
         subject=context.config.subject.name,
         sources=tuple(after for after, _ in cells if after),
         comparisons=tuple(between_cells(before, after, context.probes) for after, before in cells if after and before),
@@ -66,7 +66,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     return of_comparisons(context, chosen.fail_on, compared.comparisons, compared.sources, failed)
 
 
-def _show(context: Context, format: str, compared: Compared) -> None:
+def _show(context: Context, format: str, compared: Comparisons) -> None:
     if format == "json":
         print(msgspec.json.encode(compared).decode())
         return
