@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from compatmatrix.analysis.support import View
-from compatmatrix.publish import json_data, markdown, readme, site, terminal
+from compatmatrix.publish import json_data, markdown, site, terminal
 
 
 def one(pattern: str, text: str) -> str:
@@ -36,8 +36,8 @@ def value_of(sentence: str) -> str:
 
 
 def first_of(words: str) -> tuple[str, bool] | None:
-    """The release in ``since 0.2.0 at the latest``, and whether it is only the latest possible."""
-    match = re.match(r"(?:since|first in) (\S+?)( at the latest)?(?:;|$)", words)
+    """The release in ``since 0.2.0 or earlier``, and whether it is only the latest possible."""
+    match = re.match(r"(?:since|first in) (\S+?)( or earlier)?(?:;|$)", words)
     return (match[1], bool(match[2])) if match else None
 
 
@@ -59,8 +59,13 @@ class Said:
         return json.loads(json_data.compatibility_json(self.view))
 
     @cached_property
+    def pairings(self) -> Mapping[str, str]:
+        """What a reader sees of a pairing -> its name."""
+        return {self.view.config.pairing_title(name): name for name in self.view.pairings}
+
+    @cached_property
     def markdown(self) -> str:
-        return re.sub(r"\\(.)", r"\1", markdown.render(self.view, None))
+        return re.sub(r"\\(.)", r"\1", markdown.render(self.view))
 
     @cached_property
     def terminal(self) -> str:
@@ -105,8 +110,8 @@ class Said:
         told: dict[tuple[str, str, str], str] = {}
         pairing, probes = "", list[str]()
         for line in self.markdown.splitlines():
-            if match := re.match(r"## .* releases with their (\S+) companions", line):
-                pairing = match[1]
+            if match := re.match(r"## Subject releases, (.*)", line):
+                pairing = self.pairings[match[1]]
             elif line.startswith("## "):
                 pairing = ""
             columns = [column.strip() for column in line.strip("|").split("|")]
@@ -151,8 +156,8 @@ class Said:
         pairing, probes = "", list[str]()
         for line in self.terminal.splitlines():
             columns = [column.strip() for column in re.split("[│┃]", line)[1:-1]]
-            if match := re.match(r"Subject, (\S+) companions", line):
-                pairing = match[1]
+            if match := re.match(r"Subject, (.*?) *$", line):
+                pairing = self.pairings[match[1]]
             elif columns and columns[0] == "subject":
                 probes = columns[5:]
             elif columns and columns[0]:
@@ -210,7 +215,7 @@ class Said:
             for pairing, tag, words in re.findall(
                 r'<td data-label="([^"]*)">(<span class="tag.*?</span>) ?(?:<span class="soft">(.*?)</span>)?</td>', row
             ):
-                told[name, pairing] = (plain(tag), plain(words))
+                told[name, self.pairings[pairing]] = (plain(tag), plain(words))
         return told
 
     @cached_property
@@ -220,8 +225,8 @@ class Said:
         for line in self.markdown.splitlines():
             if match := re.match(r"`([\w-]+)`(?:, control)?: ", line):
                 probe = match[1]
-            elif probe and (match := re.match(r"- (\S+): \*\*(.*)\*\*$", line)):
-                told[probe, match[1]] = match[2]
+            elif probe and (match := re.match(r"- (.*?): \*\*(.*)\*\*$", line)):
+                told[probe, self.pairings[match[1]]] = match[2]
         return told
 
     @cached_property
@@ -229,7 +234,7 @@ class Said:
         """The verdict, by the output that says it."""
         return {
             "markdown": one(r"\*\*(.*?)\*\*", self.markdown),
-            "readme": one(r"^\*\*(.*)\*\*", readme.answer(self.view)),
+            "readme": one(r"^\*\*(.*)\*\*", markdown.answer(self.view)),
             "terminal": self.terminal.rstrip().splitlines()[-1],
             "page": one(r"^\S+ (.*)$", plain(one(r'<p class="lead">(.*?)</p>', self.page("index.html")))),
         }

@@ -186,9 +186,7 @@ def test_changes_since_a_day(tmp_path: Path) -> None:
     assert "subject 0.2.0, standalone (newest): lifted: raises NotTrainable: no in 0.1.0, supported now" in text
     assert "nothing changed" in project.main("changes", "--since", "2025-06-03").out
     markdown = project.main("changes", "--since", "2025-06-02", "--format", "markdown").out
-    assert (
-        "- **lifted**: Subject 0.2.0, newest companions, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown
-    )
+    assert "- **lifted**: Subject 0.2.0, latest companion, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown
     tree = msgspec.json.decode(project.main("changes", "--since", "2025-06-02", "--format", "json").out)
     assert [(change["kind"], change["probe"]) for change in tree["changes"]] == [
         ("lifted", "standalone"),

@@ -19,6 +19,7 @@ from compatmatrix.cli.options import DONE
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import aside
 from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import labels, terminal
 
@@ -62,7 +63,7 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
         context.say("import: " + _import(exact, view, version))
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
         outcome = labels.outcome_words(cell, headline)
-        context.say(f"{headline}: {outcome}{labels.aside(labels.companions_words(view, cell))}")
+        context.say(f"{headline}: {outcome}{aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
         context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
     best = recommend.recipe(view, version, config.publish.recipes)
