@@ -123,7 +123,7 @@ def test_defect_the_other_side_is_of_another_day(raising: Project, tmp_path: Pat
     made = create(tmp_path / "made", Made("works"))
     assert raising.main("run", "--pairing", "newest").code == 0, "today's record of the release"
     said = compare(raising, made, "--as-of", "2024-12-01")
-    assert "Both beside companion 2.0" in said.out.replace("\\", ""), said
+    assert "Both with companion 2.0" in said.out.replace("\\", ""), said
     assert "2 cells" in said.out or run(said) == 2
 
 
