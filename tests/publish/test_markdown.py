@@ -24,7 +24,7 @@ from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Source
-from compatmatrix.publish import change_words, markdown
+from compatmatrix.publish import change_words, markdown, render
 from factories import HELD, PROBES, STANDALONE, config
 from hostile import INJECTIONS, MARK, PIECES, hostile_ledger
 
@@ -154,7 +154,7 @@ def test_what_a_release_says_changes_no_structure(write: Callable[[str, Config],
 
 @pytest.mark.parametrize("address", ["www.e.com", "WWW.e.com", "http://e.com", "a@b.com", "ftp://e.com"])
 def test_defect_an_address_without_a_scheme_became_a_link(address: str) -> None:
-    assert structure(str(markdown.escaped(address))) == structure("word")
+    assert structure(str(render.escaped(address))) == structure("word")
 
 
 @pytest.mark.parametrize("piece", ["<b>x</b>", "[a](b)", "`x`", "http://e.com/", "www.e.com/", "a@b.com"])

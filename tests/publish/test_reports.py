@@ -18,7 +18,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
-from compatmatrix.publish import json_data, labels, markdown
+from compatmatrix.publish import json_data, labels, render
 from compatmatrix.publish.markdown import BEGIN, END, readme
 from compatmatrix.publish.write import contents, write
 from compatmatrix.results.ledger import Ledger
@@ -139,9 +139,9 @@ def parsed(text: str) -> list[Any]:
 @given(HOSTILE)
 def test_text_in_markdown_is_text_and_nothing_else(text: str) -> None:
     text = text.replace("\ud800", "")
-    shown = [one for one in parsed(f"x {markdown.escaped(text)} y") if one.type not in ("text", "text_special")]
+    shown = [one for one in parsed(f"x {render.escaped(text)} y") if one.type not in ("text", "text_special")]
     assert [one.type for one in shown] == ["paragraph_open", "inline", "paragraph_close"]
-    kept = "".join(one.content for one in parsed(f"x {markdown.escaped(text)} y") if one.type.startswith("text"))
+    kept = "".join(one.content for one in parsed(f"x {render.escaped(text)} y") if one.type.startswith("text"))
     # The standard has NUL replaced by any parser.
     assert " ".join(kept.split()) == " ".join(f"x {text} y".split()).replace("\0", "\ufffd")
 
