@@ -114,7 +114,7 @@ def test_a_yanked_release_is_not_the_first_and_is_said_to_be_supported(configure
     only = support.view(ledger(*known[:2], releases=listed[:2]), configured, PROBES)
     assert recommend.bounds(only, "standalone").specifier is None
     move = changes.between_views(support.view(ledger(known[0], releases=listed[:1]), configured, PROBES), only)
-    assert change_words.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (newest): lifted")
+    assert change_words.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (latest companion): lifted")
 
 
 def test_defect_bounds_went_by_other_cells_than_the_verdict(configured: Config) -> None:

@@ -247,7 +247,7 @@ def test_a_feed_tells_of_no_yes_that_does_not_count(configured: Config) -> None:
                 title = html.unescape(one(r"<title>(.*?)</title>", entry))
                 version = title.split(" ")[1].rstrip(":")
                 assert (" (" in title.split(":")[0]) == (not stable[version])
-                words = one(r"Subject [^,]*, (.*?): ", entry).removeprefix("with the ")
+                words = one(r"Subject \S+(?: \([^)]*\))*, (.*?): ", entry).removeprefix("with the ")
                 pairings = [told.pairings[title] for title in words.split(" and with the ")]
                 if title.endswith("→ supported"):
                     for pairing in pairings:
