@@ -70,7 +70,7 @@ def test_defect_a_pair_that_two_cells_hold_was_classed_by_either(configured: Con
         found = pair(configured, *cells)
         assert found.kind is Kind.ABSENT
         assert found.cell.pairings == ("release-day",)
-        assert "(with release-day packages); with grid packages: import-fails (AttributeError: module" in found.reason
+        assert "(with the packages of the release day); with the latest packages: import-fails (AttributeError: module" in found.reason
     view = support.view(ledger(day, today), configured, PUT)
     assert "Subject **0.1.0**: imports with companion 1.0;" in markdown.render(view)
     assert version_picker.for_release(view, "0.1.0", grid(view)).imports.text.startswith("with companion 1.0")

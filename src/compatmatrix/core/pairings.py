@@ -44,6 +44,11 @@ class Pairing(NamedTuple):
         """The title as part of a sentence: ``at release``, ``with the latest companion``."""
         return self.preposition + self.title(companion)
 
+    @property
+    def packages(self) -> str:
+        """The packages that are neither the subject nor an explicit companion, as a reader sees them."""
+        return "packages of the release day" if self.until_upload else "latest packages"
+
     def bound(self, uploaded: datetime | None, as_of: datetime | None) -> datetime | None:
         """The instant (UTC) after which uploads do not count, for a release of which the first file is from `uploaded`."""
         if not self.until_upload or uploaded is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from compatmatrix.analysis.support import CellView, Support, View
+from compatmatrix.analysis.support import CellView, Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
@@ -226,6 +226,11 @@ def first_supported_words(support: Support) -> str:
         first = f"first in {_or_earlier(first, support.at_latest)}"
         parts = [first, f"supported in {', '.join(spans)}", _not_counted(support), ahead]
     return "; ".join(filter(None, parts))
+
+
+def range_words(entry: Range) -> str:
+    """``0.10.0 to 0.10.7: raises ValueError: …``."""
+    return f"{span(entry.first, entry.last)}: {entry.state.label} {entry.signature or ''}".strip()
 
 
 def span(first: str, last: str) -> str:

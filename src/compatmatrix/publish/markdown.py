@@ -12,7 +12,6 @@ from compatmatrix.core.pairings import NEWEST
 from compatmatrix.publish import version_picker
 from compatmatrix.publish.labels import groups, sentence
 from compatmatrix.publish.render import escaped, filled
-from compatmatrix.publish.runs import runs
 
 BEGIN, END = "<!-- answer: made by `nox -s report` -->", "<!-- /answer -->"
 """The lines of README.md between which the answer stands."""
@@ -30,7 +29,6 @@ def render(view: View) -> str:
         kinds=grid.Kind,
         pair_words=_pair_words,
         advice=advice(view),
-        runs=runs,
         shows_sources=shows_sources(view),
     )
 
