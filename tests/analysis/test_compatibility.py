@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -213,11 +214,11 @@ def test_supported_is_what_bounds_says(known: Compatibility, configured: Config)
         known.supported("heldd")
 
 
-def file(*listed: Entry, **more: str) -> ProjectFile:
+def file(*listed: Entry, **more: Any) -> ProjectFile:
     return ProjectFile(name="uv.lock", entries=listed, **more)
 
 
-def pin(name: str, version: str, **more: str) -> Entry:
+def pin(name: str, version: str, **more: Any) -> Entry:
     return Entry(name=name, specifier=f"=={version}", **more)
 
 

@@ -323,7 +323,7 @@ def test_fail_on_changed_ends_with_3_where_an_answer_moved_and_says_which(projec
     assert first.code == 0, "a first state is held against nothing"
     moved = project.main(*arguments, "subject==1.1.0")
     assert moved.code == 3
-    assert "changed: subject 1.1.0, standalone (newest): lifted: raises NotTrainable" in moved.out
+    assert "changed: subject 1.1.0, standalone (latest companion): lifted: raises NotTrainable" in moved.out
     assert project.main(*arguments, "subject==1.1.0").code == 0
 
 
@@ -377,7 +377,7 @@ def test_show_tells_everything_of_one_release_and_of_no_other(project: Project) 
     project.main("run", "--only", "subject<1.2")
     shown = project.main("show", "subject==1.0.0")
     assert shown.code == 0
-    assert "subject 1.0.0, newest, release-day" in shown.out
+    assert "subject 1.0.0, latest companion, at release" in shown.out
     assert "✓ supported  held (found" in shown.out
     assert "✗ raises  standalone" in shown.out
     assert "subject==1.0.0 --hash=sha256:" in shown.out

@@ -76,7 +76,7 @@ def _check(name: str, content: bytes) -> None:
 @settings(max_examples=10)
 @given(INJECTIONS)
 def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config, text: str) -> None:
-    files = write.contents(hostile_ledger(text), configured, (HELD, STANDALONE))
+    files = write.contents(support.view(hostile_ledger(text), configured, (HELD, STANDALONE)))
     assert {name.rsplit(".", 1)[-1] for name in files} >= {"html", "json", "md", "csv", "svg", "xml"} or files
     for name, content in files.items():
         _check(name, content)
@@ -93,7 +93,7 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     terminal.print_release(console, view, view.cells)
     shown = out.getvalue()
     assert "run without network" in shown
-    assert shown.count("caught at: ") == 2
+    assert shown.count("tampering: ") == 2
     assert invisible(shown) <= {"\n"}
     assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
 

@@ -103,7 +103,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         if not self.unknown:
             return ""
         span = self.unknown[0] if len(self.unknown) == 1 else f"{self.unknown[0]} to {self.unknown[-1]}"
-        return f"at the latest: {span} not examined or inconclusive"
+        return f"or earlier: {span} not examined or inconclusive"
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

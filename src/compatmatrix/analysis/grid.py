@@ -17,7 +17,7 @@ from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Outcome, Probe
-from compatmatrix.core.pairings import GRID
+from compatmatrix.core.pairings import GRID, named
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
 
 
@@ -169,18 +169,18 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     classed.sort(key=lambda one: order.index(one[0]))
     kind, reason, best = classed[0]
     others = {
-        f"with {_labels(cell)} packages: {other.word}{f' ({why})' if why else ''}": None
+        f"with the {_packages(cell)}: {other.word}{f' ({why})' if why else ''}": None
         for other, why, cell in classed
         if other is not kind
     }
     if others:
-        reason = "; ".join([f"{reason or kind.word} (with {_labels(best)} packages)", *others])
+        reason = "; ".join([f"{reason or kind.word} (with the {_packages(best)})", *others])
     held = tuple(cell for _, _, cell in classed)
     return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held)
 
 
-def _labels(cell: CellView) -> str:
-    return " and ".join(cell.pairings)
+def _packages(cell: CellView) -> str:
+    return " and ".join(dict.fromkeys(named(pairing).packages for pairing in cell.pairings))
 
 
 def classify(view: View, cell: CellView) -> tuple[Kind, str]:
