@@ -15,7 +15,7 @@ from packaging.version import Version
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe, Record, Source
-from compatmatrix.core.pairings import BISECT, GRID
+from compatmatrix.core.pairings import BISECT
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.ledger import Ledger, holders
@@ -75,13 +75,8 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
 
 
 def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
-    """The cells that stand for something today, in version order; those of one bisection's pairs do not.
-
-    A pair of the grid answers the grid's probes, also where it was once the newest and more were run: what is shown of it
-    does not depend on when the matrix ran.
-    """
+    """The cells that stand for something today, in version order; those of one bisection's pairs do not."""
     grid = config.pairings.grid.companion if config.pairings.grid else None
-    of_grid = [probe for probe in probes if config.pairings.grid and probe.id in config.pairings.grid.probes]
     held: dict[str, set[str]] = defaultdict(set)
     for slot, record in holders(ledger.records.values(), grid).items():
         if slot[2] != BISECT.name:
@@ -89,11 +84,7 @@ def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellV
     grouped: dict[str, list[Record]] = defaultdict(list)
     for record in ledger.records.values():
         grouped[record.cell].append(record)
-    cells = [
-        united(records, held[cell], config, of_grid if held[cell] == {GRID.name} else probes)
-        for cell, records in grouped.items()
-        if cell in held
-    ]
+    cells = [united(records, held[cell], config, probes) for cell, records in grouped.items() if cell in held]
     return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
 
 
