@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -174,10 +175,10 @@ def learn_test_tools(cache: Path) -> None:
 
     The first cell of a cache compiles them otherwise, and every cell of an environment made before that.
     """
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    sources = [Path(file) for file in files if file]
-    names = [path.relative_to(sys.prefix) for path in sources if path.is_relative_to(sys.prefix)]
-    ByteCode(cache / bytecode.FOLDER).learn(THIS, map(str, names))
+    tools = ("pytest", "_pytest", "pytest_jsonreport", "pytest_metadata", "pluggy", "iniconfig", "pygments")
+    modules = [module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in tools]
+    names = [os.path.relpath(module.__file__, sys.prefix) for module in modules if module.__file__]
+    ByteCode(cache / bytecode.FOLDER).learn(THIS, names)
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
