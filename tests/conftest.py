@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,10 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps the user's caches, index settings and network out of the tests, and the tests out of theirs."""
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The engine's cache; keeps the user's caches, index settings and network out of the tests, and the tests out of theirs."""
     folder = tmp_path_factory.mktemp("caches")
-    learn_test_tools(folder / "engine")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("UV_", "PIP_")):
@@ -50,7 +51,22 @@ def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("UV_HTTP_RETRIES", "0")
         patch.setenv("COMPATMATRIX_CACHE", str(folder / "engine"))
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / "hypothesis"))
-        yield
+        yield folder / "engine"
+
+
+@pytest.fixture
+def new_cache(tmp_path: Path, cache: Path, byte_code: ByteCode, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Gives the engine another cache, which holds nothing of a project: only interpreters and byte code."""
+    numbers = itertools.count()
+
+    def change() -> None:
+        new = tmp_path / f"cache-{next(numbers)}"
+        for name in ("interpreters", bytecode.FOLDER):
+            if (cache / name).is_dir():
+                shutil.copytree(cache / name, new / name)
+        monkeypatch.setenv("COMPATMATRIX_CACHE", str(new))
+
+    return change
 
 
 @pytest.fixture
@@ -74,10 +90,12 @@ def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Interpreters:
     return Interpreters(tmp_path_factory.mktemp("interpreters"))
 
 
-@pytest.fixture(scope="session")
-def byte_code() -> ByteCode:
-    """The engine's own store, which knows the test tools: a cell without byte code compiles pytest, for half a second."""
-    return ByteCode(Path(os.environ["COMPATMATRIX_CACHE"]) / bytecode.FOLDER)
+@pytest.fixture(scope="session", autouse=True)
+def byte_code(cache: Path) -> ByteCode:
+    """That of the engine's cache, with pytest: a cell without it takes twice the time."""
+    made = ByteCode(cache / bytecode.FOLDER)
+    learn_test_tools(made)
+    return made
 
 
 @pytest.fixture

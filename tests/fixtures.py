@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Cell, CellRequest, Probe
-from compatmatrix.environment import bytecode
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.execution import cell_runner
 from compatmatrix.execution.cell_runner import Raw
@@ -169,15 +169,14 @@ def matrix(url: str = "https://example.org/simple/", pythons: tuple[str, ...] = 
     return text.replace('["THIS", "NOWHERE"]', str(list(pythons)).replace("'", '"'))
 
 
-def learn_test_tools(cache: Path) -> None:
-    """Let an engine's cache know which modules of pytest a cell imports: those that this process has imported.
+def learn_test_tools(byte_code: ByteCode) -> None:
+    """Name the modules of pytest that this process has imported, which are those that a cell imports.
 
-    The first cell of a cache compiles them otherwise, and every cell of an environment made before that.
+    Otherwise every cell compiles them that is in an environment from before the first cell.
     """
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    sources = [Path(file) for file in files if file]
-    names = [path.relative_to(sys.prefix) for path in sources if path.is_relative_to(sys.prefix)]
-    ByteCode(cache / bytecode.FOLDER).learn(THIS, map(str, names))
+    tools = ("pytest", "_pytest", "pytest_jsonreport", "pytest_metadata", "pluggy", "iniconfig", "pygments")
+    modules = [module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in tools]
+    byte_code.learn(THIS, [os.path.relpath(module.__file__, sys.prefix) for module in modules if module.__file__])
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,25 +17,32 @@ from repositories import Made, Repository, create, line
 
 
 @pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for each test: results of sources are kept there, and two indexes may have one address one after the other."""
-    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache"))
+def _cache(new_cache: Callable[[], None]) -> None:
+    """One for each test: results of sources are kept there, and equal commits have one name."""
+    new_cache()
+
+
+@pytest.fixture(scope="module")
+def indexes() -> Iterator[Mapping[str, LocalIndex]]:
+    """By behavior, an index with one release that behaves so; no test may change one."""
+    with LocalIndex() as raises, LocalIndex() as works:
+        indexes = {"raises": raises, "works": works}
+        for behavior, index in indexes.items():
+            release = world.subject(behavior, "0.2.0", "2024-03-05")
+            world.fill(index, {"only": release}, world.COMPANIONS, world.HELPERS)
+        yield indexes
 
 
 @pytest.fixture
-def raising(tmp_path: Path) -> Iterator[Project]:
+def raising(tmp_path: Path, indexes: Mapping[str, LocalIndex]) -> Project:
     """A project whose only release raises."""
-    with LocalIndex() as index:
-        world.fill(index, {"only": world.subject("raises", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
-        yield Project.make(tmp_path / "raising", index.url)
+    return Project.make(tmp_path / "raising", indexes["raises"].url)
 
 
 @pytest.fixture
-def working(tmp_path: Path) -> Iterator[Project]:
+def working(tmp_path: Path, indexes: Mapping[str, LocalIndex]) -> Project:
     """A project whose only release works."""
-    with LocalIndex() as index:
-        world.fill(index, {"only": world.subject("works", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
-        yield Project.make(tmp_path / "working", index.url)
+    return Project.make(tmp_path / "working", indexes["works"].url)
 
 
 def compare(project: Project, made: Repository, *arguments: str, reference: str = "main") -> Said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from compatmatrix.core.model import Cell, Record
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.planning.recorded import Slot, cell_of, installable
 from compatmatrix.results import ledger
-from fixtures import THIS, Project, learn_test_tools
+from fixtures import THIS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
 from packages.wheels import FakeRelease
@@ -31,24 +31,19 @@ def other(version: str, uploaded: str) -> FakeRelease:
 class Days:
     """A project over an index that moves from one day to the next."""
 
-    def __init__(self, folder: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder, self.index, self._monkeypatch, self._day = folder, index, monkeypatch, 0
-        self._fresh_cache()
+    def __init__(self, folder: Path, index: LocalIndex, new_cache: Callable[[], None]) -> None:
+        self.index, self._new_cache, self._day = index, new_cache, 0
+        new_cache()
         world.fill(index, world.COMPANIONS, world.HELPERS)
         index.add(other("1.0", "2025-01-01"), other("1.1", "2025-02-01"))
         made = world.subject("works", "1.0.0", "2025-05-20")
         index.add(replace(made, requires=(*made.requires, "other")))
         self.project = Project.make(folder / "project", index.url, pythons=(THIS,))
 
-    def _fresh_cache(self) -> None:
-        cache = self._folder / f"cache-{self._day}"
-        learn_test_tools(cache)
-        self._monkeypatch.setenv("COMPATMATRIX_CACHE", str(cache))
-
     def next(self) -> None:
         """Another day: nothing that was read of the index is current any more, and one probe is another."""
         self._day += 1
-        self._fresh_cache()
+        self._new_cache()
         path = self.project.folder / "probes/test_value.py"
         call = "check(subject_api.trained(value, value)"
         path.write_text(path.read_text().replace(call, f"assert {self._day}\n    {call}"))
@@ -75,8 +70,8 @@ class Days:
 
 
 @pytest.fixture
-def days(tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> Days:
-    return Days(tmp_path, index, monkeypatch)
+def days(tmp_path: Path, index: LocalIndex, new_cache: Callable[[], None]) -> Days:
+    return Days(tmp_path, index, new_cache)
 
 
 def others(records: Mapping[str, Record]) -> set[str]:

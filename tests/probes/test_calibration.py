@@ -40,7 +40,10 @@ def answers(folder: Path, lifted: bool, variant: str) -> dict[str, str]:
             *("-c", os.devnull, "-q", "-p", "no:cacheprovider", "-p", "pytest_jsonreport.plugin"),
             *("--json-report", f"--json-report-file={report}"),
         ],
-        env={**os.environ, "PYTHONPATH": str(folder / "modules"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=os.environ
+        | {"PYTHONPATH": str(folder / "modules"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        # The probes and their helpers are compiled once for all tests.
+        | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{os.environ['COMPATMATRIX_CACHE']}/probes"},
         stdout=subprocess.DEVNULL,
         check=False,
     )

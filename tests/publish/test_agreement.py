@@ -43,7 +43,7 @@ def said(known: Ledger, configured: Config) -> Said:
 def checked(check: Callable[[Said], None], configured: Config) -> None:
     """Hold it against generated ledgers."""
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(histories())
     def holds(known: Ledger) -> None:
         check(said(known, configured))

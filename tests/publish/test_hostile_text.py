@@ -21,6 +21,7 @@ from rich.console import Console
 from compatmatrix.analysis import grid, support
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, terminal_table, write
 from compatmatrix.results import ledger
@@ -148,7 +149,7 @@ def test_whatever_becomes_of_a_file_the_rest_is_used_and_repair_keeps_the_bad(bl
         assert len(aside.read_bytes().splitlines() if aside.exists() else ()) == len(before.damage)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_byte_that_flips_and_no_cut_makes_another_record(data: st.DataObject) -> None:
     made = record("0.1.0", {"standalone": RAISES, "held": SUPPORTED}, detail="whatever", companion="2.0")
@@ -163,7 +164,11 @@ def test_no_byte_that_flips_and_no_cut_makes_another_record(data: st.DataObject)
         else:
             del whole[place : len(whole) - 1]
         path.write_bytes(whole)
-        found = ledger.read(folder)
+        try:
+            found = ledger.read(folder)
+        except UserError as refusal:  # the number of its format was hit
+            assert "this version reads schema" in str(refusal)
+            return
         assert all(one == made for one in found.records.values())
         assert all(one == release("0.1.0") for one in found.releases.values())
         assert len(found.records) + len(found.releases) + len(found.damage) >= (2 if len(whole) > 1 else 1)
