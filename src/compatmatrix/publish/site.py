@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from compatmatrix.analysis import grid
 from compatmatrix.analysis.changes import entries
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
@@ -21,6 +22,7 @@ from compatmatrix.core.pairings import GRID
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import (
     badge,
+    constraints,
     csv_files,
     feed,
     json_data,
@@ -208,6 +210,7 @@ OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
     _locks,
     lambda site: feed.feeds(render.environment(), site.view, site.news),
     lambda site: badge.files(site.view),
+    lambda site: constraints.files(Compatibility(site.view)),
     lambda site: timeline.files(site.view),
 )
 """What makes the files below the site; another output is another line."""
