@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.analysis import changes, support
-from compatmatrix.analysis.changes import Change, Kind, between_views, standing
+from compatmatrix.analysis.changes import Change, Kind, between_views, last_answers
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
@@ -169,8 +169,8 @@ def test_nothing_moves_where_nothing_happened(configured: Config, found: list[Ou
 
 def test_what_stands_is_the_last_answer_that_is_known(configured: Config) -> None:
     known = [of("0.1.0", RAISES), record("0.2.0", state=CellState.IMPORT_FAILS)]
-    found = standing(support.view(ledger(*known, releases=[OLD, NEW]), configured, PROBES), "standalone")
-    assert found == {"newest": changes.Standing(release="0.1.0", answer="raises NotTrainable: no")}
+    found = last_answers(support.view(ledger(*known, releases=[OLD, NEW]), configured, PROBES), "standalone")
+    assert found == {"newest": changes.LastAnswer(release="0.1.0", answer="raises NotTrainable: no")}
 
 
 def test_changes_since_a_day(tmp_path: Path) -> None:

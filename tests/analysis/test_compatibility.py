@@ -210,6 +210,7 @@ def test_supported_is_what_bounds_says(known: Compatibility, configured: Config)
     records = ledger(record("0.1.0", {"held": SUPPORTED}), record("0.2.0", {"held": RAISES}))
     found = Compatibility(support.view(records, configured, PROBES)).supported("held")
     assert found.specifier == ">=0.1.0,<0.2.0"
+    assert known.supported("held").specifier is None  # pairs of the grid alone
     with pytest.raises(ValueError, match="there is no such probe"):
         known.supported("heldd")
 

@@ -70,7 +70,7 @@ def test_defect_a_yes_of_a_release_that_tampered_with_the_test_was_published(con
     assert f"the release tampered with the test ({TAMPERED[0]})" in str(labels.sentence(view))
     assert view.support["standalone"]["newest"].first_supported is None
     assert not [move for move in changes.between_views(before, view) if move.kind is changes.Kind.LIFTED]
-    assert changes.standing(view, "standalone")["newest"].release == "0.1.0"
+    assert changes.last_answers(view, "standalone")["newest"].release == "0.1.0"
     assert labels.outcome_words(view.cell("newest", "0.2.0"), "standalone") == "✓ supported (not counted)"
     tampering_no = support.view(ledger(tampered(of("0.2.0", RAISES))), configured, PROBES)
     assert verdict(tampering_no, "standalone").value is Value.NO

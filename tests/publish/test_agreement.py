@@ -274,7 +274,7 @@ def test_an_alarm_tells_of_no_yes_that_does_not_count(configured: Config) -> Non
             marks = [word for word in ("yanked", "pre-release") if word in words]
             listed = next(release for release in told.view.releases if release.version == change.release)
             assert bool(marks) == (not listed.stable)
-        for pairing, stands in changes.standing(told.view, "standalone").items():
+        for pairing, stands in changes.last_answers(told.view, "standalone").items():
             if stands.answer == "supported":
                 assert told.json_confirms(told.json_cell(pairing, stands.release), "standalone")
 

@@ -64,6 +64,11 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
         """What the probe found, as far as anything is concluded from it: a yes that no control confirms is `inconclusive`."""
         return self._doubted(probe, self.outcome(self.control).state is not OutcomeState.SUPPORTED)
 
+    @property
+    def inconclusive(self) -> bool:
+        """Whether any of its answers is, a yes in doubt included."""
+        return any(self.credible(probe).state is OutcomeState.INCONCLUSIVE for probe in self.outcomes)
+
     def _doubted(self, probe: str, doubtful: bool) -> Outcome:
         outcome = self.outcome(probe)
         if outcome.state is not OutcomeState.SUPPORTED or not (self.tampering or doubtful):

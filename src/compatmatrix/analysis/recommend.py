@@ -12,7 +12,8 @@ from itertools import groupby
 import msgspec
 from packaging.specifiers import SpecifierSet
 
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import together
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import OutcomeState

@@ -51,12 +51,12 @@ def merge(context: Context, chosen: options.Merge) -> int:
         context.say(f"not to be published: {refusal.why}")
     github.output("state", bulletin.state)
     run_now = {record.cell for record in delivered.records.values()}
-    outcomes = [one for cell in context.view(after).cells if cell.id in run_now for one in cell.outcomes.values()]
+    cells = [cell for cell in context.view(after).cells if cell.id in run_now]
     failed = [
         *bulletin.failed,
         *((title, "it left no record, and is published as not run") for title in bulletin.missing),
     ]
-    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], outcomes, failed)
+    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], cells, failed)
     return code or (UNEXAMINED if bulletin.refusals else DONE)
 
 
