@@ -53,8 +53,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         return matrix_file.host_platform(self.config)
 
     def say(self, text: str) -> None:
-        """Print a line as it is, without markup or wrapping."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Print a text without markup, in a terminal wrapped between words."""
+        self.console.print(Text(text), soft_wrap=not self.console.is_terminal)
 
     def note(self, text: str) -> None:
         """Print a line that tells of progress; nothing with `--quiet`."""
@@ -62,9 +62,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             self.say(text)
 
     def say_failed(self, failed: Sequence[tuple[str, str]]) -> None:
-        """List the cells that could not be examined, each with the reason."""
+        """List the cells that could not be examined, with the reason; those of one reason together."""
+        titles: dict[str, list[str]] = {}
         for title, why in failed:
-            self.say(f"not examined: {title}: {why}")
+            titles.setdefault(why, []).append(title)
+        for why, cells in titles.items():
+            together = "" if len(cells) == 1 else f"{len(cells)} cells"
+            self.say(f"not examined: {together or cells[0]}: {why}")
+            for title in cells if together else ():
+                self.say(f"  {title}")
 
     def going_on(self, left: int, total: int) -> str:
         """The command that goes on after an interrupt, and what it runs: ``left`` of ``total`` cells are not on record."""
@@ -73,7 +79,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             return f"to run the other {left}: {again}"
         without = shlex.join(word for word in self.command if word != "--fresh")
         rest = f"the {left} that are not on record: {without}" if left else "nothing: all are on record from before"
-        return f"to run all {total} again: {again}; without --fresh, {rest}"
+        return f"to run all {total} again: {again}\nwithout --fresh, {rest}"
 
     def ledger(self) -> Ledger:
         """Read the records, and list the damaged ones."""
