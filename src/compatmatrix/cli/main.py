@@ -31,6 +31,7 @@ _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Check: ("check", "check"),
     options.Constraints: ("check", "constraints"),
     options.Explain: ("check", "explain"),
+    options.Package: ("report", "package"),
 }
 """The module of this package, and the function in it, that each command runs."""
 

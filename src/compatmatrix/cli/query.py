@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from compatmatrix.core.errors import UserError
 from compatmatrix.core.states import CellState
 from compatmatrix.core.text import alternatives, aside, spans
 from compatmatrix.planning.requests import Selection, check_selection, nearest
+from compatmatrix.projects import installed
 from compatmatrix.publish import labels, terminal
 
 
@@ -158,20 +156,9 @@ def _pinned(only: tuple[str, ...]) -> dict[str, str]:
 
 
 def _installed(names: list[str], python: Path | None) -> dict[str, str]:
-    """The versions of packages in a Python, read from its metadata; nothing is imported."""
-    interpreter = str(python) if python else shutil.which("python3") or shutil.which("python")
-    code = (
-        "import importlib.metadata as m, json, sys\n"
-        "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if any(True for _ in m.distributions(name=n))}))"
-    )
-    if interpreter is None:
-        raise UserError("there is no python on PATH; name one with --python PATH")
-    try:
-        done = subprocess.run([interpreter, "-c", code, *names], capture_output=True, text=True, timeout=60, check=True)
-        versions = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        raise UserError(f"{interpreter} does not work as a Python; name another with --python PATH") from None
-    return {str(name): str(version) for name, version in versions.items()}
+    """The versions of packages in a Python."""
+    found = {entry.name: entry.version for entry in installed.read(python).entries}
+    return {name: found[canonicalize_name(name)] for name in names if canonicalize_name(name) in found}
 
 
 def _import(exact: list[CellView], view: View, version: str) -> str:
