@@ -129,9 +129,9 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the project's own tests; their only use of the network is the installation."""
+    """Run the project's own tests, on every core (`-- -n 0`: on one); their only use of the network is the installation."""
     install(session, "tests")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "logical", *session.posargs)
 
 
 @nox.session

@@ -164,10 +164,11 @@ def require_filter() -> None:
         raise CannotTell("nnx.grad works here, but no known form of call tells it to differentiate in an nnx.Variable")
 
 
-def require_default_filter() -> None:
-    """Skip where `nnx.grad` has to be told in which Variables to differentiate."""
-    if calibrated_filter()[1] and not differentiates(DEFAULT_FILTER, nnx.Param):
-        pytest.skip("nnx.grad requires a filter here")
+def require_default_filter(function: str = "grad") -> None:
+    """Skip where there is no `nnx.<function>`, or it has to be told in which Variables to differentiate."""
+    nnx_api.require(function)
+    if calibrated_filter(function)[1] and not differentiates(DEFAULT_FILTER, nnx.Param, function):
+        pytest.skip(f"nnx.{function} requires a filter here")
 
 
 def require_choice(name: str = "Optimizer") -> None:

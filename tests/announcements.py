@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from compatmatrix.analysis.changes import Change, Kind, Standing
+from compatmatrix.analysis.changes import Change, Kind, LastAnswer
 from compatmatrix.ci.issues import Issue
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.core.model import Outcome
@@ -21,7 +21,7 @@ def bulletin(text: str = HOSTILE, count: int = 1, **more: object) -> Bulletin:
         kind=Kind.REGRESSED, release="0.2.0", pairing="newest", probe="standalone", against="0.1.0", before=SUPPORTED,
         after=raises, python="3.11", versions={"companion": "1.0"}, detail=text, evidence=f"{text}\n" * 50,
     )  # fmt: skip
-    standings = ({"newest": Standing(release="0.1.0", answer=answer)} for answer in ("supported", f"raises {text}"))
+    standings = ({"newest": LastAnswer(release="0.1.0", answer=answer)} for answer in ("supported", f"raises {text}"))
     before, after = standings
     made = Bulletin(
         verdict=f"No: it raises {text}", examined=1, fresh=True, missing=(text,), failed=((text, text),), refusals=(),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from compatmatrix.environment import bytecode
+from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
-from fixtures import Project, Ready
+from fixtures import Project, Ready, learn_test_tools
 from packages import world
 from packages.index import LocalIndex
 from story import Story
@@ -21,9 +25,21 @@ settings.register_profile("suite", deadline=None, max_examples=40, database=None
 settings.load_profile("suite")
 
 
+ON_ONE_WORKER = ("story", "examine", "files")
+"""Fixtures that take seconds to make: all tests that use one run on one worker of pytest-xdist, so that it is made once."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in ON_ONE_WORKER:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps the user's caches, index settings and network out of the tests, and the tests out of theirs."""
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The engine's cache; keeps the user's caches, index settings and network out of the tests, and the tests out of theirs."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
@@ -35,7 +51,22 @@ def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("UV_HTTP_RETRIES", "0")
         patch.setenv("COMPATMATRIX_CACHE", str(folder / "engine"))
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / "hypothesis"))
-        yield
+        yield folder / "engine"
+
+
+@pytest.fixture
+def new_cache(tmp_path: Path, cache: Path, byte_code: ByteCode, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Gives the engine another cache, which holds nothing of a project: only interpreters and byte code."""
+    numbers = itertools.count()
+
+    def change() -> None:
+        new = tmp_path / f"cache-{next(numbers)}"
+        for name in ("interpreters", bytecode.FOLDER):
+            if (cache / name).is_dir():
+                shutil.copytree(cache / name, new / name)
+        monkeypatch.setenv("COMPATMATRIX_CACHE", str(new))
+
+    return change
 
 
 @pytest.fixture
@@ -59,6 +90,14 @@ def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Interpreters:
     return Interpreters(tmp_path_factory.mktemp("interpreters"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def byte_code(cache: Path) -> ByteCode:
+    """That of the engine's cache, with pytest: a cell without it takes twice the time."""
+    made = ByteCode(cache / bytecode.FOLDER)
+    learn_test_tools(made)
+    return made
+
+
 @pytest.fixture
 def project(tmp_path: Path, served: LocalIndex) -> Project:
     """A matrix of its own in a temporary folder, over the whole world."""
@@ -67,7 +106,7 @@ def project(tmp_path: Path, served: LocalIndex) -> Project:
 
 @pytest.fixture(scope="session")
 def ready(
-    tmp_path_factory: pytest.TempPathFactory, served: LocalIndex, interpreters: Interpreters
+    tmp_path_factory: pytest.TempPathFactory, served: LocalIndex, interpreters: Interpreters, byte_code: ByteCode
 ) -> Callable[[str], Ready]:
     """Environments that hold a release of the subject with its release-day companions, made once each.
 
@@ -81,7 +120,7 @@ def ready(
             project = Project.make(folder / "project", served.url)
             release = world.SUBJECT[behaviour]
             cell = project.cell(release.version, bound=release.uploaded.strftime("%Y-%m-%dT23:59:59Z"))
-            python = Workspace(project.config, folder / "environments", interpreters).bring_to(cell)
+            python = Workspace(project.config, folder / "environments", interpreters, byte_code).bring_to(cell)
             made[behaviour] = Ready(project, cell, python)
         return made[behaviour]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Cell, CellRequest, Probe
+from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.execution import cell_runner
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.resolve import lock
@@ -165,6 +167,16 @@ def matrix(url: str = "https://example.org/simple/", pythons: tuple[str, ...] = 
     tools = "\n".join(f'{name} = "{version(name)}"' for name in TOOLS)
     text = MATRIX.format(this="THIS", nowhere="NOWHERE", tools=tools, url=url)
     return text.replace('["THIS", "NOWHERE"]', str(list(pythons)).replace("'", '"'))
+
+
+def learn_test_tools(byte_code: ByteCode) -> None:
+    """Name the modules of pytest that this process has imported, which are those that a cell imports.
+
+    Otherwise every cell compiles them that is in an environment from before the first cell.
+    """
+    tools = ("pytest", "_pytest", "pytest_jsonreport", "pytest_metadata", "pluggy", "iniconfig", "pygments")
+    modules = [module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in tools]
+    byte_code.learn(THIS, [os.path.relpath(module.__file__, sys.prefix) for module in modules if module.__file__])
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

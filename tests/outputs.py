@@ -15,7 +15,7 @@ from rich.console import Console
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core.pairings import named
-from compatmatrix.publish import json_data, markdown, readme, site, terminal_table
+from compatmatrix.publish import json_data, markdown, site, terminal_table
 
 
 def one(pattern: str, text: str) -> str:
@@ -37,8 +37,8 @@ def value_of(sentence: str) -> str:
 
 
 def first_of(words: str) -> tuple[str, bool] | None:
-    """The release in ``since 0.2.0 at the latest``, and whether it is only the latest possible."""
-    match = re.match(r"(?:since|first in) (\S+?)( at the latest)?(?:;|$)", words)
+    """The release in ``since 0.2.0 or earlier``, and whether it is only the latest possible."""
+    match = re.match(r"(?:since|first in) (\S+?)( or earlier)?(?:;|$)", words)
     return (match[1], bool(match[2])) if match else None
 
 
@@ -60,8 +60,13 @@ class Said:
         return json.loads(json_data.compatibility_json(self.view))
 
     @cached_property
+    def pairings(self) -> Mapping[str, str]:
+        """What a reader sees of a pairing -> its name."""
+        return {self.view.config.pairing_title(name): name for name in self.view.pairings}
+
+    @cached_property
     def markdown(self) -> str:
-        return re.sub(r"\\(.)", r"\1", markdown.render(self.view, None))
+        return re.sub(r"\\(.)", r"\1", markdown.render(self.view))
 
     @cached_property
     def terminal(self) -> str:
@@ -106,8 +111,8 @@ class Said:
         told: dict[tuple[str, str, str], str] = {}
         pairing, probes = "", list[str]()
         for line in self.markdown.splitlines():
-            if match := re.match(r"## .* releases with their (\S+) companions", line):
-                pairing = match[1]
+            if match := re.match(r"## Subject releases, (.*)", line):
+                pairing = self.pairings[match[1]]
             elif line.startswith("## "):
                 pairing = ""
             columns = [column.strip() for column in line.strip("|").split("|")]
@@ -222,7 +227,7 @@ class Said:
             for pairing, tag, words in re.findall(
                 r'<td data-label="([^"]*)">(<span class="tag.*?</span>) ?(?:<span class="soft">(.*?)</span>)?</td>', row
             ):
-                told[name, pairing] = (plain(tag), plain(words))
+                told[name, self.pairings[pairing]] = (plain(tag), plain(words))
         return told
 
     @cached_property
@@ -232,8 +237,8 @@ class Said:
         for line in self.markdown.splitlines():
             if match := re.match(r"`([\w-]+)`(?:, control)?: ", line):
                 probe = match[1]
-            elif probe and (match := re.match(r"- (\S+): \*\*(.*)\*\*$", line)):
-                told[probe, match[1]] = match[2]
+            elif probe and (match := re.match(r"- (.*?): \*\*(.*)\*\*$", line)):
+                told[probe, self.pairings[match[1]]] = match[2]
         return told
 
     @cached_property
@@ -241,7 +246,7 @@ class Said:
         """The verdict, by the output that says it."""
         return {
             "markdown": one(r"\*\*(.*?)\*\*", self.markdown),
-            "readme": one(r"^\*\*(.*)\*\*", readme.answer(self.view)),
+            "readme": one(r"^\*\*(.*)\*\*", markdown.answer(self.view)),
             "page": one(r"^\S+ (.*)$", plain(one(r'<p class="lead">(.*?)</p>', self.page("index.html")))),
         }
 

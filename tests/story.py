@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from compatmatrix.analysis import support
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome
 from compatmatrix.results import ledger
 from fixtures import NOWHERE, Project

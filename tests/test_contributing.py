@@ -34,7 +34,9 @@ def sessions() -> set[str]:
     """The names of the sessions in noxfile.py."""
     body = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body
     functions = [node for node in body if isinstance(node, ast.FunctionDef)]
-    return {one.name for one in functions if any(ast.unparse(mark) == "nox.session" for mark in one.decorator_list)}
+    return {
+        one.name for one in functions if any(ast.unparse(mark).startswith("nox.session") for mark in one.decorator_list)
+    }
 
 
 def named(text: str) -> set[str]:

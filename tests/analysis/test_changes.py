@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.analysis import changes, support
-from compatmatrix.analysis.changes import Change, Kind, between_views, standing
+from compatmatrix.analysis.changes import Change, Kind, between_views, last_answers
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
@@ -113,7 +113,7 @@ def test_an_import_that_fails_with_newer_companions(
     assert (change.kind, change.release, change.probe) == (Kind.NO_LONGER_IMPORTS, version, "")
     assert (
         sentence(configured, change)
-        == f"subject {version} (newest): no longer imports with companion 2.0: ImportError: gone"
+        == f"subject {version} (latest companion): no longer imports with companion 2.0: ImportError: gone"
     )
     # What does not import any more takes no answer back.
     assert compared([before, broken], [before, broken]) == ()
@@ -169,8 +169,8 @@ def test_nothing_moves_where_nothing_happened(configured: Config, found: list[Ou
 
 def test_what_stands_is_the_last_answer_that_is_known(configured: Config) -> None:
     known = [of("0.1.0", RAISES), record("0.2.0", state=CellState.IMPORT_FAILS)]
-    found = standing(support.view(ledger(*known, releases=[OLD, NEW]), configured, PROBES), "standalone")
-    assert found == {"newest": changes.Standing(release="0.1.0", answer="raises NotTrainable: no")}
+    found = last_answers(support.view(ledger(*known, releases=[OLD, NEW]), configured, PROBES), "standalone")
+    assert found == {"newest": changes.LastAnswer(release="0.1.0", answer="raises NotTrainable: no")}
 
 
 def test_changes_since_a_day(tmp_path: Path) -> None:
@@ -183,12 +183,12 @@ def test_changes_since_a_day(tmp_path: Path) -> None:
     second = record("0.2.0", answers(standalone=SUPPORTED), probes=put, recorded="2025-06-02T00:00:00Z")
     append(project.records, ledger(first, second, releases=[OLD, NEW]))
     text = project.main("changes", "--since", "2025-06-02").out
-    assert "subject 0.2.0, standalone (newest): lifted: raises NotTrainable: no in 0.1.0, supported now" in text
+    assert (
+        "subject 0.2.0, standalone (latest companion): lifted: raises NotTrainable: no in 0.1.0, supported now" in text
+    )
     assert "nothing changed" in project.main("changes", "--since", "2025-06-03").out
     markdown = project.main("changes", "--since", "2025-06-02", "--format", "markdown").out
-    assert (
-        "- **lifted**: Subject 0.2.0, newest companions, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown
-    )
+    assert "- **lifted**: Subject 0.2.0, latest companion, `standalone`: `raises NotTrainable: no` in 0.1.0" in markdown
     tree = msgspec.json.decode(project.main("changes", "--since", "2025-06-02", "--format", "json").out)
     assert [(change["kind"], change["probe"]) for change in tree["changes"]] == [
         ("lifted", "standalone"),

@@ -70,9 +70,12 @@ def test_defect_a_pair_that_two_cells_hold_was_classed_by_either(configured: Con
         found = pair(configured, *cells)
         assert found.kind is Kind.ABSENT
         assert found.cell.pairings == ("release-day",)
-        assert "(with release-day packages); with grid packages: import-fails (AttributeError: module" in found.reason
+        assert (
+            "(with the packages of the release day); with the latest packages: import-fails (AttributeError: module"
+            in found.reason
+        )
     view = support.view(ledger(day, today), configured, PUT)
-    assert "Subject **0.1.0**: imports with companion 1.0;" in markdown.render(view, None)
+    assert "Subject **0.1.0**: imports with companion 1.0;" in markdown.render(view)
     assert version_picker.for_release(view, "0.1.0", grid(view)).imports.text.startswith("with companion 1.0")
 
 
@@ -84,7 +87,7 @@ def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) ->
     said = version_picker.for_pair(
         view, found, found.rows["0.1.0"]["1.0"], version_picker.for_release(view, "0.1.0", found)
     )
-    assert (said.imports.word, said.headline.word) == ("yes", "depends on companions")
+    assert (said.imports.word, said.headline.word) == ("yes", "depends on companion and helper")
 
 
 def test_a_pair_of_a_release_that_tampered_is_not_known_to_work(configured: Config) -> None:

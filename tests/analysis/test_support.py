@@ -158,7 +158,7 @@ def test_a_crash_of_todays_probe_is_the_cells_state(config: Config) -> None:
 @pytest.mark.parametrize("state", [state for state in CellState if state is not CellState.RAN])
 def test_a_cell_that_did_not_run_says_nothing_of_any_probe(config: Config, state: CellState) -> None:
     seen = support.view(ledger(record("0.1.0", answers(standalone=RAISES), state=state)), config, PROBES)
-    assert seen.outcome("standalone", "newest", "0.1.0") == support.NOT_RUN
+    assert seen.outcome("standalone", "newest", "0.1.0") == NOT_RUN
     assert seen.support["standalone"]["newest"].latest is OutcomeState.NOT_RUN
 
 

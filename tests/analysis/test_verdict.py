@@ -70,7 +70,7 @@ def test_defect_a_yes_of_a_release_that_tampered_with_the_test_was_published(con
     assert f"the release tampered with the test ({TAMPERED[0]})" in str(labels.sentence(view))
     assert view.support["standalone"]["newest"].first_supported is None
     assert not [move for move in changes.between_views(before, view) if move.kind is changes.Kind.LIFTED]
-    assert changes.standing(view, "standalone")["newest"].release == "0.1.0"
+    assert changes.last_answers(view, "standalone")["newest"].release == "0.1.0"
     assert labels.outcome_words(view.cell("newest", "0.2.0"), "standalone") == "✓ supported (not counted)"
     tampering_no = support.view(ledger(tampered(of("0.2.0", RAISES))), configured, PROBES)
     assert verdict(tampering_no, "standalone").value is Value.NO
@@ -114,7 +114,9 @@ def test_a_yanked_release_is_not_the_first_and_is_said_to_be_supported(configure
     only = support.view(ledger(*known[:2], releases=listed[:2]), configured, PROBES)
     assert recommend.bounds(only, "standalone").specifier is None
     move = changes.between_views(support.view(ledger(known[0], releases=listed[:1]), configured, PROBES), only)
-    assert change_words.sentence(configured, move[0]).startswith("subject 0.2.0 (yanked), standalone (newest): lifted")
+    assert change_words.sentence(configured, move[0]).startswith(
+        "subject 0.2.0 (yanked), standalone (latest companion): lifted"
+    )
 
 
 def test_defect_bounds_went_by_other_cells_than_the_verdict(configured: Config) -> None:
@@ -164,7 +166,7 @@ def test_defect_two_kinds_of_no_were_a_no_in_the_sentence_and_depended_in_the_ba
     assert (found.value, found.states) == (Value.NO, (OutcomeState.RAISES, OutcomeState.NO_EFFECT))
     assert badge.badge(view, STANDALONE).message == "raises or silently no effect as of 0.1.0"
     assert str(labels.sentence(view)).endswith(
-        "with release-day companions it raises subject.core.NotTrainable and with newest companions it silently has no effect."
+        "it raises subject.core.NotTrainable at release and silently has no effect with the latest companion."
     )
     assert lead(view) == ("no-effect", "∅ No")
 
@@ -174,7 +176,7 @@ def test_what_a_pairing_cannot_say_stands_beside_a_yes(configured: Config) -> No
     broken = record("0.1.0", state=CellState.IMPORT_FAILS, companion="2.0", pairings={"newest": (DAY,)})
     sentence = str(labels.sentence(support.view(ledger(made, broken), configured, PROBES)))
     assert sentence.startswith("Yes: A bare Value can be trained since Subject 0.1.0")
-    assert sentence.endswith("Not known otherwise: with newest companions it does not import.")
+    assert sentence.endswith("Not known with the latest companion: it does not import.")
 
 
 def test_a_yes_of_all_pairings_begins_where_the_last_of_them_stops_saying_otherwise(configured: Config) -> None:

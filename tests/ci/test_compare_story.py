@@ -99,7 +99,7 @@ def test_a_pull_request_gets_a_summary(library: Library, behaviour: str, result:
     assert run["compare / summary"].result == "success", run.log
     summary = run["compare / summary"].summary.replace("\\", "")
     assert words in summary, summary
-    assert f"HEAD at {commit[:12]}, held against merge-base at {library.made.commits[0][:12]}" in summary
+    assert f"HEAD at {commit[:12]}, compared with merge-base at {library.made.commits[0][:12]}" in summary
     assert library.github.issues == [], "without the second workflow nothing is written"
 
 

@@ -53,14 +53,16 @@ def test_six_days(forge: FakeGitHub, index: LocalIndex) -> None:
     assert "A bare Value cannot be trained" in forge.file("README.md")
     assert forge.issues == []
     first = forge.head
+    assert "reports/timeline.svg" in forge.tracked
+    assert not [path for path in forge.tracked if path.startswith("reports/site/")], "it is built, not committed"
 
-    # Day 2: nothing is new: no cell is run, nothing is committed, nobody is told anything.
+    # Day 2: nothing is new: no cell is run, nothing is committed, nobody is told anything; the page is deployed again.
     day = forge.run()
     assert not day.failed, day.log
     assert day["plan"].outputs["shards"] == "0"
     assert day.results == {
         "plan": "success", "run": "skipped", "merge": "success", "announce": "success", "publish": "skipped",
-        "pages": "skipped",
+        "pages": "success",
     }  # fmt: skip
     assert forge.head == first
     assert forge.issues == []

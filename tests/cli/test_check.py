@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -154,3 +155,50 @@ def test_an_installed_python_is_asked_for_what_it_is(project: Project) -> None:
 def test_wrong_arguments_are_2(project: Project, arguments: tuple[str, ...], said: str) -> None:
     answer = project.main("check", *arguments)
     assert answer.code == 2 and said in answer.err
+
+
+def test_constraints_are_the_newest_set_that_works_without_the_tools(project: Project) -> None:
+    said = project.main("constraints", "subject==0.2.0")
+    assert (said.code, said.err) == (0, "")
+    comment, environment, *pins = said.out.splitlines()
+    assert comment == "# subject 0.2.0, companion 3.0, helper 1.0"
+    assert environment == f"# Python 3.12, {PLATFORM}, 2025-06-01; supported in it: held"
+    assert pins == ["subject==0.2.0", "companion==3.0", "helper==1.0"]
+    assert "companion==1.0" in project.main("constraints", "subject==0.2.0", "--python-version", "3.11").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("subject==0.2.0", "--python-version", "3.13"), "there is one, for Python 3.11 and 3.12"),
+        (("subject==0.2.0", "--needs", "standalone"), "no set of versions is known"),
+        (("subject==0.2.0", "--needs", "x"), "there is no such probe"),
+        (("subject==9.0",), "no set of versions is known in which that works\n"),
+        (("subject>=0.2",), "write subject==VERSION"),
+        (("other==1",), "write subject==VERSION"),
+    ],
+)
+def test_constraints_that_are_not_known_are_refused(project: Project, arguments: tuple[str, ...], said: str) -> None:
+    answer = project.main("constraints", *arguments)
+    assert (answer.code, answer.out) == (2, "") and said in answer.err
+
+
+def test_the_site_has_a_constraints_file_for_each_python(project: Project) -> None:
+    assert project.main("report").code == 0
+    folder = project.reports / "site" / "constraints"
+    assert sorted(path.name for path in folder.iterdir()) == ["subject-0.2.0-py3.11.txt", "subject-0.2.0-py3.12.txt"]
+    said = project.main("constraints", "subject==0.2.0", "--python-version", "3.11").out
+    assert (folder / "subject-0.2.0-py3.11.txt").read_text(encoding="utf-8") == said
+
+
+def test_explain_takes_arguments_or_standard_input(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = project.main("explain", ERROR)
+    assert (
+        said.code == 0
+        and "comes up at the import\n    subject 0.2.0 with companion 2.0; works with companion 1.0, 3.0" in said.out
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"Traceback (most recent call last):\n  File ...\n{ERROR}\n"))
+    assert project.main("explain").out == said.out
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    nothing = project.main("explain")
+    assert nothing.code == 1 and "nothing on record is like this error" in nothing.out

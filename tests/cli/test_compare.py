@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,25 +17,32 @@ from repositories import Made, Repository, create, line
 
 
 @pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for each test: results of sources are kept there, and two indexes may have one address one after the other."""
-    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache"))
+def _cache(new_cache: Callable[[], None]) -> None:
+    """One for each test: results of sources are kept there, and equal commits have one name."""
+    new_cache()
+
+
+@pytest.fixture(scope="module")
+def indexes() -> Iterator[Mapping[str, LocalIndex]]:
+    """By behavior, an index with one release that behaves so; no test may change one."""
+    with LocalIndex() as raises, LocalIndex() as works:
+        indexes = {"raises": raises, "works": works}
+        for behavior, index in indexes.items():
+            release = world.subject(behavior, "0.2.0", "2024-03-05")
+            world.fill(index, {"only": release}, world.COMPANIONS, world.HELPERS)
+        yield indexes
 
 
 @pytest.fixture
-def raising(tmp_path: Path) -> Iterator[Project]:
+def raising(tmp_path: Path, indexes: Mapping[str, LocalIndex]) -> Project:
     """A project whose only release raises."""
-    with LocalIndex() as index:
-        world.fill(index, {"only": world.subject("raises", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
-        yield Project.make(tmp_path / "raising", index.url)
+    return Project.make(tmp_path / "raising", indexes["raises"].url)
 
 
 @pytest.fixture
-def working(tmp_path: Path) -> Iterator[Project]:
+def working(tmp_path: Path, indexes: Mapping[str, LocalIndex]) -> Project:
     """A project whose only release works."""
-    with LocalIndex() as index:
-        world.fill(index, {"only": world.subject("works", "0.2.0", "2024-03-05")}, world.COMPANIONS, world.HELPERS)
-        yield Project.make(tmp_path / "working", index.url)
+    return Project.make(tmp_path / "working", indexes["works"].url)
 
 
 def compare(project: Project, made: Repository, *arguments: str, reference: str = "main") -> Said:
@@ -53,7 +60,7 @@ def test_a_pull_request_shows_what_it_changes_as_markdown(raising: Project, tmp_
     said = compare(raising, made)
     assert said.code == 0, said
     text = said.out.replace("\\", "")
-    assert f"### Subject main at {made.commits[1][:12]}, held against 0.2.0" in text
+    assert f"### Subject main at {made.commits[1][:12]}, compared with 0.2.0" in text
     assert "**1 of 3 answers differ: 1 lifted.**" in text
     assert re.search(r"\| standalone: Bare Value \| ✗ raises NotTrainable: .* \| ✓ supported \| lifted \|", text)
     assert "<details><summary>2 the same</summary>" in text
@@ -123,7 +130,7 @@ def test_defect_the_other_side_is_of_another_day(raising: Project, tmp_path: Pat
     made = create(tmp_path / "made", Made("works"))
     assert raising.main("run", "--pairing", "newest").code == 0, "today's record of the release"
     said = compare(raising, made, "--as-of", "2024-12-01")
-    assert "Both beside companion 2.0" in said.out.replace("\\", ""), said
+    assert "Both with companion 2.0" in said.out.replace("\\", ""), said
     assert "2 cells" in said.out or run(said) == 2
 
 
@@ -148,12 +155,12 @@ def test_a_pull_request_is_not_blamed_for_what_was_merged_since(working: Project
     source = f"subject @ git+{made.url}@topic"
     said = working.main("run", "--source", source, "--against", "merge-base", "--fail-on", "regressed")
     text = said.out.replace("\\", "")
-    assert f"topic at {made.commits[1][:12]}, held against merge-base at {made.commits[0][:12]}" in text, said
+    assert f"topic at {made.commits[1][:12]}, compared with merge-base at {made.commits[0][:12]}" in text, said
     assert (said.code, "1 raises differently" in text) == (0, True)
     with_main = working.main("run", "--source", source, "--against", "main", "--fail-on", "regressed")
-    assert (with_main.code, f"held against main at {made.commits[2][:12]}" in with_main.out) == (3, True)
+    assert (with_main.code, f"compared with main at {made.commits[2][:12]}" in with_main.out) == (3, True)
     released = working.main("run", "--source", source, "--against", "0.2.0", "--fail-on", "regressed")
-    assert (released.code, "held against 0.2.0" in released.out) == (3, True)
+    assert (released.code, "compared with 0.2.0" in released.out) == (3, True)
 
 
 def test_the_checkout_of_a_pull_request_has_its_merge_base(working: Project, tmp_path: Path) -> None:
@@ -172,7 +179,7 @@ def test_the_checkout_of_a_pull_request_has_its_merge_base(working: Project, tmp
     checkout.git("branch", "--delete", "--force", "--quiet", "main")
     source = f"subject @ {clone.as_uri()}"
     said = working.main("run", "--source", source, "--against", "merge-base", "--fail-on", "regressed")
-    assert (said.code, f"held against merge-base at {made.commits[2][:12]}" in said.out.replace("\\", "")) == (
+    assert (said.code, f"compared with merge-base at {made.commits[2][:12]}" in said.out.replace("\\", "")) == (
         3,
         True,
     ), said

@@ -92,7 +92,8 @@ def test_help_loads_nothing_heavy() -> None:
         (("run", "--pairings", "grid"), "did you mean --pairing?"),
         (("watch", "--shard", "1/2"), "it takes no --shard"),
         (("merge", "shards", "--fresh"), "it takes no --fresh"),
-        (("run", "--source", "subject @ file:///it", "--format", "json"), "--source examines sources alone"),
+        (("run", "--source", "subject @ file:///it", "--table"), "--source examines sources alone"),
+        (("run", "--format", "markdown"), "--format markdown are about --source; name one"),
         (("recipe", "--only", "subject==1", "--python", "python"), "--only names the versions"),
         (("show",), "NAME==VERSION"),
         (("report", "--as-of", "2025-06-02"), "it takes no --as-of 2025-06-02"),
@@ -100,7 +101,7 @@ def test_help_loads_nothing_heavy() -> None:
         (("recipe", "--as-of", "2025-06-02"), "it takes no --as-of"),
         (("watch", "--pairing", "grid"), "it takes no --pairing"),
         (("run", "--as-of", "2024-03-06..2025-01-20"), "is no date"),
-        (("run", "--against", "newest"), "name it with --source"),
+        (("run", "--against", "newest"), "are about --source; name one"),
         (("run", "--source", "subject @ file:///it", "--pairing", "grid"), "--source examines sources alone"),
         (("run", "--plan", "plan.json", "--fresh"), "give --only, --pairing, --as-of and --fresh when planning"),
         (("plan", "--format", "lines"), "--format lines needs --save FILE"),
@@ -323,7 +324,7 @@ def test_fail_on_changed_ends_with_3_where_an_answer_moved_and_says_which(projec
     assert first.code == 0, "a first state is held against nothing"
     moved = project.main(*arguments, "subject==1.1.0")
     assert moved.code == 3
-    assert "changed: subject 1.1.0, standalone (newest): lifted: raises NotTrainable" in moved.out
+    assert "changed: subject 1.1.0, standalone (latest companion): lifted: raises NotTrainable" in moved.out
     assert project.main(*arguments, "subject==1.1.0").code == 0
 
 
@@ -377,7 +378,7 @@ def test_show_tells_everything_of_one_release_and_of_no_other(project: Project) 
     project.main("run", "--only", "subject<1.2")
     shown = project.main("show", "subject==1.0.0")
     assert shown.code == 0
-    assert "subject 1.0.0, newest, release-day" in shown.out
+    assert "subject 1.0.0, latest companion, at release" in shown.out
     assert "✓ supported  held (found" in shown.out
     assert "✗ raises  standalone" in shown.out
     assert "subject==1.0.0 --hash=sha256:" in shown.out

@@ -70,7 +70,6 @@ def test_a_new_probe_file_is_all_that_a_new_question_takes(story: Story) -> None
             "companion",
             "helper",
             "Python",
-            "arithmetic",
         ]
         assert "new-one" in (story.project.reports / "compatibility.md").read_text().replace("\\", "")
         assert story.outcome("1.0.0", "new-one").state is OutcomeState.SUPPORTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_and_to
     assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in last
     assert story.view().cell("newest", "2.0.0") is None
     row = next(line for line in story.first.out.splitlines() if line.startswith("2.0.0"))
-    assert row.split("  ")[-1] == "not examined"
+    assert re.split(r"\s{2,}", row)[1:3] == ["both", "not examined"]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +111,10 @@ def test_yanked_and_candidate_are_shown_and_are_not_the_latest(story: Story) -> 
 
 
 def test_the_reports_tell_it(story: Story) -> None:
-    verdict = "Yes: A bare Value can be trained since Subject 2.3.0 at the latest"
+    verdict = "Yes: A bare Value can be trained since Subject 2.3.0 or earlier"
     assert verdict in story.first.out
     page = (story.project.reports / "compatibility.md").read_text()
-    assert "A bare Value can be trained since Subject 2.3.0 at the latest" in page
+    assert "A bare Value can be trained since Subject 2.3.0 or earlier" in page
     assert "0.2.1 (yanked)" in page
     tree = json.loads((story.project.reports / "compatibility.json").read_bytes())
     assert {cell["state"] for cell in tree["cells"]} == {state.value for state in CellState}

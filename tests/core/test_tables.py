@@ -20,7 +20,8 @@ OTHER_MEANINGS = {
     ("cli/options.py", "inconclusive"): "a condition of --fail-on",
     ("cli/run.py", "inconclusive"): "a condition of --fail-on",
     ("cli/sources.py", "inconclusive"): "a condition of --fail-on",
-    ("cli/options.py", "newest"): "what --against takes",
+    ("cli/compare.py", "newest"): "what --against takes",
+    ("cli/main.py", "bisect"): "a command",
     ("publish/site.py", "grid"): "a template",
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.results.interpretation import Reading
@@ -20,13 +21,15 @@ Examine = Callable[..., Reading]
 
 
 @pytest.fixture(scope="module")
-def examine(tmp_path_factory: pytest.TempPathFactory, interpreters: Interpreters) -> Iterator[Examine]:
+def examine(
+    tmp_path_factory: pytest.TempPathFactory, interpreters: Interpreters, byte_code: ByteCode
+) -> Iterator[Examine]:
     """Examines a release that a test makes up, with the probes of the fake world."""
     folder = tmp_path_factory.mktemp("made-up")
     with LocalIndex() as index:
         world.fill(index, world.COMPANIONS, world.HELPERS)
         project = Project.make(folder / "project", index.url)
-        workspace = Workspace(project.config, folder / "environments", interpreters)
+        workspace = Workspace(project.config, folder / "environments", interpreters, byte_code)
         count = 0
 
         def examine(**parts: Any) -> Reading:

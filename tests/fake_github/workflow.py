@@ -115,6 +115,11 @@ class FakeGitHub:
     def head(self) -> str:
         return git(self.bare, "rev-parse", "main").strip()
 
+    @property
+    def tracked(self) -> list[str]:
+        """The paths of the files that are committed."""
+        return git(self.bare, "ls-tree", "-r", "--name-only", "main").splitlines()
+
     def file(self, path: str) -> str:
         """A file as it is committed."""
         return git(self.bare, "show", f"main:{path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +31,9 @@ def other(version: str, uploaded: str) -> FakeRelease:
 class Days:
     """A project over an index that moves from one day to the next."""
 
-    def __init__(self, folder: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder, self.index, self._monkeypatch, self._day = folder, index, monkeypatch, 0
+    def __init__(self, folder: Path, index: LocalIndex, new_cache: Callable[[], None]) -> None:
+        self.index, self._new_cache, self._day = index, new_cache, 0
+        new_cache()
         world.fill(index, world.COMPANIONS, world.HELPERS)
         index.add(other("1.0", "2025-01-01"), other("1.1", "2025-02-01"))
         made = world.subject("works", "1.0.0", "2025-05-20")
@@ -42,7 +43,7 @@ class Days:
     def next(self) -> None:
         """Another day: nothing that was read of the index is current any more, and one probe is another."""
         self._day += 1
-        self._monkeypatch.setenv("COMPATMATRIX_CACHE", str(self._folder / f"cache-{self._day}"))
+        self._new_cache()
         path = self.project.folder / "probes/test_value.py"
         call = "check(subject_api.trained(value, value)"
         path.write_text(path.read_text().replace(call, f"assert {self._day}\n    {call}"))
@@ -69,9 +70,8 @@ class Days:
 
 
 @pytest.fixture
-def days(tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> Days:
-    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache-0"))
-    return Days(tmp_path, index, monkeypatch)
+def days(tmp_path: Path, index: LocalIndex, new_cache: Callable[[], None]) -> Days:
+    return Days(tmp_path, index, new_cache)
 
 
 def others(records: Mapping[str, Record]) -> set[str]:

@@ -40,7 +40,10 @@ def answers(folder: Path, lifted: bool, variant: str) -> dict[str, str]:
             *("-c", os.devnull, "-q", "-p", "no:cacheprovider", "-p", "pytest_jsonreport.plugin"),
             *("--json-report", f"--json-report-file={report}"),
         ],
-        env={**os.environ, "PYTHONPATH": str(folder / "modules"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=os.environ
+        | {"PYTHONPATH": str(folder / "modules"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        # The probes and their helpers are compiled once for all tests.
+        | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{os.environ['COMPATMATRIX_CACHE']}/probes"},
         stdout=subprocess.DEVNULL,
         check=False,
     )
@@ -120,9 +123,7 @@ def test_where_no_form_trains_a_module_the_control_fails(tmp_path: Path) -> None
     assert found["standalone_variable_optimizer"] == "yardstick.NoEffect"
 
 
-def test_an_old_call_that_fits_again_is_asked(tmp_path: Path) -> None:
-    """A release that gives `wrt` a default and takes the gradients alone, as releases of long ago did."""
-    variant = """
+OLD_CALLS = """
 real, step = Optimizer.__init__, Optimizer.update
 def __init__(self, model, tx, wrt=Param):
     self.model = model
@@ -130,7 +131,23 @@ def __init__(self, model, tx, wrt=Param):
 def update(self, grads): step(self, self.model, grads)
 Optimizer.__init__, Optimizer.update = __init__, update
 """
-    found = answers(tmp_path, lifted=True, variant=variant)
+"""A release that gives `wrt` a default and takes the gradients alone, as releases of long ago did."""
+
+
+def test_an_old_call_that_fits_again_is_asked(tmp_path: Path) -> None:
+    found = answers(tmp_path, lifted=True, variant=OLD_CALLS)
     assert found["standalone_variable_optimizer"] == "passed"
     assert found["issue_4564_verbatim"] == "yardstick.NoEffect"
     assert found["wrapper_variable_as_published"] == "yardstick.NoEffect"
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "del value_and_grad\n",
+        "both = value_and_grad\ndef value_and_grad(function, *, argnums): return both(function)\n",
+    ],
+)
+def test_defect_the_issues_own_code_was_judged_by_another_gradient(tmp_path: Path, variant: str) -> None:
+    """It calls `nnx.value_and_grad`; whether older code fits was found out with `nnx.grad` alone."""
+    assert answers(tmp_path, lifted=True, variant=OLD_CALLS + variant)["issue_4564_verbatim"] == "skipped"

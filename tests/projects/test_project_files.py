@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix.core.errors import UserError
-from compatmatrix.projects import installed, project_files
+from compatmatrix.projects import installed, project_files, requirement_files
 from compatmatrix.projects.entries import NotReadable, ProjectFile, chosen, environment, pythons
 from platforms import NEEDS_POSIX_FILES
 
@@ -200,7 +200,7 @@ def test_includes_are_bounded_and_never_wait(tmp_path: Path) -> None:
         with pytest.raises(NotReadable):
             requirements(tmp_path, f"-r {included}\n")
     requirements(tmp_path, "-r requirements.txt\n-r ./requirements.txt\n")
-    for number in range(project_files.requirement_files.MOST_FILES + 2):
+    for number in range(requirement_files.MOST_FILES + 2):
         written(tmp_path, f"{number}.txt", f"-r {number + 1}.txt\n")
     with pytest.raises(NotReadable, match="more than"):
         requirements(tmp_path, "-r 0.txt\n")

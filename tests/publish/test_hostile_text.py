@@ -21,6 +21,7 @@ from rich.console import Console
 from compatmatrix.analysis import grid, support
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import canonical, digest
+from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Record
 from compatmatrix.publish import terminal, terminal_table, write
 from compatmatrix.results import ledger
@@ -76,7 +77,7 @@ def _check(name: str, content: bytes) -> None:
 @settings(max_examples=10)
 @given(INJECTIONS)
 def test_every_file_parses_and_no_text_becomes_anything_else(configured: Config, text: str) -> None:
-    files = write.contents(hostile_ledger(text), configured, (HELD, STANDALONE))
+    files = write.contents(support.view(hostile_ledger(text), configured, (HELD, STANDALONE)))
     assert {name.rsplit(".", 1)[-1] for name in files} >= {"html", "json", "md", "csv", "svg", "xml"} or files
     for name, content in files.items():
         _check(name, content)
@@ -93,7 +94,7 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     terminal.print_release(console, view, view.cells)
     shown = out.getvalue()
     assert "run without network" in shown
-    assert shown.count("caught at: ") == 2
+    assert shown.count("tampering: ") == 2
     assert invisible(shown) <= {"\n"}
     assert not re.search(r"^\s*(::|##\[)", shown, re.MULTILINE)
 
@@ -148,7 +149,7 @@ def test_whatever_becomes_of_a_file_the_rest_is_used_and_repair_keeps_the_bad(bl
         assert len(aside.read_bytes().splitlines() if aside.exists() else ()) == len(before.damage)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_byte_that_flips_and_no_cut_makes_another_record(data: st.DataObject) -> None:
     made = record("0.1.0", {"standalone": RAISES, "held": SUPPORTED}, detail="whatever", companion="2.0")
@@ -163,7 +164,11 @@ def test_no_byte_that_flips_and_no_cut_makes_another_record(data: st.DataObject)
         else:
             del whole[place : len(whole) - 1]
         path.write_bytes(whole)
-        found = ledger.read(folder)
+        try:
+            found = ledger.read(folder)
+        except UserError as refusal:  # the number of its format was hit
+            assert "this version reads schema" in str(refusal)
+            return
         assert all(one == made for one in found.records.values())
         assert all(one == release("0.1.0") for one in found.releases.values())
         assert len(found.records) + len(found.releases) + len(found.damage) >= (2 if len(whole) > 1 else 1)

@@ -24,14 +24,14 @@ from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Source
-from compatmatrix.publish import change_words, markdown, readme
+from compatmatrix.publish import change_words, markdown, render
 from factories import HELD, PROBES, STANDALONE, config
 from hostile import INJECTIONS, MARK, PIECES, hostile_ledger
 
 ALL = "".join(PIECES)
 HARMLESS = "word"
 
-README = f"# A project\n\n{readme.BEGIN}\n{readme.END}\n\nMore of it.\n"
+README = f"# A project\n\n{markdown.BEGIN}\n{markdown.END}\n\nMore of it.\n"
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,7 @@ def view_of(text: str, configured: Config) -> View:
 
 def report(text: str, configured: Config) -> str:
     view = view_of(text, configured)
-    return markdown.render(view, None)
-
-
-def news(text: str, configured: Config) -> str:
-    """The report after a day on which the other answer came."""
-    return markdown.render(view_of(text, configured), view_of(f"other {text}", configured))
+    return markdown.render(view)
 
 
 def front_page(text: str, configured: Config) -> str:
@@ -92,7 +87,7 @@ def front_page(text: str, configured: Config) -> str:
         records={key: record for key, record in known.records.items() if record.subject == "0.1.0"},
         releases={"0.1.0": known.releases["0.1.0"]},
     )
-    return readme.refreshed(README, support.view(first, configured, (HELD, STANDALONE)))
+    return markdown.readme(README, support.view(first, configured, (HELD, STANDALONE)))
 
 
 def comment(text: str, configured: Config) -> str:
@@ -140,7 +135,7 @@ def trouble(text: str, configured: Config) -> str:
     return issue_texts.job(configured, said(text))
 
 
-@pytest.mark.parametrize("write", [report, news, front_page, comment, summary, issue, trouble])
+@pytest.mark.parametrize("write", [report, front_page, comment, summary, issue, trouble])
 def test_what_a_release_says_changes_no_structure(write: Callable[[str, Config], str], configured: Config) -> None:
     usual = structure(write(HARMLESS, configured))
     assert usual
@@ -159,7 +154,7 @@ def test_what_a_release_says_changes_no_structure(write: Callable[[str, Config],
 
 @pytest.mark.parametrize("address", ["www.e.com", "WWW.e.com", "http://e.com", "a@b.com", "ftp://e.com"])
 def test_defect_an_address_without_a_scheme_became_a_link(address: str) -> None:
-    assert structure(str(markdown.escaped(address))) == structure("word")
+    assert structure(str(render.escaped(address))) == structure("word")
 
 
 @pytest.mark.parametrize("piece", ["<b>x</b>", "[a](b)", "`x`", "http://e.com/", "www.e.com/", "a@b.com"])

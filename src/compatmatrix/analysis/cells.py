@@ -57,26 +57,26 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
 
     def credible(self, probe: str) -> Outcome:
         """What the probe found, as it is shown: a yes beside tampering or a control that failed is `inconclusive`."""
-        outcome = self.outcome(probe)
-        if outcome.state is not OutcomeState.SUPPORTED:
-            return outcome
-        if self.tampering:
-            return _doubted(outcome, f"the release tampered with the test ({self.tampering[0]})")
         control = self.outcome(self.control).state
-        if control.negative or control is OutcomeState.INCONCLUSIVE:
-            return _doubted(outcome, f"the control {self.control} {control.clause}")
-        return outcome
+        return self._doubted(probe, control.negative or control is OutcomeState.INCONCLUSIVE)
 
     def counted(self, probe: str) -> Outcome:
         """What the probe found, as far as anything is concluded from it: a yes that no control confirms is `inconclusive`."""
-        outcome, control = self.credible(probe), self.outcome(self.control).state
-        if outcome.state is OutcomeState.SUPPORTED and control is not OutcomeState.SUPPORTED:
-            return _doubted(outcome, f"the control {self.control} {control.clause}")
-        return outcome
+        return self._doubted(probe, self.outcome(self.control).state is not OutcomeState.SUPPORTED)
 
+    @property
+    def inconclusive(self) -> bool:
+        """Whether any of its answers is, a yes in doubt included."""
+        return any(self.credible(probe).state is OutcomeState.INCONCLUSIVE for probe in self.outcomes)
 
-def _doubted(outcome: Outcome, why: str) -> Outcome:
-    return msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=why)
+    def _doubted(self, probe: str, doubtful: bool) -> Outcome:
+        outcome = self.outcome(probe)
+        if outcome.state is not OutcomeState.SUPPORTED or not (self.tampering or doubtful):
+            return outcome
+        why = f"the control {self.control} {self.outcome(self.control).state.clause}"
+        if self.tampering:
+            why = f"the release tampered with the test ({self.tampering[0]})"
+        return msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=why)
 
 
 def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
@@ -103,32 +103,21 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
         for record in ordered
         if not record.probes or any(current.get(name) == source for name, source in record.probes.items())
     ]
-    last = (asked_today or ordered)[-1]
-    outcomes: dict[str, Outcome] = {}
-    for record in ordered:
-        outcomes |= {
-            name: _signed(outcome)
-            for name, outcome in record.outcomes.items()
-            if record.probes.get(name) == current.get(name)
-        }
-    tampering = tuple(dict.fromkeys(found for record in asked_today or ordered for found in record.tampering))
+    relevant = asked_today or ordered
+    last = relevant[-1]
+    outcomes = {
+        name: _signed(outcome)
+        for record in ordered
+        for name, outcome in record.outcomes.items()
+        if record.probes.get(name) == current.get(name)
+    }
     return CellView(
-        id=last.cell,
-        subject=last.subject,
-        python=last.python,
-        platform=last.platform,
-        pairings=tuple(sorted(pairings)),
-        versions=last.versions,
-        state=last.state,
+        id=last.cell, subject=last.subject, python=last.python, platform=last.platform, pairings=tuple(sorted(pairings)),
+        versions=last.versions, state=last.state, lock=last.lock, recorded=last.recorded[:10], source=last.source,
         detail=deciding_requirement(last.detail) if last.state is CellState.UNRESOLVABLE else last.detail,
-        lock=last.lock,
-        outcomes=weigh(outcomes, probes, config.subject.control),
-        recorded=last.recorded[:10],
-        source=last.source,
-        network=last.network,
-        tampering=tampering,
-        control=config.subject.control,
-    )
+        outcomes=weigh(outcomes, probes, config.subject.control), network=last.network, control=config.subject.control,
+        tampering=tuple(dict.fromkeys(found for record in relevant for found in record.tampering)),
+    )  # fmt: skip
 
 
 def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str) -> dict[str, Outcome]:

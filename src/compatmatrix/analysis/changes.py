@@ -103,10 +103,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         if not self.unknown:
             return ""
         span = self.unknown[0] if len(self.unknown) == 1 else f"{self.unknown[0]} to {self.unknown[-1]}"
-        return f"at the latest: {span} not examined or inconclusive"
+        return f"or earlier: {span} not examined or inconclusive"
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class LastAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer that holds for one pairing: that of the newest stable release of which one is known."""
 
     release: str
@@ -172,14 +172,14 @@ def same(changes: Iterable[Change]) -> Mapping[tuple[str, str, str], int]:
     return Counter((change.release, change.pairing, change.against) for change in changes if not change.kind.alarming)
 
 
-def standing(view: View, probe: str) -> dict[str, Standing]:
+def last_answers(view: View, probe: str) -> dict[str, LastAnswer]:
     """The answer that holds today, for each pairing of which one is known."""
     found = {}
     for pairing in view.pairings:
         for release in view.releases:
             outcome = view.counted(probe, pairing, release.version)
             if release.stable and outcome.state.known:
-                found[pairing] = Standing(release=release.version, answer=answer(outcome))
+                found[pairing] = LastAnswer(release=release.version, answer=answer(outcome))
     return found
 
 

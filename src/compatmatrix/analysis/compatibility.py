@@ -27,6 +27,8 @@ from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, Ra
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
 
+_ANYWHERE = Environment()
+
 
 class Compatibility:
     """All that the records say, for programs.
@@ -110,7 +112,7 @@ class Compatibility:
         return msgspec.structs.replace(
             status,
             nearest=self._nearest(subject, companion, where),
-            works_with=self._works_with(subject, where),
+            works_with=self.works_with(subject, where),
             neighbors=() if known else tuple(self._neighbors(subject, companion, where)),
         )
 
@@ -165,7 +167,7 @@ class Compatibility:
                 held[_pair(cell.subject, companion)].append(cell)
         return {pair: tuple(cells) for pair, cells in held.items()}
 
-    def _judge(self, cell: CellView, needs: tuple[str, ...]) -> tuple[Standing, Kind, str]:
+    def judge(self, cell: CellView, needs: tuple[str, ...]) -> tuple[Standing, Kind, str]:
         """What a cell says of its pair wherever it ran, how far it gets, and why no further."""
         if (cell.id, needs) not in self._known:
             self._known[cell.id, needs] = self._judged(cell, needs)
@@ -188,7 +190,7 @@ class Compatibility:
 
     def _evidence(self, pair: tuple[Version, Version], where: Environment) -> Iterator[Evidence]:
         for cell in self._cells.get(pair, ()):
-            standing, kind, reason = self._judge(cell, where.needs)
+            standing, kind, reason = self.judge(cell, where.needs)
             yield Evidence(
                 standing=standing,
                 kind=kind,
@@ -238,14 +240,19 @@ class Compatibility:
         )
         return {name: found.versions[name] for name in names if name in found.versions}
 
-    def _works_with(self, subject: str, where: Environment) -> str:
+    def works_with(self, subject: str, where: Environment = _ANYWHERE) -> str:
+        """The companion's versions that are known good beside a release of the subject, in words."""
         row = next((version for version in self._grid.rows if Version(version) == Version(subject)), None)
         if row is None:
             return ""
         good = [
             one for one in self._grid.rows[row] if self._in_brief(_pair(row, one), where) == (Standing.GOOD, "", True)
         ]
-        return self._grid.joined(row, good)
+        return self.joined(row, good)
+
+    def joined(self, subject: str, companions: Sequence[str]) -> str:
+        """These of the companion's versions beside a release of the subject, neighbors drawn together, in words."""
+        return self._grid.joined(subject, companions) if subject in self._grid.rows else ", ".join(companions)
 
     def _neighbors(self, subject: str, companion: str, where: Environment) -> Iterator[PairStatus]:
         """The nearest pairs on both sides of which something is known: of the same subject or, without one, companion."""

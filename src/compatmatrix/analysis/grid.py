@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,58 +16,41 @@ from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Outcome, Probe
-from compatmatrix.core.pairings import GRID
-from compatmatrix.core.states import TABLE, CellState, OutcomeState
+from compatmatrix.core.pairings import GRID, named
+from compatmatrix.core.states import CellState, OutcomeState
+
+
+def _state(state: CellState) -> tuple[str, str, str, str]:
+    return state.value, state.sign, state.value, state.meaning
 
 
 class Kind(str, Enum):
     """How far a pair gets, from the best to what says nothing."""
 
-    HEADLINE = "headline"
-    WORKS = "works"
-    PARTLY = "partly"
-    ABSENT = OutcomeState.ABSENT.value
-    BROKEN = "broken"
-    UNKNOWN = "unknown"
-    IMPORT_FAILS = CellState.IMPORT_FAILS.value
-    TIMEOUT = CellState.TIMEOUT.value
-    CRASHED = CellState.CRASHED.value
-    INSTALL_FAILED = CellState.INSTALL_FAILED.value
-    UNRESOLVABLE = CellState.UNRESOLVABLE.value
-    NO_PYTHON = CellState.NO_PYTHON.value
+    HEADLINE = ("headline", "★", "yes", "the question itself is answered with yes, and every control works")
+    WORKS = ("works", "●", "works", "imports, and every control works whose API the release has")
+    PARTLY = ("partly", "◐", "partly", "imports and the main control works, a further control fails or was not run")
+    ABSENT = (
+        OutcomeState.ABSENT.value, "–", "imports", "imports; the API that the main control needs does not exist in this release"
+    )  # fmt: skip
+    BROKEN = ("broken", "◌", "broken", "imports, but a control fails")
+    UNKNOWN = ("unknown", "?", "unknown", "imports, but nothing is known of the main control")
+    IMPORT_FAILS = _state(CellState.IMPORT_FAILS)
+    TIMEOUT = _state(CellState.TIMEOUT)
+    CRASHED = _state(CellState.CRASHED)
+    INSTALL_FAILED = _state(CellState.INSTALL_FAILED)
+    UNRESOLVABLE = _state(CellState.UNRESOLVABLE)
+    NO_PYTHON = _state(CellState.NO_PYTHON)
 
-    @property
-    def sign(self) -> str:
-        return _LOOKS[self].sign
-
-    @property
-    def word(self) -> str:
-        return _LOOKS[self].word
-
-    @property
-    def meaning(self) -> str:
-        return _LOOKS[self].meaning
-
-
-class _Look(NamedTuple):
     sign: str
     word: str
     meaning: str
 
+    def __new__(cls, value: str, sign: str, word: str, meaning: str) -> Kind:
+        kind = str.__new__(cls, value)
+        kind._value_, kind.sign, kind.word, kind.meaning = value, sign, word, meaning
+        return kind
 
-_LOOKS: Mapping[Kind, _Look] = {
-    Kind.HEADLINE: _Look("★", "yes", "the question itself is answered with yes, and every control works"),
-    Kind.WORKS: _Look("●", "works", "imports, and every control works whose API the release has"),
-    Kind.PARTLY: _Look("◐", "partly", "imports and the main control works, a further control fails or was not run"),
-    Kind.ABSENT: _Look("–", "imports", "imports; the API that the main control needs does not exist in this release"),
-    Kind.BROKEN: _Look("◌", "broken", "imports, but a control fails"),
-    Kind.UNKNOWN: _Look("?", "unknown", "imports, but nothing is known of the main control"),
-    **{
-        Kind(state.value): _Look(TABLE[state].sign, state.value, TABLE[state].meaning)
-        for state in CellState
-        if state is not CellState.RAN
-    },
-}
 
 IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
 TRAINS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY)
@@ -137,16 +119,10 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
-def varied(view: View) -> str:
-    """Name of the companion whose releases are the map's columns; empty where there is none."""
-    if view.config.pairings.grid:
-        return view.config.pairings.grid.companion
-    return view.config.companions[0].name if view.config.companions else ""
-
-
 def grid(view: View) -> Grid:
-    """The map of all cells of the view's platform."""
-    name = varied(view)
+    """The map of all cells of the view's platform, by the companion of ``[pairings.grid]``, else by the first one."""
+    config = view.config
+    name = next(iter([config.pairings.grid.companion] if config.pairings.grid else config.named[1:]), "")
     held: dict[str, dict[str, list[CellView]]] = {release.version: {} for release in view.releases}
     for cell in view.cells:
         version = cell.versions.get(name)
@@ -169,24 +145,24 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     classed.sort(key=lambda one: order.index(one[0]))
     kind, reason, best = classed[0]
     others = {
-        f"with {_labels(cell)} packages: {other.word}{f' ({why})' if why else ''}": None
+        f"with the {_packages(cell)}: {other.word}{f' ({why})' if why else ''}": None
         for other, why, cell in classed
         if other is not kind
     }
     if others:
-        reason = "; ".join([f"{reason or kind.word} (with {_labels(best)} packages)", *others])
+        reason = "; ".join([f"{reason or kind.word} (with the {_packages(best)})", *others])
     held = tuple(cell for _, _, cell in classed)
     return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held)
 
 
-def _labels(cell: CellView) -> str:
-    return " and ".join(cell.pairings)
+def _packages(cell: CellView) -> str:
+    return " and ".join(dict.fromkeys(named(pairing).packages for pairing in cell.pairings))
 
 
 def classify(view: View, cell: CellView) -> tuple[Kind, str]:
     """How far one cell gets, and why no further."""
     if cell.state is not CellState.RAN:
-        return Kind(cell.state.value), sanitize.line(cell.detail)
+        return Kind[cell.state.name], sanitize.line(cell.detail)
     subject = view.config.subject
     controls = sorted((probe for probe in view.probes if probe.control), key=lambda probe: probe.id != subject.control)
     found = [(probe, cell.counted(probe.id)) for probe in controls]

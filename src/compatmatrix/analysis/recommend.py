@@ -12,7 +12,8 @@ from itertools import groupby
 import msgspec
 from packaging.specifiers import SpecifierSet
 
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import together
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import OutcomeState
@@ -44,24 +45,21 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 def recipe(view: View, version: str, order: Iterable[str]) -> Recipe | None:
     """The first recipe in the order of preference that is supported in every cell of the release that could answer."""
-    cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, version)) is not None]
+    cells = {pairing: cell for pairing in view.pairings if (cell := view.cell(pairing, version))}
     for probe in order:
-        answers = {cell.id: cell.credible(probe) for cell in cells if cell.credible(probe).state.known}
-        files = {outcome.recipe for outcome in answers.values() if outcome.recipe}
-        if len(files) == 1 and all(outcome.state is OutcomeState.SUPPORTED for outcome in answers.values()):
-            pairings = [
-                pairing for pairing in view.pairings if (cell := view.cell(pairing, version)) and cell.id in answers
-            ]
-            return Recipe(probe=probe, file=files.pop(), pairings=tuple(pairings))
+        answers = {pairing: cell.credible(probe) for pairing, cell in cells.items() if cell.credible(probe).state.known}
+        files = {outcome.recipe for outcome in answers.values()} - {None}
+        if len(files) == 1 and all(outcome.state.yes for outcome in answers.values()):
+            return Recipe(probe=probe, file=str(files.pop()), pairings=tuple(answers))
     return None
 
 
 def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:
     """The probes whose question is answered by nothing happening: advice that fails without a word."""
-    held = list(cells)
-    return tuple(
-        probe for probe in view.probes if any(cell.outcome(probe.id).state is OutcomeState.NO_EFFECT for cell in held)
-    )
+    without = {
+        probe for cell in cells for probe in cell.outcomes if cell.outcome(probe).state is OutcomeState.NO_EFFECT
+    }
+    return tuple(probe for probe in view.probes if probe.id in without)
 
 
 def bounds(view: View, probe: str) -> Bounds:
@@ -72,19 +70,27 @@ def bounds(view: View, probe: str) -> Bounds:
     """
     stable = [release.version for release in view.releases if release.stable]
     answers = {version: together(view, probe, version).yes for version in stable}
-    unknown = tuple(version for version in stable if answers[version] is None)
-    refuted = tuple(version for version in stable if answers[version] is False)
-    known = [version for version in stable if version not in unknown]
-    runs = [(yes, [*run]) for yes, run in groupby(known, key=answers.__getitem__)]
-    good = next((run for yes, run in reversed(runs) if yes), None)
-    if good is None:
+    unknown, refuted = (tuple(v for v in stable if answers[v] is answer) for answer in (None, False))
+    good, after = _newest_run({version: yes for version, yes in answers.items() if yes is not None})
+    if not good:
         return Bounds(specifier=None, unknown=unknown, refuted=refuted)
-    last, newest = runs[-1]
-    run = f">={good[0]}" + ("" if last else f",<{newest[0]}")
-    admitted = [release for release in view.releases if SpecifierSet(run).contains(release.version, prereleases=False)]
-    left_out = [f"!={release.version}" for release in admitted if release.yanked or release.version in unknown]
+    run = f">={good[0]}" + (f",<{after}" if after else "")
+    admitted = SpecifierSet(run, prereleases=False).filter(release.version for release in view.releases)
+    excluded = {*unknown, *(release.version for release in view.releases if release.yanked)}
     otherwise = [cell for cell in view.cells if cell.subject in good and cell.counted(probe).state.yes is False]
-    return Bounds(specifier=",".join([run, *left_out]), unknown=unknown, refuted=refuted, otherwise=tuple(otherwise))
+    return Bounds(
+        specifier=",".join([run, *(f"!={version}" for version in admitted if version in excluded)]),
+        unknown=unknown,
+        refuted=refuted,
+        otherwise=tuple(otherwise),
+    )
+
+
+def _newest_run(answers: Mapping[str, bool]) -> tuple[list[str], str | None]:
+    """The last releases in a row that say yes, and the one after them; none where none does."""
+    runs = [(yes, [*run]) for yes, run in groupby(answers, key=answers.__getitem__)]
+    after = runs.pop()[1][0] if runs and not runs[-1][0] else None
+    return (runs[-1][1] if runs else []), after
 
 
 def cells_for(view: View, version: str, companions: Mapping[str, str]) -> list[CellView]:

@@ -16,9 +16,8 @@ from packaging.version import Version
 
 from compatmatrix.analysis import cells as cell_views
 from compatmatrix.analysis import unreleased
-from compatmatrix.analysis.cells import NOT_RUN as NOT_RUN
+from compatmatrix.analysis.cells import NOT_RUN, kind, unbroken
 from compatmatrix.analysis.cells import CellView as CellView
-from compatmatrix.analysis.cells import kind, unbroken
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Probe, Release
@@ -103,13 +102,13 @@ def view(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> View:
     cells = tuple(cell for cell in everything if cell.source is None)
     # One table shows one platform: the first of the configuration that was ever run.
     platform = next((name for name in config.platform if any(cell.platform == name for cell in cells)), "")
-    by_pairing = _by_pairing(cell for cell in cells if cell.platform == platform)
+    paired = by_pairing(cell for cell in cells if cell.platform == platform)
     releases = _releases(ledger, cells)
     latest = next((release for release in reversed(releases) if release.stable), None)
     sources = unreleased.rows(ledger, everything, platform)
     made = View(
-        config=config, probes=tuple(probes), releases=releases, cells=cells, by_pairing=by_pairing, support={},
-        pairings=(*config.pairings.default, *sorted(by_pairing.keys() - {*config.pairings.default})),
+        config=config, probes=tuple(probes), releases=releases, cells=cells, by_pairing=paired, support={},
+        pairings=pairings(config, paired),
         evidence=ledger.evidence, latest=latest, platform=platform, sources=sources,
         as_of=max((record.recorded for record in ledger.records.values()), default="")[:10],
     )  # fmt: skip
@@ -127,7 +126,13 @@ def _releases(ledger: Ledger, cells: Iterable[CellView]) -> tuple[Release, ...]:
     return tuple(sorted(listed, key=lambda release: Version(release.version)))
 
 
-def _by_pairing(cells: Iterable[CellView]) -> Mapping[str, Mapping[str, CellView]]:
+def pairings(config: Config, paired: Iterable[str]) -> tuple[str, ...]:
+    """The default ones, then what else there are cells of."""
+    return (*config.pairings.default, *sorted({*paired} - {*config.pairings.default}))
+
+
+def by_pairing(cells: Iterable[CellView]) -> Mapping[str, Mapping[str, CellView]]:
+    """Pairing -> version of the subject -> cell; of the pairings that name a companion's version, none."""
     found: dict[str, dict[str, CellView]] = defaultdict(dict)
     for cell in cells:
         for pairing in cell.pairings:

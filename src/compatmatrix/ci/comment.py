@@ -18,7 +18,7 @@ from compatmatrix.core import files
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.sanitize import cut
 from compatmatrix.publish import change_words
-from compatmatrix.publish.markdown import escaped
+from compatmatrix.publish.render import escaped
 
 MARK = "<!-- compatmatrix -->"
 """The first line of our comment, by which it is found again."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from packaging.specifiers import SpecifierSet
 
-from compatmatrix.analysis.support import CellView, view
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import view
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
-
-from markupsafe import Markup
 
 from compatmatrix.analysis.cells import answer
 from compatmatrix.analysis.changes import Change, alarming, same
 from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
-from compatmatrix.core import sanitize
-from compatmatrix.core.text import address
-from compatmatrix.publish.labels import marks
-from compatmatrix.publish.markdown import environment, escaped
+from compatmatrix.core.text import address, marks
+from compatmatrix.publish.render import environment, prose
 
 MOST_LINES = 300
 """Lines of a list: more changes on one day have one cause, and the page lists them all."""
@@ -27,26 +22,6 @@ HANDLING = (
     "_The scheduled job updates this issue: it comments when the answer changes again, and closes the issue when it is as "
     "before. Close it at any time; it is not opened again for the same change._"
 )
-
-
-def code(text: object) -> Markup:
-    """One line as inline code, whatever it holds."""
-    line = sanitize.line(text)
-    fence = "`" * (1 + _longest_fence(line))
-    pad = " " if line.startswith("`") or line.endswith("`") else ""
-    return Markup(f"{fence}{pad}{line or ' '}{pad}{fence}")
-
-
-def fenced(text: object, language: str = "text") -> Markup:
-    """Several lines as a block of code, whatever they hold."""
-    block = sanitize.block(text)
-    fence = "`" * max(3, 1 + _longest_fence(block))
-    return Markup(f"{fence}{language}\n{block}\n{fence}")
-
-
-def prose(text: object) -> Markup:
-    """Text, escaped; GitHub would still read an at sign as a mention."""
-    return Markup(escaped(text).replace("@", "@\u2060"))
 
 
 def commands(config: Config, change: Change) -> str:
@@ -60,9 +35,11 @@ def changes(config: Config, found: Sequence[Change], most: int = MOST_LINES) -> 
     """The changes as a list; answers that stayed the same are counted."""
     lines = [str(_macros().line(config, change)).strip() for change in alarming(found)]
     lines = [*lines[:most], *([f"- and {len(lines) - most} more"] if len(lines) > most else [])]
-    name = prose(config.subject.title or config.subject.name)
+    name = prose(config.subject.display_name)
     for (release, pairing, against), count in same(found).items():
-        lines.append(f"- {name} {prose(release)} ({prose(pairing)}): {count} answers the same as in {prose(against)}")
+        lines.append(
+            f"- {name} {prose(release)} ({prose(config.pairing_title(pairing))}): {count} answers the same as in {prose(against)}"
+        )
     return "\n".join(lines) or "Nothing changed."
 
 
@@ -88,7 +65,7 @@ def headline(config: Config, bulletin: Bulletin, closing: str = HANDLING) -> str
     others = [change for change in bulletin.alarms if change not in about]
     head = [
         f"**{prose(bulletin.verdict)}**",
-        str(macros.standings(bulletin.before, bulletin.after)).strip(),
+        str(macros.standings(config, bulletin.before, bulletin.after)).strip(),
         changes(config, about, most=20) if about else "",
     ]
     details = [str(macros.dossier(config, change)).strip() for change in about if change.probe]
@@ -106,7 +83,7 @@ def job(config: Config, bulletin: Bulletin | None, closing: str = HANDLING) -> s
 
 def topics(config: Config, bulletin: Bulletin | None) -> Iterator[Topic]:
     """What can have an issue: the job itself and, if this run may be published, the answer to the question."""
-    name = config.subject.title or config.subject.name
+    name = config.subject.display_name
     kinds = sorted({refusal.kind for refusal in bulletin.refusals}) if bulletin else ["no result"]
     yield Topic(
         name="job",
@@ -140,10 +117,6 @@ def run_address(environ: Mapping[str, str] = os.environ) -> str:
     return address(server, repository, "actions/runs", run) if server and repository and run else ""
 
 
-def _longest_fence(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
-
-
 def _links(config: Config) -> str:
     return str(_macros().links(config, run_address())).strip()
 
@@ -166,7 +139,5 @@ def _assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -
 
 @cache
 def _macros() -> Any:
-    templates = environment()
-    templates.filters |= {"code": code, "fenced": fenced, "prose": prose}
-    templates.globals |= {"address": address, "answer": answer, "commands": commands, "marks": marks}
-    return templates.get_template("alarm.md.j2").module
+    names = {"answer": answer, "commands": commands, "marks": marks}
+    return environment().get_template("alarm.md.j2", globals=names).module

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from compatmatrix.analysis import changes, support
-from compatmatrix.analysis.changes import Change, Standing
+from compatmatrix.analysis.changes import Change, LastAnswer
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.tables import Config
@@ -40,8 +40,8 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
     refusals: tuple[Refusal, ...]
-    before: Mapping[str, Standing]
-    after: Mapping[str, Standing]
+    before: Mapping[str, LastAnswer]
+    after: Mapping[str, LastAnswer]
     changes: tuple[Change, ...]
 
     @property
@@ -65,8 +65,8 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
         missing=tuple(job.title for job in lost),
         failed=plan.failed if plan else (),
         refusals=gate.refusals(config, probes, plan, ledgers) if plan else (),
-        before=changes.standing(old, config.subject.headline),
-        after=changes.standing(new, config.subject.headline),
+        before=changes.last_answers(old, config.subject.headline),
+        after=changes.last_answers(new, config.subject.headline),
         changes=changes.between_views(old, new),
     )
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.errors import MOST_TEXT
+from compatmatrix.analysis.known_good import every, known_good
 from compatmatrix.analysis.standing import Standing
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
@@ -15,22 +22,55 @@ from compatmatrix.core.errors import UserError
 from compatmatrix.projects import findings, installed, project_files
 from compatmatrix.projects.entries import NotReadable, ProjectFile
 from compatmatrix.projects.findings import Finding
+from compatmatrix.publish import constraints as constraints_file
 from compatmatrix.publish import findings as words
 
 
 def check(context: Context, chosen: options.Check) -> int:
     """Print what is known of the versions that a project has."""
     compatibility = context.compatibility()
-    try:
-        compatibility.check_probes(chosen.needs)
-    except ValueError as error:
-        raise UserError(f"--needs {error}") from None
+    _check_probes(compatibility, chosen.needs)
     found = [finding for read in _readers(chosen) for finding in _judged(compatibility, chosen, read)]
     if chosen.format == "json":
         print(words.as_json(compatibility, found))
     for finding in found if chosen.format != "json" else ():
         print(words.as_annotation(finding)) if chosen.format == "github" else context.say(words.as_text(finding))
     return exit_code(found, chosen.allow_unknown)
+
+
+def constraints(context: Context, chosen: options.Constraints) -> int:
+    """Print a set of versions that works with a release."""
+    compatibility = context.compatibility()
+    _check_probes(compatibility, chosen.needs)
+    requirement, name = Requirement(chosen.release), compatibility.subject
+    versions = [part.version for part in requirement.specifier if part.operator == "=="]
+    if canonicalize_name(requirement.name) != canonicalize_name(name) or len(versions) != 1 or "*" in versions[0]:
+        raise UserError(f"{chosen.release}: write {name}==VERSION")
+    known = known_good(
+        compatibility,
+        versions[0],
+        python=chosen.python_version or "",
+        platform=chosen.platform or "",
+        needs=chosen.needs,
+    )
+    if known is None:
+        pythons = sorted({python for version, python in every(compatibility) if version == versions[0]}, key=Version)
+        there = f"; with fewer options there is one, for Python {' and '.join(pythons)}" if pythons else ""
+        raise UserError(f"{chosen.release}: no set of versions is known in which that works{there}")
+    context.say(constraints_file.text(known).rstrip("\n"))
+    return DONE
+
+
+def explain(context: Context, chosen: options.Explain) -> int:
+    """Print what is on record of the errors in a text; 1 where nothing is."""
+    compatibility = context.compatibility()
+    given = " ".join(chosen.text) or sys.stdin.read(MOST_TEXT * 10)
+    found = compatibility.explain(given)
+    for explanation in found:
+        context.say(words.explanation(compatibility, explanation))
+    if not found:
+        context.say("nothing on record is like this error")
+    return DONE if found else UNEXAMINED
 
 
 def exit_code(found: list[Finding], allow_unknown: bool) -> int:
@@ -43,6 +83,13 @@ def exit_code(found: list[Finding], allow_unknown: bool) -> int:
     if all(finding.standing is Standing.GOOD or (allow_unknown and _harmless(finding)) for finding in found):
         return DONE
     return UNEXAMINED
+
+
+def _check_probes(compatibility: Compatibility, needs: Sequence[str]) -> None:
+    try:
+        compatibility.check_probes(needs)
+    except ValueError as error:
+        raise UserError(f"--needs {error}") from None
 
 
 def _harmless(finding: Finding) -> bool:

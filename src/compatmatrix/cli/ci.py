@@ -23,7 +23,8 @@ from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.cli.report import write_reports
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.planning import plan_file
-from compatmatrix.publish import change_words, labels
+from compatmatrix.publish import change_words, labels, write
+from compatmatrix.publish.render import prose
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -50,12 +51,12 @@ def merge(context: Context, chosen: options.Merge) -> int:
         context.say(f"not to be published: {refusal.why}")
     github.output("state", bulletin.state)
     run_now = {record.cell for record in delivered.records.values()}
-    outcomes = [one for cell in context.view(after).cells if cell.id in run_now for one in cell.outcomes.values()]
+    cells = [cell for cell in context.view(after).cells if cell.id in run_now]
     failed = [
         *bulletin.failed,
         *((title, "it left no record, and is published as not run") for title in bulletin.missing),
     ]
-    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], outcomes, failed)
+    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], cells, failed)
     return code or (UNEXAMINED if bulletin.refusals else DONE)
 
 
@@ -69,7 +70,7 @@ def changes(context: Context, chosen: options.Changes) -> int:
         print(msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=1).decode())
         return DONE
     if chosen.format == "markdown":
-        print(f"**{issue_texts.prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, found)}")
+        print(f"**{prose(verdict)}**\n\nSince {since}:\n\n{issue_texts.changes(config, found)}")
         return DONE
     context.say(verdict)
     if not old.cells:
@@ -77,7 +78,9 @@ def changes(context: Context, chosen: options.Changes) -> int:
     for change in analysis.alarming(found):
         context.say(change_words.sentence(config, change))
     for (release, pairing, against), count in analysis.same(found).items():
-        context.say(f"{config.subject.name} {release} ({pairing}): {count} answers the same as in {against}")
+        context.say(
+            f"{config.subject.name} {release} ({config.pairing_title(pairing)}): {count} answers the same as in {against}"
+        )
     if not found:
         context.say("nothing changed")
     return DONE
@@ -125,7 +128,7 @@ def publish(context: Context, chosen: options.Publish) -> int:
         there = contexts.read(copy / chosen.config.name, reports, context.console)
         ledger.append(there.records, ledger.merge(*merged))
         there.say_damage(write_reports(there)[0])
-        name = context.config.subject.title or context.config.subject.name
+        name = context.config.subject.display_name
         lines = [change_words.sentence(context.config, change) for change in bulletin.alarms[:20]] or [
             "No answer changed."
         ]
@@ -147,7 +150,8 @@ def _folders_with_records(folders: Iterable[Path]) -> list[Path]:
 def _hash_of_reports(context: Context) -> str:
     """The digest of everything that would be committed."""
     hashed = hashlib.sha256()
+    built = context.reports / write.SITE
     for path in sorted(context.reports.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not path.name.startswith(".") and built not in path.parents:
             hashed.update(path.relative_to(context.reports).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return hashed.hexdigest()

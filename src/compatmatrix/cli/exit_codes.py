@@ -8,8 +8,6 @@ from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.changes import Comparison, Kind
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import CONDITIONS, DONE, FAILED_ON, UNEXAMINED
-from compatmatrix.core.model import Outcome
-from compatmatrix.core.states import OutcomeState
 
 Failure = tuple[str, str]
 """What could not be examined, and why."""
@@ -19,7 +17,7 @@ def exit_code(
     context: Context,
     fail_on: Iterable[str],
     changes: Iterable[Kind],
-    outcomes: Iterable[Outcome],
+    cells: Iterable[CellView],
     failed: Sequence[Failure],
 ) -> int:
     """List what could not be examined and the conditions of `--fail-on` that hold, and return the exit code.
@@ -28,7 +26,7 @@ def exit_code(
         context: Prints.
         fail_on: The conditions that were named.
         changes: How answers changed.
-        outcomes: What the cells of the run found.
+        cells: Those of the run.
         failed: What could not be examined.
     """
     kinds = set(changes)
@@ -36,7 +34,7 @@ def exit_code(
         "changed": any(kind.alarming for kind in kinds),
         "regressed": any(kind.worse for kind in kinds),
         "unexamined": bool(failed),
-        "inconclusive": any(outcome.state is OutcomeState.INCONCLUSIVE for outcome in outcomes),
+        "inconclusive": any(cell.inconclusive for cell in cells),
     }
     context.say_failed(failed)
     held = [name for name in dict.fromkeys(fail_on) if holds[name]]
@@ -56,4 +54,4 @@ def of_comparisons(
 ) -> int:
     """The same for cells that were compared with others."""
     kinds = [kind for one in comparisons for kind in one.kinds.values()]
-    return exit_code(context, fail_on, kinds, [one for row in rows for one in row.outcomes.values()], failed)
+    return exit_code(context, fail_on, kinds, rows, failed)

@@ -29,6 +29,8 @@ _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Recipe: ("query", "recipe"),
     options.Bounds: ("query", "bounds"),
     options.Check: ("check", "check"),
+    options.Constraints: ("check", "constraints"),
+    options.Explain: ("check", "explain"),
 }
 """The module of this package, and the function in it, that each command runs."""
 

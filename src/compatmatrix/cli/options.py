@@ -312,7 +312,26 @@ class Check(ReadingOptions):
         return ""
 
 
+class Constraints(ReadingOptions):
+    """Print a constraints file for a release of the subject: a complete set of versions that works."""
+
+    heading = "what"
+    examples = ("constraints 'name==0.10.4'", "constraints 'name==0.10.4' --python-version 3.12 --needs PROBE")
+    release: str = _value("NAME==VERSION", "like 'name==0.10.4'", type=argument_types.requirement, positional=True)
+    needs: tuple[str, ...] = _repeated("PROBE", "a probe that must be supported, besides the controls")
+    python_version: str | None = _value("X.Y", "of that Python (default: any on record)", type=argument_types.python)
+    platform: str | None = _value("NAME", "of that platform (default: the one that the map shows)")
+
+
+class Explain(ReadingOptions):
+    """What is on record of an error: give a traceback, or a line of one, on standard input or as arguments."""
+
+    heading = "what"
+    examples = ("explain 'ImportError: cannot import name …'", "explain < traceback.txt")
+    text: tuple[str, ...] = _value("TEXT", "the error (default: standard input)", nargs="*", positional=True)
+
+
 COMMANDS = (
-    *(Run, Plan, Show, Recipe, Bounds, Check, Report, Changes, Watch, Bisect),
+    *(Run, Plan, Show, Recipe, Bounds, Check, Constraints, Explain, Report, Changes, Watch, Bisect),
     *(Merge, Announce, Comment, Publish),
 )

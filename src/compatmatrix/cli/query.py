@@ -12,13 +12,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from compatmatrix.analysis import grid, recommend
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import aside
 from compatmatrix.planning.requests import Selection
 from compatmatrix.publish import labels, terminal
 
@@ -62,15 +64,14 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
         context.say("import: " + _import(exact, view, version))
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
         outcome = labels.outcome_words(cell, headline)
-        context.say(f"{headline}: {outcome}{labels.aside(labels.companions_words(view, cell))}")
+        context.say(f"{headline}: {outcome}{aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
-        context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
+        context.say(f"runs without error but trains nothing: {probe.id}: {probe.title}")
     best = recommend.recipe(view, version, config.publish.recipes)
     if best is None:
-        context.say("no recipe came out supported on this release")
+        context.say("no recipe is known to work on this release")
     else:
-        pairings = " and ".join(best.pairings)
-        context.say(f"\nrecipe {best.probe} (ran as it is, supported with {pairings} companions):\n")
+        context.say(f"\nrecipe {best.probe} (tested unchanged; correct {labels.phrases(view, best.pairings)}):\n")
         context.say(next(probe.recipes.get(best.file, "") for probe in context.probes if probe.id == best.probe))
     return DONE
 
@@ -80,7 +81,7 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
-    known, beside = recommend.bounds(view, probe), f"with {' and '.join(view.pairings)} companions"
+    known, beside = recommend.bounds(view, probe), labels.phrases(view, view.pairings)
     context.say(
         f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no release of {name} {beside}"
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
-from compatmatrix.publish import readme, write
+from compatmatrix.publish import markdown, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -38,12 +38,13 @@ def write_reports(context: Context) -> tuple[Ledger, int]:
     """
     with ledger.held(context.records), _without_garbage_collection():
         known = ledger.read(context.records)
-        files = write.contents(known, context.config, context.probes)
+        view = context.view(known)
+        files = write.contents(view)
         write.write(context.reports, files)
         project = context.probes_folder.parent
         page = project / "README.md"
         if context.reports == project / "reports" and page.is_file():
-            text = readme.refreshed(page.read_text(encoding="utf-8"), context.view(known))
+            text = markdown.readme(page.read_text(encoding="utf-8"), view)
             write.write(project, {page.name: text.encode()})
     return known, len(files)
 

@@ -73,8 +73,8 @@ def run(context: Context, chosen: options.Run) -> int:
     for text in timings(results) if chosen.timings else ():
         context.say(text)
     run_now = {result.record.cell for result in results if result.record}
-    outcomes = [one for cell in view.cells if cell.id in run_now for one in cell.outcomes.values()]
-    return exit_code(context, chosen.fail_on, _changes(context, chosen, earlier, known), outcomes, failed)
+    cells = [cell for cell in view.cells if cell.id in run_now]
+    return exit_code(context, chosen.fail_on, _changes(context, chosen, earlier, known), cells, failed)
 
 
 def _of_shard(todo: Plan, jobs: Sequence[Job]) -> tuple[Answer, ...]:

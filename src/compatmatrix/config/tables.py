@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from packaging.utils import canonicalize_name
 
-from compatmatrix.core.pairings import NEWEST, RELEASE_DAY
+from compatmatrix.core.pairings import NEWEST, RELEASE_DAY, named
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -37,6 +37,11 @@ class Subject(_Table, frozen=True, kw_only=True):
     yes: str = ""
     no: str = ""
     issue: str = ""
+
+    @property
+    def display_name(self) -> str:
+        """The name as a reader sees it."""
+        return self.title or self.name
 
 
 class Companion(_Table, frozen=True, kw_only=True):
@@ -151,6 +156,18 @@ class Config(_Table, frozen=True, kw_only=True):
     groups: dict[str, str] = {}
     publish: Publish = Publish()
     watch: Watch = Watch()
+
+    def pairing_title(self, name: str) -> str:
+        """What a reader sees of a pairing: ``at release``, ``latest companion``."""
+        return named(name).title(self._first_companion)
+
+    def pairing_phrase(self, name: str) -> str:
+        """The same as part of a sentence: ``at release``, ``with the latest companion``."""
+        return named(name).phrase(self._first_companion)
+
+    @property
+    def _first_companion(self) -> str:
+        return self.companions[0].name if self.companions else "companions"
 
     @property
     def named(self) -> tuple[str, ...]:

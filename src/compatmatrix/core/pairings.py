@@ -17,6 +17,7 @@ class Pairing(NamedTuple):
     Attributes:
         name: As it is stored, published and given on the command line.
         words: What a reader sees; ``{companion}`` stands for the name of the first companion.
+        preposition: What stands before the words within a sentence.
         until_upload: Whether companions uploaded after the day (UTC) of the release are left out.
         lowest: Whether companions marked `oldest` in matrix.toml are taken at the lowest version that is accepted.
         explicit: Whether each release of the grid's companion makes a request, and a slot, of its own.
@@ -28,6 +29,7 @@ class Pairing(NamedTuple):
 
     name: str
     words: str
+    preposition: str = "with "
     until_upload: bool = False
     lowest: bool = False
     explicit: bool = False
@@ -38,6 +40,15 @@ class Pairing(NamedTuple):
         """What a reader sees, with the name of the first companion."""
         return self.words.format(companion=companion)
 
+    def phrase(self, companion: str) -> str:
+        """The title as part of a sentence: ``at release``, ``with the latest companion``."""
+        return self.preposition + self.title(companion)
+
+    @property
+    def packages(self) -> str:
+        """The packages that are neither the subject nor an explicit companion, as a reader sees them."""
+        return "packages of the release day" if self.until_upload else "latest packages"
+
     def bound(self, uploaded: datetime | None, as_of: datetime | None) -> datetime | None:
         """The instant (UTC) after which uploads do not count, for a release of which the first file is from `uploaded`."""
         if not self.until_upload or uploaded is None:
@@ -46,21 +57,23 @@ class Pairing(NamedTuple):
         return min(day_after, as_of) if as_of else day_after
 
 
-RELEASE_DAY = Pairing(name="release-day", words="at release", until_upload=True, expires=None)
-NEWEST = Pairing(name="newest", words="latest {companion}", expires=timedelta(days=30))
-OLDEST = Pairing(name="oldest", words="oldest {companion} accepted", lowest=True, asked_again=False)
+RELEASE_DAY = Pairing(name="release-day", words="at release", preposition="", until_upload=True, expires=None)
+NEWEST = Pairing(name="newest", words="latest {companion}", preposition="with the ", expires=timedelta(days=30))
+OLDEST = Pairing(
+    name="oldest", words="oldest {companion} accepted", preposition="with the ", lowest=True, asked_again=False
+)
 GRID = Pairing(name="grid", words="each {companion}", explicit=True, asked_again=False)
 
 RULES = (RELEASE_DAY, NEWEST, OLDEST, GRID)
 """What `--pairing` and matrix.toml can name."""
 
-COMMIT_DAY = Pairing(name="commit-day", words="on the day of the commit", until_upload=True)
+COMMIT_DAY = Pairing(name="commit-day", words="on the day of the commit", preposition="", until_upload=True)
 """What release-day is to a release, for a commit."""
 
-NIGHTLY = Pairing(name="nightly", words="nightly {companion}")
+NIGHTLY = Pairing(name="nightly", words="nightly {companion}", preposition="with the ")
 """With the nightly builds of the companions that have some."""
 
-BISECT = Pairing(name="bisect", words="in a bisection")
+BISECT = Pairing(name="bisect", words="in a bisection", preposition="")
 """A pair that a bisection over a companion requested, where that companion is not the grid's."""
 
 BY_NAME = {pairing.name: pairing for pairing in (*RULES, COMMIT_DAY, NIGHTLY, BISECT)}

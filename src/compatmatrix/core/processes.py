@@ -1,8 +1,11 @@
-"""Command lines of child processes that do not survive the engine. On Linux they go by way of `launcher`."""
+"""Command lines of child processes that do not survive the engine. On Linux they go by way of `setpriv` or `launcher`."""
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +15,20 @@ LINUX = sys.platform == "linux"
 
 def die_with_parent(command: Sequence[str | Path]) -> list[str | Path]:
     """The command, killed when the thread that starts it ends: a leftover process would interfere with the next run."""
-    return launched(command, "exec") if LINUX else list(command)
+    if not LINUX:
+        return list(command)
+    # Ten times as fast as a Python, and started some times for each cell.
+    return [*_setpriv(), *command] if _setpriv() else launched(command, "exec")
+
+
+@functools.cache
+def _setpriv() -> tuple[str, ...]:
+    """How to call the setpriv of util-linux; nothing where it is not installed, or is busybox's without that option."""
+    command = (shutil.which("setpriv") or "", "--pdeathsig", "KILL")
+    try:
+        return command if subprocess.run([*command, "true"], capture_output=True).returncode == 0 else ()
+    except OSError:
+        return ()
 
 
 def tree(command: Sequence[str | Path]) -> list[str | Path]:

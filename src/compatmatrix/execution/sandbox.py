@@ -33,11 +33,15 @@ def available(root: Path) -> frozenset[Isolation]:
 
 @cache
 def _available(root: Path) -> frozenset[Isolation]:
+    if not processes.LINUX:
+        return frozenset()
+    if _works(root, frozenset(ALL)):
+        return frozenset(ALL)
     works: frozenset[Isolation] = frozenset()
     # One at a time, on top of what works: an old kernel, or a file system that cannot hold the upper layer of an
     # overlay, lacks one kind and allows the others.
     for kind in ALL:
-        if processes.LINUX and (kind == "network" or "network" in works) and _works(root, works | {kind}):
+        if (kind == "network" or "network" in works) and _works(root, works | {kind}):
             works |= {kind}
     return works
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import msgspec
-from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import OutcomeState
-from compatmatrix.publish.labels import bound
+from compatmatrix.publish import labels, render
 
 LETTER = 6.4
 """Mean width of a letter at 11 pixels; the picture sets each text to the width computed here, so it always fits."""
@@ -29,25 +29,29 @@ class Badge(msgspec.Struct, frozen=True, kw_only=True):
         tree = {"schemaVersion": 1, "label": self.label, "message": self.message, "color": self.state.color.shield}
         return (json.dumps(tree) + "\n").encode()
 
-    def picture(self, templates: Environment) -> bytes:
+    def picture(self) -> bytes:
         """The badge as SVG."""
         left, right = (round(len(text) * LETTER + 14) for text in (self.label, self.message))
-        picture = templates.get_template("badge.svg.j2").render(
-            badge=self, left=left, right=right, color=self.state.color.hex
-        )
-        return picture.encode()
+        return render.filled("badge.svg.j2", badge=self, left=left, right=right).encode()
 
 
 def badge(view: View, probe: Probe) -> Badge:
     """The answer in the newest release: since when, or what it is instead."""
     found = verdict(view, probe.id)
     if found.value is Value.YES:
-        message = f"since {bound(found)}"
+        message = f"since {labels.bound(found)}"
     elif found.value is Value.NO:
         message = f"{' or '.join(state.label for state in found.states)} as of {found.release}"
     elif found.value is Value.DEPENDS:
-        message = f"depends on companions ({found.release})"
+        message = f"{labels.depends_words(view)} ({found.release})"
     else:
         message = "not known"
-    label = f"{view.config.subject.name}: {probe.title.replace('`', '')}"
+    label = f"{view.config.subject.name}: {labels.plain(probe.title)}"
     return Badge(label=label, message=message, state=found.state)
+
+
+def files(view: View) -> Mapping[str, bytes]:
+    """Path below the site -> badge, as endpoint and as picture, of every probe."""
+    badges = {probe.id: badge(view, probe) for probe in view.probes}
+    endpoints = {f"badges/{name}.json": made.endpoint() for name, made in badges.items()}
+    return endpoints | {f"badges/{name}.svg": made.picture() for name, made in badges.items()}

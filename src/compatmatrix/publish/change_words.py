@@ -11,8 +11,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import CellState
 from compatmatrix.core.text import aside, marks
-from compatmatrix.publish import labels
-from compatmatrix.publish.markdown import environment
+from compatmatrix.publish.render import filled
 
 
 def sentence(config: Config, change: Change) -> str:
@@ -21,21 +20,26 @@ def sentence(config: Config, change: Change) -> str:
     beside = " with " + ", ".join(f"{name} {change.versions[name]}" for name in names) if names else ""
     where = f"{config.subject.name} {change.release}{aside(marks(change))}"
     if not change.probe:
-        return f"{where} ({change.pairing}): {change.kind.value}{beside}: {change.detail}"
+        return f"{where} ({config.pairing_title(change.pairing)}): {change.kind.value}{beside}: {change.detail}"
     held = f"in {change.against}" if change.against != change.release else "until now"
     return (
-        f"{where}, {change.probe} ({change.pairing}): {change.kind.value}: "
+        f"{where}, {change.probe} ({config.pairing_title(change.pairing)}): {change.kind.value}: "
         f"{answer(change.before)} {held}, {answer(change.after)} now{beside}"
     )
 
 
 def markdown(view: View, comparison: Comparison) -> str:
     """A comparison, fit for a comment on a pull request; whatever a package said in it is text there."""
-    template = environment().get_template("comparison.md.j2")
-    return template.render(
-        view=view, words=labels, comparison=comparison, sentence=summary(comparison), told=_told, CellState=CellState,
-        Kind=Kind, titles={probe.id: probe.title for probe in view.probes},
-    )  # fmt: skip
+    titles = {probe.id: probe.title for probe in view.probes}
+    return filled(
+        "comparison.md.j2",
+        view=view,
+        comparison=comparison,
+        sentence=summary(comparison),
+        told=_told,
+        Kind=Kind,
+        titles=titles,
+    )
 
 
 def summary(comparison: Comparison) -> str:
@@ -44,7 +48,7 @@ def summary(comparison: Comparison) -> str:
     if after.state is not CellState.RAN:
         return f"No answers: {after.state.value}, {after.state.meaning}. {after.detail}"
     if before.state is not CellState.RAN:
-        return f"Nothing to be held against: {before.subject} is {before.state.value}. {before.detail}"
+        return f"Nothing to compare with: {before.subject} is {before.state.value}. {before.detail}"
     unknown = len(comparison.of(Kind.UNKNOWN))
     known, rest = len(comparison.kinds) - unknown, f"; {unknown} {Kind.UNKNOWN.value}" if unknown else ""
     if not changed:

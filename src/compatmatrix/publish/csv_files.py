@@ -21,7 +21,7 @@ def safe(value: object) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _text(value: str) -> str:
-    """Remembered: most texts stand in many rows."""
+    """Cached: most texts stand in many rows."""
     text = sanitize.line(value)
     return f"'{text}" if text.startswith(DANGEROUS) else text
 
@@ -38,14 +38,14 @@ def table(view: View) -> bytes:
         ]
     )  # fmt: skip
     for cell in view.cells:
-        told = [cell.versions.get(name, "") for name in named]
-        told += [cell.python, cell.platform, " ".join(cell.pairings), cell.id, cell.recorded, cell.state.value]
-        fixed = [safe(text) for text in told]
+        row = [cell.versions.get(name, "") for name in named]
+        row += [cell.python, cell.platform, " ".join(cell.pairings), cell.id, cell.recorded, cell.state.value]
+        row = [safe(text) for text in row]
         if not cell.outcomes:
-            writer.writerow([*fixed, safe(cell.detail), *[""] * 7])
+            writer.writerow([*row, safe(cell.detail), *[""] * 7])
         for probe in view.probes:
             if probe.id in cell.outcomes:
-                writer.writerow([*fixed, "", safe(probe.id), *map(safe, _answer(cell.outcomes[probe.id]))])
+                writer.writerow([*row, "", safe(probe.id), *map(safe, _answer(cell.outcomes[probe.id]))])
     return out.getvalue().encode()
 
 

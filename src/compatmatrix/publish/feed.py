@@ -15,7 +15,7 @@ from compatmatrix.core.text import address
 
 def feeds(templates: Environment, view: View, entries: Sequence[Entry]) -> Mapping[str, bytes]:
     """Path below the site -> feed: of all changes, and of each probe's."""
-    subject = view.config.subject.title or view.config.subject.name
+    subject = view.config.subject.display_name
     made = {"changes.atom": _feed(templates, view, "changes.atom", f"{subject} compatibility: changes", entries, "")}
     for probe in view.probes:
         own = [entry for entry in entries if entry.probe.id == probe.id]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.core import sanitize
 from compatmatrix.projects.findings import Finding
@@ -50,6 +51,23 @@ def title(finding: Finding) -> str:
         names = " with ".join(f"{name}{specifier or ' (any)'}" for name, specifier in finding.ranges.specifiers.items())
         return f"{names}: {finding.standing.value}"
     return f"{finding.standing.value}: {finding.reason}" if finding.examined else f"not examined: {finding.reason}"
+
+
+def explanation(compatibility: Compatibility, found: Explanation) -> str:
+    """What is on record of an error, in lines."""
+    lines = [found.signature if found.exact else f"not on record as it is; the closest: {found.signature}"]
+    lines.append(f"comes up in: {', '.join(found.probes)}" if found.probes else "comes up at the import")
+    seen: dict[str, list[str]] = {}
+    for versions in found.versions:
+        seen.setdefault(versions[compatibility.subject], []).append(versions.get(compatibility.companion, ""))
+    for subject, companions in seen.items():
+        beside = (
+            f" with {compatibility.companion} {compatibility.joined(subject, companions)}" if any(companions) else ""
+        )
+        good = compatibility.works_with(subject)
+        works = f"; works with {compatibility.companion} {good}" if good else ""
+        lines.append(f"{compatibility.subject} {subject}{beside}{works}")
+    return "\n    ".join(lines)
 
 
 def _details(finding: Finding) -> list[str]:

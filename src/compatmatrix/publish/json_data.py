@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import msgspec
 
 from compatmatrix.analysis import recommend
-from compatmatrix.analysis.cells import PublishedCell
+from compatmatrix.analysis.cells import CellView, PublishedCell
 from compatmatrix.analysis.grid import Kind, grid
 from compatmatrix.analysis.recommend import Recipe
-from compatmatrix.analysis.support import Support, View
+from compatmatrix.analysis.support import Support, View, by_pairing, pairings
 from compatmatrix.analysis.verdict import Value, verdict
-from compatmatrix.core.model import SCHEMA, Release, Source
+from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Subject
+from compatmatrix.core.model import SCHEMA, Probe, Release, Source
+from compatmatrix.core.sanitize import line
 from compatmatrix.core.states import OutcomeState
 
 
@@ -30,6 +32,20 @@ class PublishedProbe(_Published, frozen=True, kw_only=True):
     group: str
     control: bool
     links: tuple[str, ...]
+    recipes: Mapping[str, str] = {}
+
+
+class PublishedConfiguration(_Published, frozen=True, kw_only=True):
+    """What of matrix.toml the answers depend on; nothing of it says where packages came from."""
+
+    subject: Subject
+    companions: tuple[Companion, ...]
+    pairings: Pairings
+    python: Python
+    platform: dict[str, str]
+    tools: dict[str, str]
+    groups: dict[str, str]
+    recipes: tuple[str, ...]
 
 
 class PublishedRelease(_Published, frozen=True, kw_only=True):
@@ -68,7 +84,8 @@ class Published(_Published, frozen=True, kw_only=True):
     """The whole of compatibility.json.
 
     ``as_of`` is the day of the newest record, null without one; ``platform`` the one that ``verdict``, ``support`` and
-    ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion.
+    ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion; ``locks`` maps
+    the id of a cell to the places in ``pins`` of what was installed in it.
     """
 
     schema: int
@@ -82,11 +99,16 @@ class Published(_Published, frozen=True, kw_only=True):
     platform: str = ""
     sources: tuple[PublishedSource, ...] = ()
     pairs: Mapping[str, Mapping[str, Kind]] = {}
+    configuration: PublishedConfiguration | None = None
+    pins: tuple[str, ...] = ()
+    locks: Mapping[str, tuple[int, ...]] = {}
 
 
 def published(view: View) -> Published:
     """The view in the published form."""
     found = verdict(view, view.config.subject.headline)
+    locks = {cell.id: [line.partition(" --hash")[0] for line in cell.lock] for cell in view.cells if cell.lock}
+    places = {pin: place for place, pin in enumerate(sorted({pin for lock in locks.values() for pin in lock}))}
     return Published(
         schema=SCHEMA,
         subject=view.config.subject.name,
@@ -109,6 +131,61 @@ def published(view: View) -> Published:
         cells=tuple(msgspec.convert(cell, PublishedCell, from_attributes=True) for cell in view.cells),
         sources=tuple(msgspec.convert(cell, PublishedSource, from_attributes=True) for cell in view.sources),
         support=view.support,
+        configuration=PublishedConfiguration(
+            **{
+                name: getattr(view.config, name)
+                for name in PublishedConfiguration.__struct_fields__
+                if name != "recipes"
+            },
+            recipes=view.config.publish.recipes,
+        ),
+        pins=tuple(places),
+        locks={cell: tuple(places[pin] for pin in lock) for cell, lock in locks.items()},
+    )
+
+
+def read(content: bytes) -> View:
+    """The view that a compatibility.json was made of, without what is not in it: tracebacks, and unreleased sources.
+
+    Raises:
+        ValueError: it is none, or of another schema, or it was written before it held all that is needed.
+    """
+    try:
+        data = msgspec.json.decode(content, type=Published)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"is no compatibility.json: {line(error, 200)}") from None
+    if data.schema != SCHEMA or data.configuration is None:
+        raise ValueError(f"is a compatibility.json of another version of this program; this one reads schema {SCHEMA}")
+    parts = {name: getattr(data.configuration, name) for name in PublishedConfiguration.__struct_fields__}
+    config = Config(**parts | {"publish": Publish(recipes=parts.pop("recipes"))})
+    try:
+        cells = tuple(
+            CellView(
+                **{name: getattr(cell, name) for name in PublishedCell.__struct_fields__},
+                lock=tuple(data.pins[place] for place in data.locks.get(cell.id, ())),
+                control=config.subject.control,
+            )
+            for cell in data.cells
+        )
+    except IndexError:
+        raise ValueError("is a compatibility.json whose locks name pins that are not in it") from None
+    paired = by_pairing(cell for cell in cells if cell.platform == data.platform)
+    releases = tuple(msgspec.convert(release, Release, from_attributes=True) for release in data.releases)
+    return View(
+        config=config,
+        probes=tuple(
+            Probe(**{name: getattr(probe, name) for name in PublishedProbe.__struct_fields__}, file="", digest="")
+            for probe in data.probes
+        ),
+        releases=releases,
+        pairings=pairings(config, paired),
+        cells=cells,
+        by_pairing=paired,
+        support=data.support,
+        evidence={},
+        as_of=data.as_of or "",
+        latest=next((release for release in reversed(releases) if release.stable), None),
+        platform=data.platform,
     )
 
 

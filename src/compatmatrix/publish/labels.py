@@ -1,8 +1,8 @@
-"""Signs, words and sentences that all reports share, so that table, page and terminal say the same."""
+"""Words and sentences that all reports share, so that table, page and terminal say the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
@@ -10,10 +10,9 @@ from compatmatrix.analysis.support import CellView, Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import Outcome, Release
+from compatmatrix.core.model import Outcome, Probe, Release
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import aside as aside
-from compatmatrix.core.text import marks as marks
+from compatmatrix.core.text import aside, marks
 
 REASON = 160
 """Characters of a reason within a sentence."""
@@ -29,11 +28,46 @@ class Sentence(NamedTuple):
         return f"{self.lead}: {self.rest}"
 
 
+class Group(NamedTuple):
+    """The probes that are shown together; a group that is not in ``[groups]`` of matrix.toml has its key as its title."""
+
+    key: str
+    title: str
+    probes: tuple[Probe, ...]
+
+
+def groups(view: View) -> list[Group]:
+    """All probes by group, in the order of the view."""
+    members: dict[str, list[Probe]] = {}
+    for probe in view.probes:
+        members.setdefault(probe.group, []).append(probe)
+    return [Group(key, view.config.groups.get(key, key), tuple(probes)) for key, probes in members.items()]
+
+
+def plain(title: str) -> str:
+    """A title without the backticks that mark code."""
+    return title.replace("`", "")
+
+
+def phrases(view: View, pairings: Iterable[str]) -> str:
+    """Pairings within a sentence: ``at release and with the latest companion``."""
+    return joined(view.config.pairing_phrase(pairing) for pairing in pairings)
+
+
+def joined(parts: Iterable[str]) -> str:
+    """``a and b``."""
+    return " and ".join(parts)
+
+
+def depends_words(view: View) -> str:
+    """``depends on companion and other``."""
+    return f"depends on {joined(companion.name for companion in view.config.companions) or 'the environment'}"
+
+
 def outcome_words(cell: CellView | None, probe: str) -> str:
-    """``✗ raises``; for a cell that did not run, its state in the outcome's place; a yes that is in doubt says so."""
-    if cell is None:
-        state: OutcomeState | CellState = OutcomeState.NOT_RUN
-    else:
+    """``✗ raises``; for a cell that did not run, its state in the outcome's place; a yes that does not count says so."""
+    state: OutcomeState | CellState = OutcomeState.NOT_RUN
+    if cell is not None:
         state = cell.outcome(probe).state if cell.state is CellState.RAN else cell.state
     doubted = cell is not None and cell.credible(probe) != cell.outcome(probe)
     return f"{state.sign} {state.value}" + (" (not counted)" if doubted else "")
@@ -58,9 +92,8 @@ def release_words(release: Release) -> str:
 
 def environment_words(view: View, cell: CellView) -> str:
     """``companion 1.2, other 0.3; Python 3.12``, without what the cell does not have."""
-    return "; ".join(
-        part for part in (companions_words(view, cell), f"Python {cell.python}" if cell.python else "no Python") if part
-    )
+    python = f"Python {cell.python}" if cell.python else "no Python"
+    return "; ".join(filter(None, (companions_words(view, cell), python)))
 
 
 def recorded_words(view: View) -> str:
@@ -70,7 +103,7 @@ def recorded_words(view: View) -> str:
 
 def dotted(*parts: str) -> str:
     """``2025-01-31 · companion 1.2``, without the parts that are empty."""
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, parts))
 
 
 def upper(text: str) -> str:
@@ -79,22 +112,29 @@ def upper(text: str) -> str:
 
 
 def examined_words(view: View) -> str:
-    """How many environments there are on record, and how far they got; what was never installed is told apart."""
+    """How many environments there are on record, and how far they got; those that were never installed are apart."""
     states = [cell.state for cell in view.cells]
     installed, ran = sum(state.installed for state in states), states.count(CellState.RAN)
     failed = states.count(CellState.INSTALL_FAILED)
-    told = f"{installed} environments installed, the probes ran in {ran}"
+    words = f"{installed} environments installed, the probes ran in {ran}"
     if failed:
-        told += f"; {failed} could not be installed"
+        words += f"; {failed} could not be installed"
     if ruled_out := len(states) - installed - failed:
-        told += f"; {ruled_out} more ruled out by package metadata"
-    return told
+        words += f"; {ruled_out} more ruled out by package metadata"
+    return words
 
 
 def companions_words(view: View, cell: CellView) -> str:
     """``companion 1.2, other 0.3``: the companions, without what merely follows them."""
     names = [companion.name for companion in view.config.companions]
     return ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
+
+
+def network_words(cell: CellView) -> str:
+    """Whether the cell could reach a network, where that is known."""
+    if cell.network is None:
+        return ""
+    return "run with the network in reach" if cell.network else "run without network"
 
 
 def source_words(cell: CellView) -> str:
@@ -111,95 +151,95 @@ def preview_words(preview: Preview | None) -> str:
     """``on main since 1a2b3c4d5e6f, not released yet``; nothing where there is no such thing."""
     if preview is None:
         return ""
-    return f"on {preview.reference} since {preview.commit[:12]}{' at the latest' if preview.at_latest else ''}, not released yet"
+    return f"on {preview.reference} since {_or_earlier(preview.commit[:12], preview.at_latest)}, not released yet"
 
 
 def sentence(view: View) -> Sentence:
     """The answer to the question, with its bounds as exact as what was run."""
     subject, found = view.config.subject, verdict(view, view.config.subject.headline)
-    title = subject.title or subject.name
+    title = view.config.subject.display_name
     if found.release is None:
         return Sentence("Not known yet", f"no stable release of {title} has been examined.")
+    release = f"{title} {found.release}"
     if found.value is Value.UNKNOWN:
-        why = _list([f"with {one.pairing} companions it {_unknown_words(one)}" for one in found.unknown])
-        return Sentence(f"Not known for {title} {found.release}", f"{why or 'it has not been examined'}.")
+        return Sentence(f"Not known for {release}", f"{_unknown(view, found, '') or 'it has not been examined'}.")
     if found.value is Value.DEPENDS:
-        answers = ", ".join(f"{one.outcome.state.value} with {one.pairing} companions" for one in found.known)
-        return Sentence("It depends", f"{found.probe} on {title} {found.release} is {answers}.{_unexamined(found)}")
+        answers = (f"{one.outcome.state.clause} {phrases(view, [one.pairing])}" for one in found.known)
+        return Sentence("It depends", f"{found.probe} on {release} {joined(answers)}.{_not_known(view, found)}")
     cell = found.known[-1].cell
-    told = [companions_words(view, cell), view.as_of] if cell else []
-    beside = aside("; ".join(filter(None, told)))
+    beside = aside(companions_words(view, cell)) if cell else ""
     if found.value is Value.YES:
-        return Sentence(
-            "Yes", f"{subject.yes or found.probe} since {title} {bound(found)}{beside}.{_unexamined(found)}"
-        )
+        since = f"{subject.yes or found.probe} since {title} {bound(found)}"
+        return Sentence("Yes", f"{since}{beside}.{_not_known(view, found)}")
     ahead = f" It can be {preview_words(found.preview)}." if found.preview else ""
-    return Sentence(
-        "No", f"{subject.no or found.probe} as of {title} {found.release}{beside}; {_no_words(found)}.{ahead}"
-    )
+    return Sentence("No", f"{subject.no or found.probe} as of {release}{beside}; it {_no_words(view, found)}.{ahead}")
 
 
 def bound(found: Verdict) -> str:
-    """``0.5.0``, or ``0.5.0 at the latest``."""
-    return f"{found.since}" + (" at the latest" if found.at_latest else "")
+    """``0.5.0``, or ``0.5.0 or earlier``."""
+    return _or_earlier(str(found.since), found.at_latest)
 
 
-def _no_words(found: Verdict) -> str:
-    """``it raises ValueError``; where the pairings differ, what each of them does."""
-    told: dict[str, list[str]] = {}
+def _or_earlier(bound: str, at_latest: bool) -> str:
+    return f"{bound} or earlier" if at_latest else bound
+
+
+def _no_words(view: View, found: Verdict) -> str:
+    """``raises ValueError``; where the pairings differ, what comes of each."""
+    pairings: dict[str, list[str]] = {}
     for one in found.known:
-        told.setdefault(f"{one.outcome.state.clause} {one.outcome.exception or ''}".strip(), []).append(one.pairing)
-    if len(told) == 1:
-        return f"it {next(iter(told))}"
-    return _list([f"with {_list(pairings)} companions it {what}" for what, pairings in told.items()])
+        clause = f"{one.outcome.state.clause} {one.outcome.exception or ''}".strip()
+        pairings.setdefault(clause, []).append(one.pairing)
+    if len(pairings) == 1:
+        return next(iter(pairings))
+    return joined(f"{clause} {phrases(view, names)}" for clause, names in pairings.items())
 
 
-def _unexamined(found: Verdict) -> str:
-    """What the pairings say that say neither yes nor no, as a sentence of its own after one that does not hold for them."""
-    told = [f"with {one.pairing} companions it {_unknown_words(one)}" for one in found.unknown]
-    return f" Not known otherwise: {_list(told)}." if told else ""
+def _not_known(view: View, found: Verdict) -> str:
+    """The pairings that say neither yes nor no, as a sentence of its own after one that does not hold for them."""
+    words = _unknown(view, found, ":")
+    return f" Not known {words}." if words else ""
 
 
-def _unknown_words(reason: Reason) -> str:
-    """Why a pairing says neither yes nor no, as what follows "it"."""
+def _unknown(view: View, found: Verdict, colon: str) -> str:
+    """``at release it does not import``: each pairing that says neither yes nor no, and why."""
+    return joined(f"{phrases(view, [one.pairing])}{colon} it {_why_unknown(one)}" for one in found.unknown)
+
+
+def _why_unknown(reason: Reason) -> str:
     if reason.cell is None:
         return "was not examined"
     if reason.cell.state is not CellState.RAN:
         return reason.cell.state.clause
-    note = sanitize.line(reason.outcome.note or "", REASON)
-    return reason.outcome.state.clause + aside(note)
-
-
-def _list(parts: Sequence[str]) -> str:
-    return " and ".join(parts)
-
-
-def range_sentence(entry: Range) -> str:
-    """``0.10.0 to 0.10.7 raises ValueError: …``."""
-    span = entry.first if entry.first == entry.last else f"{entry.first} to {entry.last}"
-    what = f"{entry.state.label} {entry.signature}" if entry.state is OutcomeState.RAISES else entry.state.label
-    return f"{span}: {what}"
+    return reason.outcome.state.clause + aside(sanitize.line(reason.outcome.note or "", REASON))
 
 
 def first_supported_words(support: Support) -> str:
-    """``since 0.12.1``, ``since 0.12.1 at the latest``, ``first in 0.9.0; supported in 0.9.0 to 0.10.2``, ``in no release examined``."""
-    ahead = preview_words(support.preview)
-    aside = _not_counted(support)
-    if support.first_supported is None:
-        return "; ".join(part for part in (ahead or "in no release examined", aside) if part)
-    first = support.first_supported + (" at the latest" if support.at_latest else "")
-    if support.since is not None and support.since == support.first_supported:
-        return "; ".join(part for part in (f"since {first}", aside) if part)
-    spans = [
-        f"{entry.first} to {entry.last}" if entry.first != entry.last else entry.first
-        for entry in support.ranges
-        if entry.state is OutcomeState.SUPPORTED
-    ]
-    return "; ".join(part for part in (f"first in {first}", f"supported in {', '.join(spans)}", aside, ahead) if part)
+    """``since 0.12.1``, ``since 0.12.1 or earlier``, ``first in 0.9.0; supported in 0.9.0 to 0.10.2``, ``in no release examined``."""
+    ahead, first = preview_words(support.preview), support.first_supported
+    if first is None:
+        parts = [ahead or "in no release examined", _not_counted(support)]
+    elif support.since == first:
+        parts = [f"since {_or_earlier(first, support.at_latest)}", _not_counted(support)]
+    else:
+        spans = (span(one.first, one.last) for one in support.ranges if one.state is OutcomeState.SUPPORTED)
+        first = f"first in {_or_earlier(first, support.at_latest)}"
+        parts = [first, f"supported in {', '.join(spans)}", _not_counted(support), ahead]
+    return "; ".join(filter(None, parts))
+
+
+def range_words(entry: Range) -> str:
+    """``0.10.0 to 0.10.7: raises ValueError: …``."""
+    return f"{span(entry.first, entry.last)}: {entry.state.label} {entry.signature or ''}".strip()
+
+
+def span(first: str, last: str) -> str:
+    """``0.10.0 to 0.10.7``."""
+    return first if first == last else f"{first} to {last}"
 
 
 def _not_counted(support: Support) -> str:
     """``not counted: 0.9.0rc1 (pre-release)``: where it came out supported before the release that counts as the first."""
-    grouped = groupby(support.not_counted.items(), key=lambda item: item[1])
-    told = [f"{', '.join(version for version, _ in group)} ({why})" for why, group in grouped]
-    return f"not counted: {', '.join(told)}" if told else ""
+    by_reason = groupby(support.not_counted.items(), key=lambda item: item[1])
+    words = [f"{', '.join(version for version, _ in group)} ({why})" for why, group in by_reason]
+    return f"not counted: {', '.join(words)}" if words else ""

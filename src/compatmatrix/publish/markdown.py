@@ -1,75 +1,45 @@
-"""compatibility.md: the table for people who read the repository."""
+"""compatibility.md, the table for people who read the repository, and the answer in README.md."""
 
 from __future__ import annotations
 
-import functools
 import re
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from compatmatrix.analysis import changes, grid, recommend
 from compatmatrix.analysis.grid import UNTRIED, Grid
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import NEWEST
-from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish import labels, version_picker
+from compatmatrix.publish import version_picker
+from compatmatrix.publish.labels import groups, sentence
+from compatmatrix.publish.render import escaped, filled
+
+BEGIN, END = "<!-- answer: made by `nox -s report` -->", "<!-- /answer -->"
+"""The lines of README.md between which the answer stands."""
 
 
-def escaped(text: object) -> Markup:
-    """Text as text in GitHub's Markdown: HTML's characters as entities, Markdown's with a backslash, one line."""
-    # By hand: markupsafe's entity of a quotation mark has a # in it, which is Markdown's again.
-    html = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$@^-])", r"\\\1", html)
-    # Two more would become links by themselves.
-    return Markup(re.sub(r"(www)\.", r"\1\\.", escaped, flags=re.IGNORECASE).replace("://", "\\://"))
-
-
-def render(view: View, earlier: View | None) -> str:
-    """The report; ``earlier`` is the view of the last state on record before this one, for what changed since."""
-    return (
-        environment()
-        .get_template("compatibility.md.j2")
-        .render(
-            view=view,
-            words=labels,
-            groups=grouped(view),
-            changes=list(reversed(changes.between_releases(view))),
-            news=changes.alarming(changes.between_views(earlier, view)) if earlier else (),
-            grid=grid.grid(view),
-            kinds=grid.Kind,
-            grid_words=_pair_words,
-            todo=to_do(view),
-            # What is not released is examined with the newest companions, so it stands above the releases with theirs.
-            shows_sources=NEWEST.name if NEWEST.name in view.pairings else view.pairings[-1],
-            OutcomeState=OutcomeState,
-            CellState=CellState,
-        )
+def render(view: View) -> str:
+    """compatibility.md."""
+    return filled(
+        "compatibility.md.j2",
+        view=view,
+        subject=view.config.subject.display_name,
+        groups=groups(view),
+        changes=changes.between_releases(view)[::-1],
+        grid=grid.grid(view),
+        kinds=grid.Kind,
+        pair_words=_pair_words,
+        advice=advice(view),
+        shows_sources=shows_sources(view),
     )
 
 
-@functools.cache
-def environment() -> Environment:
-    """Templates of Markdown: the filter `md` makes text of whatever it is given."""
-    made = Environment(
-        loader=PackageLoader("compatmatrix.publish"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )  # fmt: skip
-    made.filters["md"] = escaped
-    return made
+def shows_sources(view: View) -> str:
+    """The pairing above whose releases the sources stand: they are examined with the newest companions."""
+    return NEWEST.name if NEWEST.name in view.pairings else view.pairings[-1]
 
 
-def grouped(view: View) -> list[tuple[str, list[Probe]]]:
-    """Title of each group with its probes, in order; a group that is not in ``[groups]`` keeps its own name."""
-    found: dict[str, list[Probe]] = {}
-    for probe in view.probes:
-        found.setdefault(probe.group, []).append(probe)
-    return [(view.config.groups.get(group, group), probes) for group, probes in found.items()]
-
-
-def to_do(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Probe, ...]]]:
-    """For each examined release, newest first: the recipe that works, and the probes that silently do nothing there."""
+def advice(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Probe, ...]]]:
+    """For each examined release, newest first: the recipe that works, and the probes that silently have no effect there."""
     rows = []
     for release in reversed(view.releases):
         cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, release.version)) is not None]
@@ -79,13 +49,39 @@ def to_do(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Prob
     return rows
 
 
+def readme(text: str, view: View) -> str:
+    """README.md with today's answer between its markers; as it was, if it has none."""
+    parts = re.split(f"({re.escape(BEGIN)}).*?({re.escape(END)})", text, maxsplit=1, flags=re.DOTALL)
+    if len(parts) != 4:
+        return text
+    return "".join([parts[0], parts[1], "\n", answer(view), parts[2], parts[3]])
+
+
+def answer(view: View) -> str:
+    """The verdict, what to do on the latest release, and where the pages are."""
+    lines = [f"**{escaped(sentence(view))}**", ""]
+    url = view.config.publish.url
+    for release, recipe, silent in advice(view):
+        if view.latest and release.version == view.latest.version:
+            title = escaped(f"{view.config.subject.display_name} {release.version}")
+            if recipe:
+                lines.append(f"What works on {title}: [`{recipe.probe}`](probes/recipes/{recipe.file}).")
+            if silent:
+                names = ", ".join(f"`{probe.id}`" for probe in silent)
+                lines.append(f"What runs there without error but trains nothing: {names}.")
+            lines.append("")
+    here = "Run `python -m nox -s report` and open `reports/site/index.html`"
+    lines += [f"All answers, with menus and search: {f'<{url}>' if url else here}.", ""]
+    return "\n".join(lines)
+
+
 def _pair_words(grid: Grid, version: str) -> str:
     """How far a release gets with which companion versions, and why no further."""
-    told = [f"imports {version_picker.levels(grid, version)}"]
+    words = [f"imports {version_picker.levels(grid, version)}"]
     reasons: dict[str, list[str]] = {}
     for other, pair in grid.rows[version].items():
         if pair.reason and pair.kind not in UNTRIED:
             reasons.setdefault(pair.reason, []).append(other)
     for reason, versions in reasons.items():
-        told.append(f"with {grid.companion} {grid.joined(version, versions)}: {reason}")
-    return "; ".join(told)
+        words.append(f"with {grid.companion} {grid.joined(version, versions)}: {reason}")
+    return "; ".join(words)

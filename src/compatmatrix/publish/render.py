@@ -1,7 +1,7 @@
-"""How a page, a feed or a picture is rendered: one Jinja environment in which every text is escaped, bounded and visible.
+"""The Jinja environment of pages, feeds, pictures and Markdown, and how text is escaped for each.
 
-What came out of a package passes `line` or `block`; what reaches an output by another way still loses the characters
-that XML does not admit.
+Every text is escaped, and an undefined name is an error. What came out of a package passes `line` or `block` on its way to
+a page, and `md` to Markdown. No output has characters that XML does not admit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,16 @@ from compatmatrix.publish import labels
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]|~$@]"  # code, emphasis, links, columns, strikethrough, mathematics, mentions
+    r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis; not within a_name
+    r"|<(?=[a-z/!?])|&(?=#|\w+;)"  # HTML; not a <= b
+    r"|#(?=[#\d\s]|$)"  # headings, references to issues
+    r"|^[-+](?=[-\s]|$)|^>"  # lists, rules and quotations, which begin a line
+    r"|:(?=//)|(?<=www)\.",  # addresses that become links by themselves
+    re.IGNORECASE,
+)
+
 
 @functools.cache
 def environment() -> Environment:
@@ -32,6 +42,10 @@ def environment() -> Environment:
         "code": code,
         "line": _line,
         "block": sanitize.block,
+        "md": escaped,
+        "prose": prose,
+        "inline_code": inline_code,
+        "fenced": fenced,
         "url": path_part,
         "outside": outside,
         "short": short,
@@ -40,8 +54,44 @@ def environment() -> Environment:
     return made
 
 
+def filled(template: str, **values: object) -> str:
+    """A template of `templates/`, filled."""
+    return environment().get_template(template).render(**values)
+
+
+def escaped(text: object) -> Markup:
+    """Text as one line of text in GitHub's Markdown; only what would mean something there is escaped."""
+    line = " ".join(str(text).split())
+    line = _MARKDOWN.sub(lambda found: "&lt;" if found[0] == "<" else "\\" + found[0], line)
+    return Markup(re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", line))  # a numbered list
+
+
+def prose(text: object) -> Markup:
+    """The same for an issue, where GitHub would read an escaped at sign as a mention all the same."""
+    return Markup(escaped(text).replace("@", "@\u2060"))
+
+
+def inline_code(text: object) -> Markup:
+    """One line as code in Markdown, whatever it holds."""
+    line = sanitize.line(text)
+    fence = "`" * (1 + _longest_fence(line))
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return Markup(f"{fence}{pad}{line or ' '}{pad}{fence}")
+
+
+def fenced(text: object, language: str = "text") -> Markup:
+    """Several lines as a block of code in Markdown, whatever they hold."""
+    block = sanitize.block(text)
+    fence = "`" * max(3, 1 + _longest_fence(block))
+    return Markup(f"{fence}{language}\n{block}\n{fence}")
+
+
+def _longest_fence(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
 def code(text: str) -> Markup:
-    """Text of the project's own in which `backticks` mark code."""
+    """Text of the project's own in which `backticks` mark code, as HTML."""
     parts = str(escape(text)).split("`")
     if len(parts) % 2 == 0:  # a stray backtick marks nothing
         return escape(text)
@@ -66,12 +116,12 @@ def short(link: str) -> str:
 
 
 def _line(text: object, limit: int = sanitize.MESSAGE) -> str:
-    return _remembered_line(str(text), limit)
+    return _cached_line(str(text), limit)
 
 
 @functools.lru_cache(maxsize=4096)
-def _remembered_line(text: str, limit: int) -> str:
-    """`plain.line`, remembered: one message stands on many pages."""
+def _cached_line(text: str, limit: int) -> str:
+    """`sanitize.line`, cached: one message stands on many pages."""
     return sanitize.line(text, limit)
 
 

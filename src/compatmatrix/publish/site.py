@@ -1,18 +1,19 @@
 """The published site: every file below `reports/site/`, a pure function of the view.
 
-Pages link to each other by relative paths only, so that the folder works wherever it is put.
+Pages link to each other by relative paths only, so that the folder works wherever it is put. A page names counts and days
+only of what it is about: it changes when an answer on it does, and not with every record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from compatmatrix.analysis import grid
-from compatmatrix.analysis.changes import Entry, entries
+from compatmatrix.analysis.changes import entries
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
@@ -21,244 +22,201 @@ from compatmatrix.core.pairings import GRID
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import (
     badge,
+    constraints,
     csv_files,
     feed,
     json_data,
     labels,
+    markdown,
     render,
     terminal,
     timeline,
     version_picker,
 )
-from compatmatrix.publish.runs import bands, shades
-
-STATIC = Path(__file__).parent / "static"
-NAVIGATION = (
-    ("index.html", "Answer"),
-    ("table.html", "Table"),
-    ("grid.html", "Pairs"),
-    ("changes.html", "Changes"),
-    ("data.html", "Data"),
-    ("about.html", "About"),
-)
-
-
-def contents(view: View) -> Mapping[str, bytes]:
-    """Path below the site -> bytes."""
-    site = Site(view)
-    files = {**_static(), **site.machine_files()}
-    files |= {name: text.encode() for name, text in site.pages()}
-    return files
+from compatmatrix.publish.runs import runs
+from compatmatrix.publish.timeline import STATIC
 
 
 class Site:
-    """What all pages share, computed once."""
+    """What the pages of a view share, computed once."""
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.templates = render.environment()
         self.grid = grid.grid(view)
         self.answers = {
             release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
         self.news = entries(view)
-        self.groups = _groups(view)
-        self.sentence = labels.sentence(view)
-        self.state = verdict(view, view.config.subject.headline).state
+        self.shared = {
+            "view": view,
+            "config": view.config,
+            "subject": view.config.subject.display_name,
+            "companion": self.grid.companion,
+            "groups": labels.groups(view),
+            "verdict": labels.sentence(view),
+            "probe_of": {probe.id: probe for probe in view.probes},
+            "recipe_text": lambda file: version_picker.recipe_text(view.probes, file),
+            "environment": terminal.variables_words(view),
+            "shows_sources": markdown.shows_sources(view),
+        }
 
     def pages(self) -> Iterator[tuple[str, str]]:
-        """Every HTML page."""
-        view, shown = self.view, self.view.latest
-        yield (
-            "index.html",
-            self._page(
-                "index",
-                "index.html",
-                answer=self.answers[shown.version] if shown else None,
-                shown=shown,
-                choices=Markup(
-                    version_picker.document(view, self.grid, self.answers)
-                ),  # escaped there, for a script element
-                timelines={pairing: Markup(self._timeline(pairing)) for pairing in view.pairings[:1]},
-                news=self.news[:8],
-            ),
-        )
-        yield "table.html", self._page("table", "table.html", **self._table())
-        yield (
-            "grid.html",
-            self._page(
-                "grid",
-                "grid.html",
-                grid=self.grid,
-                present={pair.kind for row in self.grid.rows.values() for pair in row.values()},
-                levels=(grid.IMPORTS, grid.TRAINS, grid.FULLY),
-            ),
-        )
-        yield "changes.html", self._page("changes", "changes.html", by_release=_by_release(view, self.news))
-        yield (
-            "data.html",
-            self._page("data", "data.html", badges={probe.id: badge.badge(view, probe) for probe in view.probes}),
-        )
-        ran = [cell for cell in view.cells if cell.state is CellState.RAN]
-        yield (
-            "about.html",
-            self._page(
-                "about",
-                "about.html",
-                unexamined=_unexamined(view),
-                missing=_missing(view),
-                ran_on=sorted({cell.platform for cell in ran}),
-                ran_with=by_version({cell.python for cell in ran}),
-            ),
-        )
+        """Path and text of every page."""
+        view = self.view
+        for name, values in (
+            ("index", self._index),
+            ("table", self._table),
+            ("grid", self._grid),
+            ("changes", self._changes),
+            ("data", lambda: {"badges": {probe.id: badge.badge(view, probe) for probe in view.probes}}),
+            ("about", self._about),
+        ):
+            yield f"{name}.html", self._page(name, f"{name}.html", **values())
         if view.sources:
-            yield (
-                "unreleased.html",
-                self._page("unreleased", "unreleased.html", environment=terminal.variables_words(view)),
-            )
+            yield "unreleased.html", self._page("unreleased", "unreleased.html")
         for release in view.releases:
-            yield f"release/{release.version}.html", self._release(release)
+            path = f"release/{release.version}.html"
+            yield path, self._page("release", path, **self._release(release))
         for probe in view.probes:
-            yield f"probe/{probe.id}.html", self._probe(probe)
+            path = f"probe/{probe.id}.html"
+            yield path, self._page("probe", path, **self._probe(probe))
 
-    def machine_files(self) -> Mapping[str, bytes]:
-        """Feeds, badges, tables, locks and pictures."""
-        view = self.view
-        files = {
-            "compatibility.json": json_data.compatibility_json(view),
-            "compatibility.schema.json": json_data.schema_json(),
-            "compatibility.csv": csv_files.table(view),
-            **feed.feeds(self.templates, view, self.news),
+    def _page(self, template: str, path: str, **values: Any) -> str:
+        return render.filled(f"{template}.html.j2", **self.shared, path=path, root="../" * path.count("/"), **values)
+
+    def _index(self) -> dict[str, Any]:
+        view, shown = self.view, self.view.latest
+        return {
+            "answer": self.answers[shown.version] if shown else None,
+            "shown": shown,
+            "state": verdict(view, view.config.subject.headline).state,
+            "choices": Markup(version_picker.document(view, self.grid, self.answers)),  # escaped there, for a script
+            "timeline": Markup(timeline.render(view, view.pairings[0])),
+            "news": self.news[:8],
         }
-        style = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("palette.css", "timeline.css"))
-        for number, pairing in enumerate(view.pairings):
-            name = "timeline.svg" if number == 0 else f"timeline-{pairing}.svg"
-            files[name] = self._timeline(pairing, style).encode()
-        for probe in view.probes:
-            made = badge.badge(view, probe)
-            files[f"badges/{probe.id}.json"] = made.endpoint()
-            files[f"badges/{probe.id}.svg"] = made.picture(self.templates)
-        for cell in view.cells:
-            if cell.lock and cell.source is None and set(cell.pairings) & set(view.pairings):
-                files[f"lock/{cell.id}.txt"] = "".join(f"{pin}\n" for pin in cell.lock).encode()
-        return files
-
-    def _page(self, template: str, path: str, **more: Any) -> str:
-        view = self.view
-        return self.templates.get_template(f"{template}.html.j2").render(
-            view=view,
-            config=view.config,
-            subject=view.config.subject.title or view.config.subject.name,
-            companion=self.grid.companion,
-            groups=self.groups,
-            navigation=NAVIGATION,
-            path=path,
-            root="../" * path.count("/"),
-            verdict=self.sentence,
-            verdict_state=self.state,
-            recipe_text=lambda file: version_picker.recipe_text(view.probes, file),
-            probe_of={probe.id: probe for probe in view.probes},
-            kinds=grid.Kind,
-            **more,
-        )
-
-    def _timeline(self, pairing: str, style: str | None = None) -> str:
-        return timeline.render(self.templates, self.view, self.groups, pairing, self.sentence, style)
 
     def _table(self) -> dict[str, Any]:
         """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for cell in self.view.cells:
-            if cell.pairings == (GRID.name,):
-                continue
-            for outcome in cell.outcomes.values():
-                if outcome.signature:
-                    found.setdefault(outcome.signature, len(found))
-        return {"signatures": found, "newest_first": self.view.releases[::-1]}
+            if cell.pairings != (GRID.name,):
+                for outcome in cell.outcomes.values():
+                    if outcome.signature:
+                        numbers.setdefault(outcome.signature, len(numbers))
+        states = [*OutcomeState, *(state for state in CellState if state is not CellState.RAN)]
+        return {"signatures": numbers, "newest_first": self.view.releases[::-1], "states": states}
 
-    def _release(self, release: Release) -> str:
-        view = self.view
+    def _grid(self) -> dict[str, Any]:
+        present = {pair.kind for row in self.grid.rows.values() for pair in row.values()}
+        return {
+            "pairs": self.grid,
+            "kinds": [kind for kind in grid.Kind if kind in present],
+            "levels": (grid.IMPORTS, grid.TRAINS, grid.FULLY),
+        }
+
+    def _changes(self) -> dict[str, Any]:
+        by_release = (
+            (release, [entry for entry in self.news if entry.release == release.version])
+            for release in reversed(self.view.releases)
+        )
+        return {"by_release": [(release, entries) for release, entries in by_release if entries]}
+
+    def _about(self) -> dict[str, Any]:
+        """The environments there are, and what of every release and pairing is not known, and why."""
+        view, ran = self.view, [cell for cell in self.view.cells if cell.state is CellState.RAN]
+        missing: dict[str, list[str]] = {}
+        unexamined: dict[tuple[str, CellState, str], list[str]] = {}
+        for pairing in view.pairings:
+            for release in view.releases:
+                cell = view.cell(pairing, release.version)
+                if cell is None:
+                    missing.setdefault(pairing, []).append(release.version)
+                elif cell.state is not CellState.RAN:
+                    unexamined.setdefault((pairing, cell.state, cell.detail), []).append(release.version)
+        return {
+            "missing": missing,
+            "unexamined": unexamined,
+            "ran_on": sorted({cell.platform for cell in ran}),
+            "ran_with": by_version({cell.python for cell in ran}),
+        }
+
+    def _release(self, release: Release) -> dict[str, Any]:
+        view, order = self.view, [known.version for known in self.view.releases]
+        place = order.index(release.version)
         cells: dict[str, CellView] = {}
         for pairing in view.pairings:
             if (cell := view.cell(pairing, release.version)) is not None:
                 cells[cell.id] = cell
-        order = [known.version for known in view.releases]
-        place = order.index(release.version)
-        return self._page(
-            "release",
-            f"release/{release.version}.html",
-            release=release,
-            cells=[
-                (cell, [pairing for pairing in view.pairings if pairing in cell.pairings]) for cell in cells.values()
-            ],
-            answer=self.answers[release.version],
-            row=self.grid.rows[release.version],
-            environment=terminal.variables_words(view),
-            older=order[place - 1] if place else None,
-            newer=order[place + 1] if place + 1 < len(order) else None,
-            grid_probes=[
-                probe
-                for probe in view.probes
-                if view.config.pairings.grid and probe.id in view.config.pairings.grid.probes
-            ],
-        )
+        asked = view.config.pairings.grid.probes if view.config.pairings.grid else ()
+        return {
+            "release": release,
+            "cells": [(cell, [name for name in view.pairings if name in cell.pairings]) for cell in cells.values()],
+            "answer": self.answers[release.version],
+            "row": self.grid.rows[release.version],
+            "grid_pairing": GRID.name,
+            "grid_probes": [probe for probe in view.probes if probe.id in asked],
+            "older": order[place - 1] if place else None,
+            "newer": order[place + 1] if place + 1 < len(order) else None,
+        }
 
-    def _probe(self, probe: Probe) -> str:
-        view, colours = self.view, shades(self.view)
-        ran: dict[str, list[str]] = {}
+    def _probe(self, probe: Probe) -> dict[str, Any]:
+        view = self.view
+        ran: dict[str, dict[str, None]] = {name: {} for name in probe.recipes}
         for cell in view.cells:
             outcome = cell.credible(probe.id)
-            if outcome.recipe and outcome.state is OutcomeState.SUPPORTED:
-                versions = ran.setdefault(outcome.recipe, [])
-                if cell.subject not in versions:
-                    versions.append(cell.subject)
-        return self._page(
-            "probe",
-            f"probe/{probe.id}.html",
-            probe=probe,
-            group=view.config.groups.get(probe.group, probe.group),
-            bands={pairing: bands(view, probe.id, pairing, colours)[::-1] for pairing in view.pairings},
-            recipes=[(name, probe.recipes[name], ran.get(name, [])) for name in probe.recipes],
-            news=[entry for entry in self.news if entry.probe.id == probe.id],
-            badge=badge.badge(view, probe),
-            test=f"probes/{probe.file}::test_{probe.id.replace('-', '_')}",
-        )
+            if outcome.recipe in ran and outcome.state is OutcomeState.SUPPORTED:
+                ran[outcome.recipe][cell.subject] = None
+        return {
+            "probe": probe,
+            "group": view.config.groups.get(probe.group, probe.group),
+            "runs": {pairing: runs(view, probe.id, pairing)[::-1] for pairing in view.pairings},
+            "recipes": [(name, text, list(ran[name])) for name, text in probe.recipes.items()],
+            "news": [entry for entry in self.news if entry.probe.id == probe.id],
+            "badge": badge.badge(view, probe),
+            "test": f"probes/{probe.file}::test_{probe.id.replace('-', '_')}",
+        }
 
 
-def _static() -> dict[str, bytes]:
+def _static(_: Site) -> dict[str, bytes]:
     sheets = [(STATIC / name).read_bytes() for name in ("palette.css", "site.css", "timeline.css")]
     scripts = {path.name: path.read_bytes() for path in sorted(STATIC.glob("*.js"))}
     return {"site.css": b"".join(sheets), "icon.svg": (STATIC / "icon.svg").read_bytes(), ".nojekyll": b"", **scripts}
 
 
-def _groups(view: View) -> list[tuple[str, str, list[Probe]]]:
-    """Key, title and probes of each group, in order."""
-    found: dict[str, list[Probe]] = {}
-    for probe in view.probes:
-        found.setdefault(probe.group, []).append(probe)
-    return [(key, view.config.groups.get(key, key), probes) for key, probes in found.items()]
+def _pages(site: Site) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in site.pages()}
 
 
-def _by_release(view: View, entries: Sequence[Entry]) -> list[tuple[Release, list[Entry]]]:
-    found = [(release, [entry for entry in entries if entry.release == release.version]) for release in view.releases]
-    return [(release, own) for release, own in reversed(found) if own]
+def _data(site: Site) -> dict[str, bytes]:
+    return {
+        "compatibility.json": json_data.compatibility_json(site.view),
+        "compatibility.schema.json": json_data.schema_json(),
+        "compatibility.csv": csv_files.table(site.view),
+    }
 
 
-def _unexamined(view: View) -> list[tuple[str, str, str, list[str]]]:
-    """Pairing, state, reason and releases of the cells that did not get as far as the probes."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for pairing in view.pairings:
-        for release in view.releases:
-            cell = view.cell(pairing, release.version)
-            if cell is not None and cell.state is not CellState.RAN:
-                found.setdefault((pairing, cell.state.value, cell.detail), []).append(release.version)
-    return [(*key, versions) for key, versions in found.items()]
+def _locks(site: Site) -> dict[str, bytes]:
+    return {
+        f"lock/{cell.id}.txt": "".join(f"{pin}\n" for pin in cell.lock).encode()
+        for cell in site.view.cells
+        if cell.lock and set(cell.pairings) & set(site.view.pairings)
+    }
 
 
-def _missing(view: View) -> list[tuple[str, list[str]]]:
-    """Pairing and releases for which there is no cell at all."""
-    found = [
-        (pairing, [release.version for release in view.releases if view.cell(pairing, release.version) is None])
-        for pairing in view.pairings
-    ]
-    return [(pairing, versions) for pairing, versions in found if versions]
+OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
+    _static,
+    _pages,
+    _data,
+    _locks,
+    lambda site: feed.feeds(render.environment(), site.view, site.news),
+    lambda site: badge.files(site.view),
+    lambda site: constraints.files(Compatibility(site.view)),
+    lambda site: timeline.files(site.view),
+)
+"""What makes the files below the site; another output is another line."""
+
+
+def contents(view: View) -> Mapping[str, bytes]:
+    """Path below the site -> bytes."""
+    site = Site(view)
+    return {name: content for output in OUTPUTS for name, content in output(site).items()}

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from compatmatrix.analysis.support import CellView, View
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
 
 
@@ -17,41 +18,35 @@ def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> Non
     """What is not released: a row each, with all that is said in the table of releases."""
     headline = view.config.subject.headline
     for cell in rows:
-        what = f"{view.config.subject.name} {labels.source_words(cell)}, not released{labels.aside(labels.companions_words(view, cell))}"
-        line(
-            console,
-            f"{what}: {headline}: {labels.outcome_words(cell, headline)}{f'. {cell.detail}' if cell.detail else ''}",
-        )
+        beside = aside(labels.companions_words(view, cell))
+        what = f"{view.config.subject.name} {labels.source_words(cell)}, not released{beside}"
+        detail = f". {cell.detail}" if cell.detail else ""
+        line(console, f"{what}: {headline}: {labels.outcome_words(cell, headline)}{detail}")
         for pairing in cell.pairings:
-            ahead = labels.preview_words(view.support[headline][pairing].preview) if pairing in view.pairings else ""
-            if ahead:
-                line(console, f"{headline}: {ahead}")
+            if pairing in view.pairings and (preview := view.support[headline][pairing].preview):
+                line(console, f"{headline}: {labels.preview_words(preview)}")
 
 
 def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
     """Everything about one release: outcomes, evidence, lock, and the commands that rebuild each cell."""
     for cell in cells:
-        console.rule(Text(f"{view.config.subject.name} {cell.subject}, {', '.join(cell.pairings)}"), align="left")
-        line(
-            console,
-            f"{labels.environment_words(view, cell)}, {cell.platform}; recorded {cell.recorded}; cell {cell.id}",
-        )
-        line(
-            console,
-            f"{cell.state.value}: {cell.state.meaning}" + (f". {cell.detail}" if cell.detail else ""),
-        )
-        if cell.network is not None:
-            line(console, "run with the network in reach" if cell.network else "run without network")
+        pairings = ", ".join(map(view.config.pairing_title, cell.pairings))
+        console.rule(Text(f"{view.config.subject.name} {cell.subject}, {pairings}"), align="left")
+        environment = f"{labels.environment_words(view, cell)}, {cell.platform}"
+        line(console, f"{environment}; recorded {cell.recorded}; cell {cell.id}")
+        line(console, f"{cell.state.value}: {cell.state.meaning}" + (f". {cell.detail}" if cell.detail else ""))
+        if network := labels.network_words(cell):
+            line(console, network)
         for text in cell.tampering:
-            line(console, f"caught at: {text}")
+            line(console, f"tampering: {text}")
         if cell.state is CellState.RAN:
             for probe in view.probes:
                 if probe.id in cell.outcomes:
                     _print_outcome(console, view, cell, probe.id)
         if cell.lock:
+            exact = "" if cell.source and cell.source.built else " --require-hashes --no-build"
             line(console, "\nReproduce: save the lines below as cell.txt, then")
             line(console, f"  uv venv --python {cell.python} cell")
-            exact = "" if cell.source and cell.source.built else " --require-hashes --no-build"
             line(console, f"  uv pip sync --python cell{exact} cell.txt")
             line(console, f"  {variables_words(view)}cell/bin/python -I -m pytest probes\n")
             for pin in cell.lock:
@@ -71,10 +66,8 @@ def line(console: Console, text: str) -> None:
 def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> None:
     outcome, shown = cell.outcome(probe), cell.credible(probe)
     value = f" (found {outcome.value})" if outcome.value is not None else ""
-    console.print(
-        Text(f"\n{labels.outcome_words(cell, probe)}  {probe}{value}", style=shown.state.color.terminal),
-        soft_wrap=True,
-    )
+    words = f"\n{labels.outcome_words(cell, probe)}  {probe}{value}"
+    console.print(Text(words, style=shown.state.color.terminal), soft_wrap=True)
     for part in (
         outcome.note,
         f"not counted: {shown.note}" if shown != outcome else None,
@@ -83,6 +76,5 @@ def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> 
     ):
         if part:
             line(console, f"    {part}")
-    if outcome.evidence and outcome.evidence in view.evidence:
-        for text in view.evidence[outcome.evidence].splitlines():
-            line(console, f"    | {text}")
+    for text in view.evidence.get(outcome.evidence or "", "").splitlines():
+        line(console, f"    | {text}")

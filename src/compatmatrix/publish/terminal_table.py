@@ -18,7 +18,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import TABLE
-from compatmatrix.core.text import shortened
+from compatmatrix.core.text import marks, shortened
 from compatmatrix.publish import labels
 
 GAP = 2
@@ -140,7 +140,7 @@ def _rows(view: View, columns: Sequence[_Column]) -> Iterator[_Row]:
         return tuple(column.words(cell) for column in columns) if cell else ()
 
     def answers(release: Release) -> tuple[object, ...]:
-        return (labels.marks(release), *(words(release, pairing) for pairing in view.pairings))
+        return (marks(release), *(words(release, pairing) for pairing in view.pairings))
 
     for _, group in groupby(reversed(view.releases), key=answers):
         releases = tuple(group)[::-1]

@@ -1,101 +1,109 @@
 """The timeline: releases from left to right, a lane for each group of probes, a bar for every run of one answer.
 
-The same picture stands in the page (styled by the page) and in a file of its own, which follows the reader's light or
-dark setting and paints its own ground, so that it is legible wherever it is shown.
+The picture stands in a page, which has the style sheet, and in files of its own, which follow the reader's light or dark
+setting and paint their own ground.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import groupby
+from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import Probe
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish.labels import Sentence
-from compatmatrix.publish.runs import Band, bands, shades
+from compatmatrix.publish.labels import groups, plain, sentence
+from compatmatrix.publish.render import filled
+from compatmatrix.publish.runs import Run, runs
+
+STATIC = Path(__file__).parent / "static"
 
 WIDTH = 830
 """The width of a README on GitHub: type sizes below are true there."""
 
 LEFT, RIGHT = 248, 8
 HEAD, AXIS, LANE, ROW, BAR, FOOT = 62, 62, 26, 18, 14, 46
-_SHADES = {OutcomeState.RAISES: ", a shade for each error"}
 
 LETTER = 5.5
 """Mean width of a letter of the bars' labels, in pixels; they are left out where they would not fit."""
 
+TICK = 11
+"""Least distance between the names of two releases, in pixels."""
 
-def render(
-    templates: Environment,
-    view: View,
-    groups: Sequence[tuple[str, str, Sequence[Probe]]],
-    pairing: str,
-    verdict: Sentence,
-    alone: str | None,
-) -> str:
-    """The picture; ``alone`` is the style sheet of a file of its own, None within a page that has it."""
+
+def files(view: View) -> Mapping[str, bytes]:
+    """Path below the site -> picture, of every pairing; that of the first has the plain name."""
+    style = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("palette.css", "timeline.css"))
+    names = [f"timeline-{pairing}.svg" if number else "timeline.svg" for number, pairing in enumerate(view.pairings)]
+    return {name: render(view, pairing, style).encode() for name, pairing in zip(names, view.pairings, strict=True)}
+
+
+def render(view: View, pairing: str, style: str | None = None) -> str:
+    """The picture as SVG; ``style`` is the style sheet of a file of its own, None within a page."""
     count = max(len(view.releases), 1)
     step = (WIDTH - LEFT - RIGHT) / count
-    colours = shades(view)
     lanes: list[dict[str, Any]] = []
     top = HEAD + AXIS
-    for key, title, probes in groups:
+    for group in groups(view):
         rows = []
         start = top
         top += LANE
-        for probe in probes:
-            bars = [_bar(band, step) for band in bands(view, probe.id, pairing, colours)]
-            rows.append(
-                {"top": top, "title": sanitize.cut(probe.title.replace("`", ""), 41), "id": probe.id, "bars": bars}
-            )
+        for probe in group.probes:
+            bars = [_bar(run, step) for run in runs(view, probe.id, pairing)]
+            rows.append({"top": top, "title": sanitize.cut(plain(probe.title), 41), "bars": bars})
             top += ROW
-        lanes.append({"key": key, "title": title, "top": start, "rows": rows})
-    every = max(1, -(-11 // max(1, int(step)))) if step < 11 else 1
+        lanes.append({"title": group.title, "top": start, "rows": rows})
+    every = -(-TICK // max(1, int(step)))
     ticks = [
         {"x": round(LEFT + step * (number + 0.5), 1), "version": release.version}
         for number, release in enumerate(view.releases)
         if number % every == 0 or number == count - 1
     ]
-    return templates.get_template("timeline.svg.j2").render(
-        view=view, lanes=lanes, ticks=ticks, years=_years(view, step), pairing=pairing, alone=alone, lead=verdict.lead,
-        rest=verdict.rest, legend=_legend(), width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT, head=HEAD,
-        axis=HEAD + AXIS, bottom=top, bar_height=BAR,
+    return filled(
+        "timeline.svg.j2",
+        view=view, lanes=lanes, ticks=ticks, years=_years(view, step), pairing=pairing, style=style,
+        verdict=sentence(view), legend=_legend(), width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT,
+        head=HEAD, axis=HEAD + AXIS, bottom=top, bar_height=BAR,
     )  # fmt: skip
 
 
-def _legend() -> list[tuple[str, str]]:
-    known = [state for state in OutcomeState if state.known]
+def _legend() -> list[tuple[str, str, str]]:
+    """Kind, pattern and label of each key."""
     doubt = f"{CellState.IMPORT_FAILS.sign} {OutcomeState.INCONCLUSIVE.sign} no statement"
-    return [
-        *((state.value, f"{state.sign} {state.label}" + _SHADES.get(state, "")) for state in known),
-        (CellState.IMPORT_FAILS.value, doubt),
-        (OutcomeState.NOT_RUN.value, f"{OutcomeState.NOT_RUN.sign} {OutcomeState.NOT_RUN.label}"),
-    ]
+    shown = [*(state for state in OutcomeState if state.known), OutcomeState.NOT_RUN]
+    keys = [(state.value, f"{state.sign} {state.label}") for state in shown]
+    keys.insert(-1, (CellState.IMPORT_FAILS.value, doubt))
+    return [(kind, _pattern(kind), label) for kind, label in keys]
 
 
-def _bar(band: Band, step: float) -> dict[str, Any]:
-    width = round(band.count * step - 1, 1)
-    options = [band.label, band.label.removeprefix("raises "), band.sign]
-    label = next((text for text in options if len(text) * LETTER + 6 <= width or text == band.sign), "")
+def _pattern(kind: str) -> str:
+    """The pattern that fills a bar beside its color; it tells states apart without color."""
+    if kind == OutcomeState.NO_EFFECT:
+        return "hatch"
+    plain_ones = {state for state in OutcomeState if state.known or state is OutcomeState.NOT_RUN}
+    return "" if kind in plain_ones else "dots"
+
+
+def _bar(run: Run, step: float) -> dict[str, Any]:
+    width = round(run.count * step - 1, 1)
+    options = [run.label, run.exception or run.label, run.sign]
+    label = next((text for text in options if len(text) * LETTER + 6 <= width or text == run.sign), "")
     return {
-        "x": round(LEFT + band.start * step, 1),
+        "x": round(LEFT + run.start * step, 1),
         "width": max(width, 1),
-        "label": label if width >= 9 and band.kind != OutcomeState.NOT_RUN else "",
-        "kind": band.kind,
-        "shade": band.shade if band.kind == OutcomeState.RAISES else None,
-        "told": band.sentence,
+        "label": label if width >= 9 and run.kind != OutcomeState.NOT_RUN else "",
+        "kind": run.kind,
+        "pattern": _pattern(run.kind),
+        "title": run.sentence,
     }
 
 
 def _years(view: View, step: float) -> list[dict[str, Any]]:
-    found, at = [], 0
+    years, start = [], 0
     for year, releases in groupby(view.releases, key=lambda release: release.day[:4]):
-        width = len(list(releases))
-        found.append({"x": round(LEFT + at * step, 1), "width": round(width * step, 1), "year": year})
-        at += width
-    return found
+        count = len(list(releases))
+        years.append({"x": round(LEFT + start * step, 1), "width": round(count * step, 1), "year": year})
+        start += count
+    return years

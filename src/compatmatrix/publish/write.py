@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from compatmatrix.analysis import support
-from compatmatrix.config.tables import Config
+from compatmatrix.analysis.support import View
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
-from compatmatrix.core.model import Probe
 from compatmatrix.publish import markdown, site
-from compatmatrix.results.ledger import Ledger
 
 SITE = "site"
-"""The folder below `reports/` that holds made files only: what is not made any more is taken away."""
+"""The folder below `reports/` that is built and not committed; a file in it that is no longer built is removed."""
+
+COMMITTED = ("compatibility.json", "compatibility.schema.json", "timeline.svg")
+"""The files of the site that stand beside it too, for readers of the repository."""
 
 
-def contents(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> Mapping[str, bytes]:
-    """Path below `reports/` -> bytes of every derived file."""
-    view = support.view(ledger, config, probes)
-    earlier = support.view(support.before(ledger, view.as_of), config, probes)
+def contents(view: View) -> Mapping[str, bytes]:
+    """Path below `reports/` -> bytes of every file that is made from the records."""
     pages = site.contents(view)
     return {
-        # The site holds these too, so that it is whole wherever it is put; git keeps equal files once.
-        "compatibility.json": pages["compatibility.json"],
-        "compatibility.schema.json": pages["compatibility.schema.json"],
-        "compatibility.md": markdown.render(view, earlier).encode(),
+        **{name: pages[name] for name in COMMITTED},
+        "compatibility.md": markdown.render(view).encode(),
         **{f"{SITE}/{name}": content for name, content in pages.items()},
     }
 
 
 def write(reports: Path, files: Mapping[str, bytes]) -> None:
-    """Raises InfrastructureError where the disk does not take a file."""
+    """Raises InfrastructureError where a file cannot be written."""
     try:
         for name, content in files.items():
             path = reports / name
             if path.is_file() and path.read_bytes() == content:
                 continue
-            # What a run left that was killed in the middle; below the site all that is not ours goes anyway.
+            # A partial file of a run that was killed; below the site, all that is not in `files` is removed anyway.
             for left in reports.glob(f".{name}.*") if "/" not in name else ():
                 left.unlink(missing_ok=True)
             replace(path, content, durable=False)

@@ -51,8 +51,9 @@ def run(arguments: Sequence[str | Path], *, folder: Path, network: bool = True) 
     if program is None:
         raise InfrastructureError("git is not installed; sources and bisection need it")
     settings = (part for setting in _SETTINGS for part in ("-c", setting))
-    # git starts further processes (ssh, remote helpers, lazy fetches): they end with it, with this engine, and in time.
-    command = processes.tree([program, *settings, *map(str, arguments)])
+    # For the network git starts further processes (ssh, remote helpers): they end with it, with this engine, and in time.
+    ending = processes.tree if network else processes.die_with_parent
+    command = ending([program, *settings, *map(str, arguments)])
     try:
         process = subprocess.Popen(
             command,
