@@ -82,6 +82,17 @@ def test_pre_commit_runs_the_versions_that_constraints_txt_pins() -> None:
     assert hooks["ruff"]["entry"].startswith("nox -s style")
 
 
+def test_the_map_of_the_code_has_its_packages_in_their_order_and_names_files_that_exist() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == configured["contracts"][0]["layers"][::-1]
+    files = re.findall(r"`([a-z_/]+\.py)`", text)
+    drawn = re.findall(r"\b[a-z]+(?:/[a-z_]+)+\b", text.split("```")[1].replace("reports/records", ""))
+    files += [f"{module}.py" for module in drawn]
+    assert len(files) > 40
+    assert [file for file in files if not (ROOT / "src/compatmatrix" / file).is_file()] == []
+
+
 def test_the_example_of_the_readme_is_a_probe(tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Add a probe\n")[1].split("\n## ")[0]
     (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

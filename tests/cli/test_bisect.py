@@ -12,7 +12,7 @@ import pytest
 from fixtures import Project, Said
 from repositories import Made, Repository, create, line
 
-ON_OFF_ON = [*line(("raises", 4), ("works", 3), ("raises", 3), ("works", 6))]
+ON_OFF_ON = [*line(("raises", 1), ("works", 1), ("raises", 3), ("works", 3))]
 
 
 def bisect(project: Project, made: Repository, *arguments: str, good: str = "", bad: str = "main") -> Said:
@@ -35,15 +35,15 @@ def test_defect_a_search_by_halving_says_first_where_the_answer_changes_three_ti
 ) -> None:
     made = create(tmp_path / "made", *ON_OFF_ON)
     halved = bisect(project, made)
-    assert f"standalone changes with\n{made.commits[10]}" in halved.out, halved
+    assert f"standalone changes with\n{made.commits[5]}" in halved.out, halved
     assert "changes first" not in halved.out
     assert "Halving finds one change, not whether there are others: --all finds every one." in halved.out
     every = bisect(project, made, "--all")
-    places = [every.out.index(f"standalone changes with\n{made.commits[number]}") for number in (4, 7, 10)]
+    places = [every.out.index(f"standalone changes with\n{made.commits[number]}") for number in (1, 2, 5)]
     assert places == sorted(places)
     assert cells(halved) + cells(every) == len(made.commits), "each commit once"
     again = bisect(project, made)
-    assert f"standalone changes with\n{made.commits[4]}" in again.out, "the first of those on record"
+    assert f"standalone changes with\n{made.commits[1]}" in again.out, "the first of those on record"
     assert "the records show 2 more between the ends" in again.out
     assert cells(again) == 0
 

@@ -181,7 +181,9 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
     run(1, 1, one, year=2025)
     expected = tree(one)
     assert "records/0.2.0.jsonl" in expected
-    for count in (1, 2, 3, 7):
+    assert merge(tmp_path / "merged", one)[0] == 0
+    assert tree(tmp_path / "merged") == expected
+    for count in (2, 3, 7):
         parts = {number: tmp_path / f"of-{count}" / str(number) for number in range(1, count + 1)}
         order = random.Random(count).sample(sorted(parts), count)
         for number in order:
