@@ -94,6 +94,7 @@ def github_files() -> dict[str, list[Path]]:
     return {
         "vendor.github-workflows": workflows,
         "custom.github-workflows-require-timeout": workflows,
+        "vendor.github-actions": [ROOT / "action.yml"],
         "vendor.github-issue-forms": sorted({*forms.glob("*.yml")} - {config}),
         "vendor.github-issue-config": [config],
         "vendor.dependabot": [folder / "dependabot.yml"],
@@ -201,3 +202,25 @@ def bench(session: nox.Session) -> None:
 def probe(session: nox.Session, **release: str) -> None:
     """Run one release of the subject."""
     engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheels of the engine and of the data into dist/, check them, and try them in a clean environment."""
+    install(session, "package")
+    folder, dist = Path(session.create_tmp()).absolute(), ROOT / "dist"
+    for old in (dist, folder / "data"):
+        shutil.rmtree(old, ignore_errors=True)
+    session.run("python", "-m", "compatmatrix", "package", str(folder / "data"), *session.posargs)
+    for project in (ROOT, folder / "data"):
+        session.run("python", "-m", "uv", "build", "--quiet", "--wheel", str(project), "--out-dir", str(dist))
+    wheels = sorted(map(str, dist.glob("*.whl")))
+    session.run("twine", "check", "--strict", *wheels)
+    clean = folder / "clean"
+    session.run("python", "-m", "uv", "venv", "--quiet", "--clear", str(clean))
+    session.run("python", "-m", "uv", "pip", "install", "--quiet", "--python", str(clean), *wheels)
+    data = next((folder / "data").glob("*/compatibility.json"))
+    control = json.loads(data.read_text(encoding="utf-8"))["configuration"]["subject"]["control"]
+    command = clean / ("Scripts" if os.name == "nt" else "bin") / data.parent.name.replace("_", "-")
+    session.chdir(folder)  # nothing of the checkout is found from here
+    session.run(str(command), "bounds", control, external=True)

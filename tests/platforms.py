@@ -25,6 +25,7 @@ NEEDS_POSIX_FILES = pytest.mark.skipif(
 NEEDS_SHELL = pytest.mark.skipif(
     _WINDOWS, reason="Windows has no POSIX shell and does not run scripts by their `#!` line"
 )
+NEEDS_TERMINAL = pytest.mark.skipif(_WINDOWS, reason="Windows has no pseudo-terminals of POSIX")
 
 
 def skip_module_without(need: pytest.MarkDecorator) -> None:

@@ -234,8 +234,8 @@ def test_defect_a_run_whose_workers_died_listed_nothing_and_ended_with_0(
     assert ran.code == 1
     assert "3 to run" in ran.out
     for version in ("1.0.0", "1.1.0", "1.2.0"):
-        (line,) = [line for line in ran.out.splitlines() if line.startswith(f"not examined: subject {version},")]
-        assert line.endswith("RecursionError: maximum recursion depth exceeded")
+        assert len([line for line in ran.out.splitlines() if line.startswith(f"  subject {version},")]) == 1
+    assert "not examined: 3 cells: RecursionError: maximum recursion depth exceeded" in ran.out
     assert ledger.read(project.records).records == {}
 
 
@@ -249,7 +249,7 @@ def test_what_was_not_examined_is_listed_also_where_the_reports_cannot_be_writte
     monkeypatch.setattr("compatmatrix.cli.run.write_reports", fails)
     ran = project.main("run", "--pairing", "newest")
     assert ran.code == 1
-    assert ran.out.count("not examined: subject 1.") == 3
+    assert "not examined: 3 cells: no space" in ran.out and ran.out.count("\n  subject 1.") == 3
 
 
 def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Path) -> None:
@@ -376,8 +376,13 @@ def test_without_a_terminal_there_is_one_plain_line_a_cell(project: Project) -> 
 
 def test_show_tells_everything_of_one_release_and_of_no_other(project: Project) -> None:
     project.main("run", "--only", "subject<1.2")
-    shown = project.main("show", "subject==1.0.0")
-    assert shown.code == 0
+    summary, shown = (project.main("show", "subject==1.0.0", *full) for full in ((), ("--full",)))
+    assert (summary.code, shown.code) == (0, 0)
+    told = summary.out.splitlines()
+    assert told[1] == "ran: installed, imported, and the probes ran"
+    outcomes = [line.split()[1:3] for line in told if line[:1] in ("✓", "✗")]
+    assert outcomes == [["supported", "held"], ["raises", "standalone"], ["supported", "arithmetic"]]
+    assert "sha256" not in summary.out and "Traceback" not in summary.out
     assert "subject 1.0.0, latest companion, at release" in shown.out
     assert "✓ supported  held (found" in shown.out
     assert "✗ raises  standalone" in shown.out
@@ -385,7 +390,7 @@ def test_show_tells_everything_of_one_release_and_of_no_other(project: Project) 
     assert "1.1.0" not in shown.out
     missing = project.main("show", "subject==1.2.0")
     assert missing.code == 2
-    assert "recorded are 1.0.0, 1.1.0" in missing.err
+    assert missing.err == "error: show subject==1.2.0: nothing is recorded of it; the nearest: 1.1.0\n"
 
 
 def test_repair_sets_damaged_lines_aside_and_what_they_held_is_run_again(project: Project) -> None:
@@ -422,9 +427,10 @@ def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path
     assert "stopping …" in out
     assert time.monotonic() - began < 6
     assert running.returncode == 130, said
-    assert said.splitlines()[-1] == (
-        "interrupted: 1 of 2 cells are recorded; to run the other 1: python -m compatmatrix run --jobs 2"
-    )
+    assert said.splitlines() == [
+        "interrupted: 1 of 2 cells are recorded",
+        "to run the other 1: python -m compatmatrix run --jobs 2",
+    ]
     assert [record.subject for record in ledger.read(project.records).records.values()] == ["1.1.0"]
 
 

@@ -47,7 +47,7 @@ def test_every_cell_state_appears_with_its_reason(story: Story, version: str, st
 
 
 def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_and_told_nobody(story: Story) -> None:
-    last = story.first.out[story.first.out.index("24 cells run, 23 recorded, 1 not examined") :]
+    last = story.first.out[story.first.out.index("23 cells run and recorded, 1 not examined") :]
     assert "not examined: subject 2.0.0, companion 3.0" in last
     assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in last
     assert story.view().cell("newest", "2.0.0") is None
@@ -122,7 +122,7 @@ def test_the_reports_tell_it(story: Story) -> None:
 
 @NEEDS_SHELL
 def test_show_prints_the_evidence_and_a_command_that_really_rebuilds_the_cell(story: Story, tmp_path: Path) -> None:
-    shown = story.project.main("show", "subject==1.0.0")
+    shown = story.project.main("show", "subject==1.0.0", "--full")
     assert shown.code == 0
     assert "✗ raises  standalone" in shown.out
     assert "NotTrainable: cannot train a bare Value" in shown.out

@@ -60,7 +60,7 @@ def test_a_source_has_a_row_of_its_own_and_counts_for_nothing(project: Project, 
     assert (record.source.commit, record.source.reference, record.source.built) == (lifted.commits[-1], "main", True)
     assert record.outcomes["standalone"].state is OutcomeState.SUPPORTED
     assert (project.records / f"git-{lifted.commits[-1][:12]}.jsonl").is_file()
-    dossier = project.main("show", f"subject=={record.subject}")
+    dossier = project.main("show", f"subject=={record.subject}", "--full")
     assert "uv pip sync --python cell cell.txt" in dossier.out, "what was built has no hash to be held to"
     shown = view(project)
     assert [row.id for row in shown.sources] == [record.cell]

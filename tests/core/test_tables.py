@@ -18,8 +18,7 @@ NAMES = {*pairings.BY_NAME, *(state.value for state in OutcomeState), *(state.va
 
 OTHER_MEANINGS = {
     ("cli/options.py", "inconclusive"): "a condition of --fail-on",
-    ("cli/run.py", "inconclusive"): "a condition of --fail-on",
-    ("cli/sources.py", "inconclusive"): "a condition of --fail-on",
+    ("cli/exit_codes.py", "inconclusive"): "a condition of --fail-on",
     ("cli/compare.py", "newest"): "what --against takes",
     ("cli/main.py", "bisect"): "a command",
     ("publish/site.py", "grid"): "a template",

@@ -91,7 +91,7 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     console = Console(file=out, width=250, force_terminal=False)
     terminal_table.print_table(console, view)
     terminal_table.print_map(console, "subject", grid.grid(view))
-    terminal.print_release(console, view, view.cells)
+    terminal.print_release(console, view, view.cells, True)
     shown = out.getvalue()
     assert "run without network" in shown
     assert shown.count("tampering: ") == 2
@@ -104,7 +104,7 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
 def test_the_command_that_rebuilds_a_cell_is_words_to_a_shell(configured: Config, text: str) -> None:
     view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
-    terminal.print_release(Console(file=out, width=250, force_terminal=False), view, view.cells[:1])
+    terminal.print_release(Console(file=out, width=250, force_terminal=False), view, view.cells[:1], True)
     assert MARK not in "".join(_commands(out.getvalue()))
 
 

@@ -18,6 +18,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.pairings import GRID, named
 from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.text import spans
 
 
 def _state(state: CellState) -> tuple[str, str, str, str]:
@@ -104,19 +105,9 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
         A range runs on over what could not be tried at all, and never over what was not examined.
         """
-        runs: list[list[str]] = []
-        before = False
-        for column in self.columns:
-            pair = self.rows[version].get(column)
-            good = column in companions
-            if pair is not None and pair.kind in UNTRIED and not good:
-                continue
-            if good and before:
-                runs[-1].append(column)
-            elif good:
-                runs.append([column])
-            before = good
-        return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+        row = self.rows[version]
+        untried = {other for other, pair in row.items() if pair.kind in UNTRIED} - {*companions}
+        return spans(companions, [column for column in self.columns if column not in untried])
 
 
 def grid(view: View) -> Grid:

@@ -6,7 +6,7 @@ that could answer, and a bound leaves out what is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 import msgspec
@@ -45,13 +45,21 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 def recipe(view: View, version: str, order: Iterable[str]) -> Recipe | None:
     """The first recipe in the order of preference that is supported in every cell of the release that could answer."""
-    cells = {pairing: cell for pairing in view.pairings if (cell := view.cell(pairing, version))}
+    return next(recipes(cells_of(view, version), order), None)
+
+
+def cells_of(view: View, version: str) -> dict[str, CellView]:
+    """The cells of a release, by pairing."""
+    return {pairing: cell for pairing in view.pairings if (cell := view.cell(pairing, version))}
+
+
+def recipes(cells: Mapping[str, CellView], order: Iterable[str]) -> Iterator[Recipe]:
+    """The recipes, in the order of preference, that are supported in each of these cells that could answer."""
     for probe in order:
         answers = {pairing: cell.credible(probe) for pairing, cell in cells.items() if cell.credible(probe).state.known}
         files = {outcome.recipe for outcome in answers.values()} - {None}
         if len(files) == 1 and all(outcome.state.yes for outcome in answers.values()):
-            return Recipe(probe=probe, file=str(files.pop()), pairings=tuple(answers))
-    return None
+            yield Recipe(probe=probe, file=str(files.pop()), pairings=tuple(answers))
 
 
 def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:

@@ -76,7 +76,7 @@ def _show(context: Context, format: str, compared: Comparisons) -> None:
         return
     terminal.print_sources(context.console, view, compared.sources)
     for comparison in compared.comparisons:
-        context.say(f"\n{change_words.markdown(view, comparison)}")
+        terminal.line(context.console, f"\n{change_words.markdown(view, comparison)}")
 
 
 class _Run:

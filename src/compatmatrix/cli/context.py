@@ -40,6 +40,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     cache: Path
     now: datetime
     console: Console
+    data: View | None = None
     quiet: bool = False
     command: tuple[str, ...] = ()
 
@@ -53,8 +54,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         return matrix_file.host_platform(self.config)
 
     def say(self, text: str) -> None:
-        """Print a line as it is, without markup or wrapping."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Print a text without markup, in a terminal wrapped between words."""
+        self.console.print(Text(text), soft_wrap=not self.console.is_terminal)
 
     def note(self, text: str) -> None:
         """Print a line that tells of progress; nothing with `--quiet`."""
@@ -62,9 +63,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             self.say(text)
 
     def say_failed(self, failed: Sequence[tuple[str, str]]) -> None:
-        """List the cells that could not be examined, each with the reason."""
+        """List the cells that could not be examined, with the reason; those of one reason together."""
+        titles: dict[str, list[str]] = {}
         for title, why in failed:
-            self.say(f"not examined: {title}: {why}")
+            titles.setdefault(why, []).append(title)
+        for why, cells in titles.items():
+            together = "" if len(cells) == 1 else f"{len(cells)} cells"
+            self.say(f"not examined: {together or cells[0]}: {why}")
+            for title in cells if together else ():
+                self.say(f"  {title}")
 
     def going_on(self, left: int, total: int) -> str:
         """The command that goes on after an interrupt, and what it runs: ``left`` of ``total`` cells are not on record."""
@@ -73,7 +80,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             return f"to run the other {left}: {again}"
         without = shlex.join(word for word in self.command if word != "--fresh")
         rest = f"the {left} that are not on record: {without}" if left else "nothing: all are on record from before"
-        return f"to run all {total} again: {again}; without --fresh, {rest}"
+        return f"to run all {total} again: {again}\nwithout --fresh, {rest}"
 
     def ledger(self) -> Ledger:
         """Read the records, and list the damaged ones."""
@@ -82,7 +89,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         return known
 
     def view(self, known: Ledger | None = None) -> View:
-        """What the records, or some of them, show."""
+        """What the records, or some of them, show; what published data says, where that was given."""
+        if self.data is not None:
+            return self.data
         return support.view(self.ledger() if known is None else known, self.config, self.probes)
 
     def compatibility(self) -> Compatibility:
@@ -103,6 +112,8 @@ def create(options: Options, console: Console, command: Sequence[str]) -> Contex
     Raises:
         UserError: matrix.toml or a probe is wrong, or there are no records for a command that reads them.
     """
+    if data := getattr(options, "data", None):
+        return _published(data, options, console)
     context = read(options.config, getattr(options, "reports", None), console)
     if isinstance(options, ReadingOptions) and not context.records.is_dir():
         raise UserError(f"{context.reports}: no records are there; name their folder with --reports, or `run` first")
@@ -112,6 +123,30 @@ def create(options: Options, console: Console, command: Sequence[str]) -> Contex
     index = context.config.index
     chosen = msgspec.structs.replace(index, url=options.index or index.url, extra=options.extra_index or index.extra)
     return msgspec.structs.replace(context, config=msgspec.structs.replace(context.config, index=chosen))
+
+
+def _published(data: Path, options: Options, console: Console) -> Context:
+    """A context that knows what a compatibility.json says, and nothing else."""
+    from compatmatrix.publish import json_data
+
+    if getattr(options, "reports", None):
+        raise UserError("--data is read instead of records: leave out --reports")
+    try:
+        view = json_data.read(data.read_bytes())
+    except OSError as error:
+        raise UserError(f"{data}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{data} {error}") from None
+    return Context(
+        config=view.config,
+        probes=view.probes,
+        probes_folder=data.parent,
+        reports=data.parent,
+        cache=cache_folder(),
+        now=datetime.now(UTC),
+        console=console,
+        data=view,
+    )
 
 
 def read(file: Path, reports: Path | None, console: Console) -> Context:

@@ -55,7 +55,7 @@ def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) ->
     except KeyboardInterrupt as interrupt:
         known = OnRecord(context.config, ledger.read(context.records), False)
         left = sum(not known.holds(job.cell.id(), job.probes) for job in jobs)
-        raise KeyboardInterrupt(f"{interrupt}; {context.going_on(left, len(jobs))}") from None
+        raise KeyboardInterrupt(f"{interrupt}\n{context.going_on(left, len(jobs))}") from None
     failed = [(result.job.title, result.error) for result in results if result.record is None]
     return results, [*todo.failed, *failed]
 

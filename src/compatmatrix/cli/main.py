@@ -31,6 +31,7 @@ _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Check: ("check", "check"),
     options.Constraints: ("check", "constraints"),
     options.Explain: ("check", "explain"),
+    options.Package: ("report", "package"),
 }
 """The module of this package, and the function in it, that each command runs."""
 
@@ -64,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return command(context.create(chosen, console, given), chosen)
         except UserError as error:
-            errors.print(Text(f"error: {error}"), soft_wrap=True)
+            errors.print(Text(f"error: {error}"), soft_wrap=not errors.is_terminal)
             return WRONG
         except InfrastructureError as error:
-            errors.print(Text(f"could not be done: {error}"), soft_wrap=True)
+            errors.print(Text(f"could not be done: {error}"), soft_wrap=not errors.is_terminal)
             return UNEXAMINED
         except KeyboardInterrupt as interrupt:
-            state = str(interrupt) or f"what was finished is recorded; to go on: {shlex.join(given)}"
+            state = str(interrupt) or f"what was finished is recorded\nto go on: {shlex.join(given)}"
             errors.print(Text(f"interrupted: {state}"), soft_wrap=True)
             return INTERRUPTED
         except BrokenPipeError:

@@ -98,6 +98,12 @@ class ReadingOptions(RecordsOptions):
     """Of a command that answers from records; there must be some."""
 
 
+class DataOptions(ReadingOptions):
+    """What a command takes that published data can answer too."""
+
+    data: Path | None = _path("FILE", "answer from this compatibility.json, instead of matrix.toml, probes and records")
+
+
 class IndexOptions(RecordsOptions):
     """What a command takes that asks the package index."""
 
@@ -267,7 +273,7 @@ class Show(ReadingOptions):
     full: bool = _flag("add tracebacks, the lock, and the commands that rebuild each cell")
 
 
-class Recipe(ReadingOptions):
+class Recipe(DataOptions):
     """What works on the installed versions, or on those that --only names."""
 
     heading = "whose versions"
@@ -279,7 +285,7 @@ class Recipe(ReadingOptions):
         return "--only names the versions; --python would read them" if self.only and self.python else ""
 
 
-class Bounds(ReadingOptions):
+class Bounds(DataOptions):
     """The version specifier under which a probe is supported."""
 
     heading = "what"
@@ -287,7 +293,7 @@ class Bounds(ReadingOptions):
     probe: str = _PROBE
 
 
-class Check(ReadingOptions):
+class Check(DataOptions):
     """What is known of the versions that a project has: of its lock, its requirements, or an installed Python."""
 
     heading = "what and how"
@@ -312,7 +318,7 @@ class Check(ReadingOptions):
         return ""
 
 
-class Constraints(ReadingOptions):
+class Constraints(DataOptions):
     """Print a constraints file for a release of the subject: a complete set of versions that works."""
 
     heading = "what"
@@ -323,7 +329,7 @@ class Constraints(ReadingOptions):
     platform: str | None = _value("NAME", "of that platform (default: the one that the map shows)")
 
 
-class Explain(ReadingOptions):
+class Explain(DataOptions):
     """What is on record of an error: give a traceback, or a line of one, on standard input or as arguments."""
 
     heading = "what"
@@ -331,7 +337,14 @@ class Explain(ReadingOptions):
     text: tuple[str, ...] = _value("TEXT", "the error (default: standard input)", nargs="*", positional=True)
 
 
+class Package(ReadingOptions):
+    """Write the project of a distribution of the data: a wheel that answers without a checkout and without network."""
+
+    examples = ("package build/data", "package build/data --reports ../reports")
+    folder: Path = _path("DIR", "the folder to write it to", positional=True)
+
+
 COMMANDS = (
     *(Run, Plan, Show, Recipe, Bounds, Check, Constraints, Explain, Report, Changes, Watch, Bisect),
-    *(Merge, Announce, Comment, Publish),
+    *(Merge, Announce, Comment, Publish, Package),
 )

@@ -114,7 +114,10 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
     else:
         context.say(counts(plan, len(jobs)))
         for job in jobs:
-            context.say(f"  {job.title}; {len(job.probes)} probes")
+            context.say(f"  {job.title}; {len(job.probes)} probes: {'; '.join(job.why)}")
+        probes, minutes = sum(len(job.probes) for job in jobs), max(1, len(jobs) * SECONDS_PER_CELL / 60)
+        if jobs:
+            context.say(f"{len(jobs)} cells, {probes} probes, at most {minutes:.0f} min where one cell runs at a time")
         context.say_failed(plan.failed)
     github.output("shards", str(len(plan.shards)))
     github.output("matrix", as_matrix(plan.shards))
@@ -158,6 +161,7 @@ def as_json(plan: Plan, jobs: Sequence[Job]) -> str:
                 "versions": job.cell.versions,
                 "pairings": job.labels,
                 "probes": sorted(job.probes),
+                "why": job.why,
             }
             for job in jobs
         ],

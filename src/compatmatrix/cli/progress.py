@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Column
 from rich.text import Text
 
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.planning.missing import Job
 from compatmatrix.planning.scheduler import Result
+
+BAR = 56
+"""Columns of the bar and its numbers. The line is shorter than a terminal's: `^C` is echoed at its end."""
 
 
 class Display:
@@ -29,10 +31,9 @@ class Display:
             TimeElapsedColumn(),
             TextColumn("left:"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
-            expand=True,
             disable=quiet or not console.is_terminal,
         )
         self._cells = self._live.add_task("", total=total)
@@ -43,14 +44,16 @@ class Display:
             yield
 
     def started(self, worker: int, job: Job) -> None:
-        self._live.update(self._cells, description=sanitize.line(job.title, 100))
+        self._live.update(self._cells, description=sanitize.line(job.title, max(10, self._console.width - BAR)))
 
     def finished(self, worker: int, result: Result) -> None:
         with self._mutex:  # the numbers of the lines are in their order
             self._live.advance(self._cells)
             task = self._live.tasks[0]
             if not self._quiet:
-                self.message(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
+                text = Text(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
+                in_one_line = self._console.is_terminal
+                self._console.print(text, no_wrap=in_one_line, overflow="ellipsis", soft_wrap=not in_one_line)
 
     def message(self, text: str) -> None:
         """Print a message of the engine."""

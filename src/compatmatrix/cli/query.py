@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,20 +15,22 @@ from compatmatrix.analysis.support import View
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
-from compatmatrix.core.encoding import by_version
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.states import CellState
-from compatmatrix.core.text import aside
-from compatmatrix.planning.requests import Selection
+from compatmatrix.core.text import alternatives, aside, spans
+from compatmatrix.planning.requests import Selection, check_selection, nearest
+from compatmatrix.projects import installed
 from compatmatrix.publish import labels, terminal
 
 
 def show(context: Context, chosen: options.Show) -> int:
-    """Print everything about the releases that a requirement admits."""
+    """Print the cells of the releases that a requirement admits: a summary, or with `--full` everything."""
     requirement, name = Requirement(chosen.release), context.config.subject.name
     if canonicalize_name(requirement.name) != canonicalize_name(name):
         raise UserError(f"{chosen.release}: the subject here is {name}; write {name}==VERSION")
-    view, selection = context.view(), Selection(only=chosen.only)
+    selection = Selection(only=chosen.only, pairings=chosen.pairing)
+    check_selection(context.config, selection)
+    view = context.view()
     cells = [
         cell
         # A local version (`+g1a2b3c4d5e6f`) is that of a source, and `==0.5.0` admits it too (PEP 440).
@@ -40,72 +40,108 @@ def show(context: Context, chosen: options.Show) -> int:
         and ({*cell.pairings} & {*(chosen.pairing or view.pairings)})
     ]
     if not cells:
-        raise UserError(f"show {chosen.release}: nothing is recorded of it; recorded are {_recorded(view)}")
-    terminal.print_release(context.console, view, cells)
+        narrowed = " that --only and --pairing admit; drop one" if chosen.only or chosen.pairing else ""
+        near = narrowed or _nearest(view, requirement.specifier)
+        raise UserError(f"show {chosen.release}: nothing is recorded of it{near}")
+    terminal.print_release(context.console, view, cells, chosen.full)
+    if not chosen.full:
+        context.say("\n`--full` adds tracebacks, the lock, and the commands that rebuild each cell")
     return DONE
 
 
 def recipe(context: Context, chosen: options.Recipe) -> int:
     """Print what works on the versions that a Python has installed, or on those that ``--only`` names."""
-    view, config = context.view(), context.config
-    name, headline = config.subject.name, config.subject.headline
-    names = [name, *(companion.name for companion in config.companions)]
+    check_selection(context.config, Selection(only=chosen.only))
+    view, name = context.view(), context.config.subject.name
+    names = [name, *(companion.name for companion in context.config.companions)]
     versions = _pinned(chosen.only) if chosen.only else _installed(names, chosen.python)
     version = versions.pop(name, None)
     if version is None:
         raise UserError(f"{name} is not installed there; name a release with --only '{name}==VERSION'")
     cells = [cell for cell in view.cells if cell.subject == version]
     if not cells:
-        raise UserError(f"nothing is recorded of {name} {version}; recorded are {_recorded(view)}")
-    exact = recommend.cells_for(view, version, versions)
+        near = _nearest(view, SpecifierSet(f"=={version}"))
+        raise UserError(f"nothing is recorded of {name} {version}{near}")
+    exact = recommend.cells_for(view, version, versions) if versions else []
     beside = ", ".join(f"{other} {number}" for other, number in versions.items())
     context.say(f"{name} {version}" + (f" with {beside}" if beside else ""))
     if versions:
         context.say("import: " + _import(exact, view, version))
+    headline = context.config.subject.headline
     for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
-        outcome = labels.outcome_words(cell, headline)
-        context.say(f"{headline}: {outcome}{aside(labels.companions_words(view, cell))}")
+        context.say(f"{headline}: {labels.outcome_words(cell, headline)}{aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
-        context.say(f"runs without error but trains nothing: {probe.id}: {probe.title}")
-    best = recommend.recipe(view, version, config.publish.recipes)
-    if best is None:
-        context.say("no recipe is known to work on this release")
-    else:
-        context.say(f"\nrecipe {best.probe} (tested unchanged; correct {labels.phrases(view, best.pairings)}):\n")
-        context.say(next(probe.recipes.get(best.file, "") for probe in context.probes if probe.id == best.probe))
+        context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
+    _say_recipes(context, view, version, exact)
     return DONE
 
 
+def _say_recipes(context: Context, view: View, version: str, exact: list[CellView]) -> None:
+    """Print the first recipe that works with the user's versions, else with the pairings', and name the others."""
+    order, paired = context.config.publish.recipes, recommend.cells_of(view, version)
+    sets = {
+        "with exactly these versions": list(recommend.recipes({cell.id: cell for cell in exact}, order)),
+        labels.phrases(view, paired): list(recommend.recipes(paired, order)),
+    }
+    if not any(sets.values()):
+        context.say("no recipe came out supported on this release")
+    best = ""
+    for beside, found in sets.items():
+        if found and not best:
+            best = found[0].probe
+            context.say(f"\nrecipe {best} (ran as it is, supported {beside}):\n")
+            code = next(one.recipes.get(found[0].file, "") for one in context.probes if one.id == best)
+            terminal.line(context.console, code)
+        if others := [one.probe for one in found if one.probe != best]:
+            context.say(f"also supported {beside}: {', '.join(others)}")
+
+
 def bounds(context: Context, chosen: options.Bounds) -> int:
-    """Print the specifier under which a probe is supported, and where each release in it is known to import."""
+    """Print the specifier under which a probe is supported, and where the releases in it are known to import."""
     view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
-        raise UserError(f"bounds {probe}: there is no such probe; there are {', '.join(view.support)}")
+        raise UserError(f"bounds {probe}: there is no such probe{alternatives(probe, view.support)}")
     known, beside = recommend.bounds(view, probe), labels.phrases(view, view.pairings)
-    context.say(
-        f"{name}{known.specifier}" if known.specifier else f"{probe} is supported in no release of {name} {beside}"
-    )
-    if known.unknown:
-        context.say(f"not known {beside} (not run, or inconclusive): {', '.join(known.unknown)}")
+    releases = [release.version for release in view.releases]
+    if known.specifier:
+        context.say(f"{name}{known.specifier}")
+    else:
+        lacking = f"supported in no release of {name} {beside}" if known.refuted else "known of no release"
+        context.say(f"{probe} is {lacking}")
+    for what, versions in (("not supported", known.refuted), ("not known (not run, or inconclusive)", known.unknown)):
+        if versions:
+            context.say(f"  {what} {beside}: {spans(versions, releases)}")
     pairs = grid.grid(view)
     otherwise: dict[tuple[str, str, str], set[str]] = {}
     for cell in known.otherwise:
         key = (cell.subject, cell.counted(probe).state.value, cell.platform)
         otherwise.setdefault(key, set()).add(cell.versions.get(pairs.companion, ""))
-    for (version, state, platform), companions in otherwise.items():
-        context.say(
-            f"  {name} {version}: {state} with {pairs.companion} {', '.join(by_version(companions))} ({platform})"
-        )
-    for release in view.releases if known.specifier else ():
-        if pairs.companion and SpecifierSet(known.specifier or "").contains(release.version, prereleases=True):
-            good, bad = (pairs.spans(release.version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
-            line = f"  {name} {labels.release_words(release)} imports with {pairs.companion} {good or '(none known)'}"
-            context.say(line + (f"; not with {bad}" if bad else ""))
+    lines = {
+        key: f"{key[1]} with {pairs.companion} {spans(otherwise[key], pairs.columns)} ({key[2]})" for key in otherwise
+    }
+    _say_ranges(context, releases, [(key[0], words) for key, words in lines.items()])
+    if known.specifier and pairs.companion:
+        admitted = SpecifierSet(known.specifier).filter(releases, prereleases=True)
+        _say_ranges(context, releases, [(version, _imports(pairs, version)) for version in admitted])
     return DONE
 
 
-def _recorded(view: View) -> str:
-    return ", ".join(release.version for release in view.releases) or "no releases at all (run the matrix first)"
+def _say_ranges(context: Context, releases: Sequence[str], lines: Sequence[tuple[str, str]]) -> None:
+    """Print what is said of each release, those of which the same is said in one line."""
+    same: dict[str, list[str]] = {}
+    for version, words in lines:
+        same.setdefault(words, []).append(version)
+    for words, versions in same.items():
+        context.say(f"  {context.config.subject.name} {spans(versions, releases)}: {words}")
+
+
+def _imports(pairs: grid.Grid, version: str) -> str:
+    good, bad = (pairs.spans(version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
+    return f"imports with {pairs.companion} {good or '(none known)'}" + (f"; not with {bad}" if bad else "")
+
+
+def _nearest(view: View, specifier: SpecifierSet) -> str:
+    return nearest(specifier, {cell.subject for cell in view.cells})
 
 
 def _pinned(only: tuple[str, ...]) -> dict[str, str]:
@@ -120,20 +156,9 @@ def _pinned(only: tuple[str, ...]) -> dict[str, str]:
 
 
 def _installed(names: list[str], python: Path | None) -> dict[str, str]:
-    """The versions of packages in a Python, read from its metadata; nothing is imported."""
-    interpreter = str(python) if python else shutil.which("python3") or shutil.which("python")
-    code = (
-        "import importlib.metadata as m, json, sys\n"
-        "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if any(True for _ in m.distributions(name=n))}))"
-    )
-    if interpreter is None:
-        raise UserError("there is no python on PATH; name one with --python PATH")
-    try:
-        done = subprocess.run([interpreter, "-c", code, *names], capture_output=True, text=True, timeout=60, check=True)
-        versions = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        raise UserError(f"{interpreter} does not work as a Python; name another with --python PATH") from None
-    return {str(name): str(version) for name, version in versions.items()}
+    """The versions of packages in a Python."""
+    found = {entry.name: entry.version for entry in installed.read(python).entries}
+    return {name: found[canonicalize_name(name)] for name in names if canonicalize_name(name) in found}
 
 
 def _import(exact: list[CellView], view: View, version: str) -> str:

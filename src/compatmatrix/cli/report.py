@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
-from compatmatrix.publish import markdown, write
+from compatmatrix.publish import distribution, markdown, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -22,6 +22,16 @@ def report(context: Context, chosen: options.Report) -> int:
     known, count = write_reports(context)
     context.say_damage(known)
     context.say(f"{count} files in {context.reports} are up to date with the records")
+    return DONE
+
+
+def package(context: Context, chosen: options.Package) -> int:
+    """Write the project of the distribution of the data."""
+    view = context.view()
+    write.write(chosen.folder, distribution.files(view))
+    context.say(
+        f"{distribution.name(view)} of {view.as_of} is in {chosen.folder}: build it with `uv build {chosen.folder}`"
+    )
     return DONE
 
 

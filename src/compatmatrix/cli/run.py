@@ -95,7 +95,7 @@ def _show(context: Context, chosen: options.Run, done: _Done, view: View, known:
     day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
     context.say(f"{day}{labels.sentence(view if view.pairings else context.view(known))}")
     if done.results or done.failed:
-        count = f"{len(done.results)} cells run, {done.recorded} recorded"
+        count = f"{done.recorded} cells run and recorded"
         context.say(f"{count}, {len(done.failed)} not examined" if done.failed else count)
     else:
         context.say(

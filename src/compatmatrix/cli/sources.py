@@ -46,7 +46,7 @@ def watch(context: Context, chosen: options.Watch) -> int:
         context.say(f"{context.config.subject.name} {newest.subject} has no answers to compare with")
     else:
         for row in rows:
-            context.say(f"\n{change_words.markdown(view, between_cells(release, row, view.probes))}")
+            terminal.line(context.console, f"\n{change_words.markdown(view, between_cells(release, row, view.probes))}")
     before = [(_last(earlier, record, pairing), pairing) for record, pairing in asked]
     comparisons = [
         between_cells(_row(context, earlier, old, pairing), row, view.probes)

@@ -132,12 +132,14 @@ class Publish(_Table, frozen=True, kw_only=True):
         url: address of the published pages, empty where there is none; ``repository`` that of the project's files.
         schedule: a sentence on how often the matrix runs.
         control_failures: share of a run's cells in which the control may fail; above it, the run is not published.
+        distribution: name of the distribution of the data; ``SUBJECT-compatibility`` if it is empty.
     """
 
     recipes: tuple[str, ...] = ()
     url: str = ""
     repository: str = ""
     schedule: str = ""
+    distribution: str = ""
     control_failures: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 

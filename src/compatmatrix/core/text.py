@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import groupby
 from typing import Protocol
 
 
@@ -28,6 +29,12 @@ def marks(release: _Listed) -> str:
 def aside(text: str) -> str:
     """The text in parentheses after a space; nothing where there is none."""
     return f" ({text})" if text else ""
+
+
+def spans(chosen: Collection[str], ordered: Iterable[str]) -> str:
+    """``1.0 to 1.6, 2.1``: the chosen of some ordered names, neighbors drawn together."""
+    runs = [[*run] for is_chosen, run in groupby(ordered, key=lambda name: name in chosen) if is_chosen]
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

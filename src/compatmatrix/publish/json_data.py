@@ -14,6 +14,7 @@ from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import Support, View, by_pairing, pairings
 from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Subject
+from compatmatrix.core.encoding import canonical
 from compatmatrix.core.model import SCHEMA, Probe, Release, Source
 from compatmatrix.core.sanitize import line
 from compatmatrix.core.states import OutcomeState
@@ -193,6 +194,22 @@ def compatibility_json(view: View) -> bytes:
     """One line per element of the long lists, keys sorted: small differences in git for small changes."""
     tree = msgspec.to_builtins(published(view), str_keys=True)
     return ("{\n " + ",\n ".join(f"{json.dumps(key)}: {_lines(tree[key])}" for key in sorted(tree)) + "\n}\n").encode()
+
+
+def compact_json(view: View) -> bytes:
+    """The same for programs alone: on one line, without what only points to tracebacks that are not in it."""
+    data = published(view)
+    without = {
+        cell.id: msgspec.structs.replace(
+            cell,
+            outcomes={
+                name: msgspec.structs.replace(outcome, evidence=None, where=None)
+                for name, outcome in cell.outcomes.items()
+            },
+        )
+        for cell in data.cells
+    }
+    return canonical(msgspec.structs.replace(data, cells=tuple(without.values()), sources=()))
 
 
 def schema_json() -> bytes:

@@ -27,23 +27,25 @@ def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> Non
                 line(console, f"{headline}: {labels.preview_words(preview)}")
 
 
-def print_release(console: Console, view: View, cells: Sequence[CellView]) -> None:
-    """Everything about one release: outcomes, evidence, lock, and the commands that rebuild each cell."""
+def print_release(console: Console, view: View, cells: Sequence[CellView], full: bool) -> None:
+    """Cells of one release: state, versions and a line for each outcome; ``full`` is with evidence, lock and commands."""
     for cell in cells:
         pairings = ", ".join(map(view.config.pairing_title, cell.pairings))
         console.rule(Text(f"{view.config.subject.name} {cell.subject}, {pairings}"), align="left")
         environment = f"{labels.environment_words(view, cell)}, {cell.platform}"
-        line(console, f"{environment}; recorded {cell.recorded}; cell {cell.id}")
         line(console, f"{cell.state.value}: {cell.state.meaning}" + (f". {cell.detail}" if cell.detail else ""))
+        line(console, f"{environment}; recorded {cell.recorded}; cell {cell.id}")
         if network := labels.network_words(cell):
             line(console, network)
         for text in cell.tampering:
             line(console, f"tampering: {text}")
-        if cell.state is CellState.RAN:
-            for probe in view.probes:
-                if probe.id in cell.outcomes:
-                    _print_outcome(console, view, cell, probe.id)
-        if cell.lock:
+        probes = [probe.id for probe in view.probes if probe.id in cell.outcomes and cell.state is CellState.RAN]
+        for probe in probes:
+            if full:
+                _print_outcome(console, view, cell, probe)
+            else:
+                _print_in_a_line(console, cell, probe, max(map(len, probes)))
+        if full and cell.lock:
             exact = "" if cell.source and cell.source.built else " --require-hashes --no-build"
             line(console, "\nReproduce: save the lines below as cell.txt, then")
             line(console, f"  uv venv --python {cell.python} cell")
@@ -61,6 +63,14 @@ def variables_words(view: View) -> str:
 def line(console: Console, text: str) -> None:
     """Plain text: nothing in it is taken for markup, nothing is wrapped."""
     console.print(Text(text), soft_wrap=True)
+
+
+def _print_in_a_line(console: Console, cell: CellView, probe: str, width: int) -> None:
+    outcome, shown = cell.outcome(probe), cell.credible(probe)
+    value = "" if outcome.value is None else f"found {outcome.value}"
+    why = next(filter(None, (shown.note, outcome.signature, outcome.message, outcome.note, value)), "")
+    text = f"{labels.outcome_words(cell, probe):14}  {probe:{width}}  {why}".rstrip()
+    console.print(Text(text, style=shown.state.color.terminal), no_wrap=True, overflow="ellipsis")
 
 
 def _print_outcome(console: Console, view: View, cell: CellView, probe: str) -> None:

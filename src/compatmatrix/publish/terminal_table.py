@@ -20,6 +20,7 @@ from compatmatrix.core.pairings import named
 from compatmatrix.core.states import TABLE
 from compatmatrix.core.text import marks, shortened
 from compatmatrix.publish import labels
+from compatmatrix.publish.terminal import line
 
 GAP = 2
 """Spaces between columns."""
@@ -70,12 +71,12 @@ def print_table(console: Console, view: View, more: Iterable[str] = ()) -> None:
     texts = _texts(view, columns)
     for heading, *_ in texts:
         table.add_column(heading, overflow="fold", vertical="top")
-    for line in zip(*(cells for _, *cells in texts), strict=True):
-        table.add_row(*line)
+    for row in zip(*(cells for _, *cells in texts), strict=True):
+        table.add_row(*row)
     console.print(table)
     if hidden:
         count = f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden"
-        console.print(Text(f"({count}: {shortened(hidden)}; a wider terminal shows more)", style="dim"), soft_wrap=True)
+        _say(console, f"({count}: {shortened(hidden)}; a wider terminal shows more)")
 
 
 def _probe(name: str) -> _Column:
@@ -160,19 +161,20 @@ def print_map(console: Console, subject: str, pairs: Grid) -> None:
     }
     grouped = [tuple(group)[::-1] for _, group in groupby([*pairs.rows][::-1], key=lambda version: signs[version])]
     margin = max(len(_span(versions)) for versions in grouped) + GAP
-    size = max(20, console.width - margin)
+    room, longest = console.width - margin, max(map(len, pairs.columns)) + 1
+    step = longest if longest * len(pairs.columns) <= room else 1
+    size = max(20, room // step)
     for start in range(0, len(pairs.columns), size):
-        columns = pairs.columns[start : start + size]
-        _print(console, " " * margin + _labels(columns))
+        line(console, " " * margin + _labels(pairs.columns[start : start + size], step))
         for versions in grouped:
-            shown = "".join(signs[versions[0]][start : start + size])
-            _print(console, f"{_span(versions):{margin}}{shown}")
+            row = "".join(sign.ljust(step) for sign in signs[versions[0]][start : start + size])
+            line(console, f"{_span(versions):{margin}}{row}".rstrip())
     kinds = {pair.kind for row in pairs.rows.values() for pair in row.values()}
     legend = [f"{kind.sign} {kind.word}" for kind in Kind if kind in kinds]
     legend += [f"· {NOT_EXAMINED}"] if any("·" in row for row in signs.values()) else []
-    _print(console, f"A column is a {pairs.companion}, named above where its name begins. {', '.join(legend)}")
+    _say(console, f"A column is a {pairs.companion}, named above where its name begins. {', '.join(legend)}")
     for words, group in groupby([*pairs.rows][::-1], key=lambda version: _in_words(pairs, version)):
-        _print(console, f"{subject} {_span(tuple(group)[::-1])}: {words or NOT_EXAMINED}")
+        _say(console, f"{subject} {_span(tuple(group)[::-1])}: {words or NOT_EXAMINED}")
 
 
 def _in_words(pairs: Grid, version: str) -> str:
@@ -182,14 +184,15 @@ def _in_words(pairs: Grid, version: str) -> str:
     return "; ".join(told)
 
 
-def _labels(columns: Sequence[str]) -> str:
+def _labels(columns: Sequence[str], step: int) -> str:
     """The columns' names, each from its own place on, as many as fit."""
-    line = ""
+    text = ""
     for place, column in enumerate(columns):
-        if not line or len(line) + 1 < place:
-            line = line.ljust(place) + column
-    return line
+        if not text or len(text) < place * step:
+            text = text.ljust(place * step) + column
+    return text
 
 
-def _print(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+def _say(console: Console, text: str) -> None:
+    """Print a text, in a terminal wrapped between words."""
+    console.print(Text(text), soft_wrap=not console.is_terminal)

@@ -1,0 +1,200 @@
+"""What a user sees, in terminals of several widths: the screens, as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.results import ledger
+from fixtures import NOWHERE, THIS, Project
+from packages import world
+from packages.index import LocalIndex
+from platforms import NEEDS_TERMINAL
+from terminals import Terminal
+
+pytestmark = NEEDS_TERMINAL
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[LocalIndex]:
+    """An index with four releases: one that raises, two that work, one whose control fails."""
+    with LocalIndex() as index:
+        behaviours = {"raises": "1.0.0", "works": "1.1.0", "control-fails": "1.2.0"}
+        releases = {
+            name: world.subject(name, version, f"2025-05-2{number}")
+            for number, (name, version) in enumerate(behaviours.items())
+        }
+        releases["works-again"] = world.subject("works", "1.3.0", "2025-05-24")
+        world.fill(index, releases, world.COMPANIONS, world.HELPERS)
+        yield index
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, small: LocalIndex) -> Project:
+    """A project whose cells are on record; no test may change it."""
+    project = Project.make(tmp_path_factory.mktemp("recorded"), small.url, pythons=(THIS,))
+    assert project.main("run").code == 0
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, small: LocalIndex) -> Project:
+    return Project.make(tmp_path / "project", small.url, pythons=(THIS,))
+
+
+def screen(project: Project, columns: int, *arguments: str) -> str:
+    """The screen at the end, with `N` for seconds."""
+    _, lines = Terminal(project.folder, columns, *arguments).ended()
+    return re.sub(r"\d+\.\d s:", "N s:", "\n".join(lines))
+
+
+def test_a_run_in_80_columns(project: Project) -> None:
+    assert (
+        screen(project, 80, "run", "--only", "subject<1.2", "--jobs", "1")
+        == f"""\
+4 cells requested: 0 recorded or settled, 2 to run
+[1/2] ran ✓2 ✗1 N s: subject 1.0.0, companion 3.0, companionlib 3.0, helper 0…
+[2/2] ran ✓3 N s: subject 1.1.0, companion 3.0, companionlib 3.0, helper 0.2 …
+subject  with  standalone   held         companion  helper  Python
+1.1.0    both  ✓ supported  ✓ supported  3.0        0.2     {THIS}
+1.0.0    both  ✗ raises     ✓ supported  3.0        0.2     {THIS}
+Yes: A bare Value can be trained since Subject 1.1.0 (companion 3.0, helper
+0.2).
+2 cells run and recorded
+reports: reports/compatibility.md, compatibility.json; records: reports/records"""
+    )
+
+
+def test_nothing_new_is_the_answer_and_a_line(recorded: Project) -> None:
+    assert (
+        screen(recorded, 120, "run")
+        == """\
+8 cells requested: 8 recorded or settled, 0 to run
+Yes: A bare Value can be trained since Subject 1.3.0 or earlier (companion 3.0, helper 0.2).
+8 cells on record, nothing new; `--table` shows them
+reports: reports/compatibility.md, compatibility.json; records: reports/records"""
+    )
+
+
+def test_the_table_has_the_selected_cells_alone_and_its_columns_fit(recorded: Project) -> None:
+    wide = screen(recorded, 120, "run", "--table", "--only", "subject>=1.1", "--pairing", "newest").splitlines()
+    assert wide[1:5] == [
+        "subject  with              standalone      held         companion  helper  Python",
+        f"1.3.0    latest companion  ✓ supported     ✓ supported  3.0        0.2     {THIS}",
+        f"1.2.0    latest companion  ? inconclusive  ✗ raises     3.0        0.2     {THIS}",
+        f"1.1.0    latest companion  ✓ supported     ✓ supported  3.0        0.2     {THIS}",
+    ]
+    narrow = screen(recorded, 60, "run", "--table", "--only", "subject>=1.1", "--pairing", "newest").splitlines()
+    assert narrow[1:6] == [
+        "subject  with              standalone      held",
+        "1.3.0    latest companion  ✓ supported     ✓ supported",
+        "1.2.0    latest companion  ? inconclusive  ✗ raises",
+        "1.1.0    latest companion  ✓ supported     ✓ supported",
+        "(3 columns hidden: companion, helper, Python; a wider",
+    ]
+
+
+def test_equal_neighbors_are_a_range(recorded: Project) -> None:
+    lines = screen(recorded, 80, "run", "--table", "--only", "subject!=1.2.0").splitlines()
+    assert [line.split("  ")[0] for line in lines[2:4]] == ["1.1.0 to 1.3.0", "1.0.0"]
+
+
+def test_the_grid_is_a_map_and_its_rows_in_words(project: Project) -> None:
+    arguments = ("run", "--pairing", "grid", "--only", "subject==1.1.0", "--only", "companion<=2")
+    lines = screen(project, 80, *arguments).splitlines()
+    assert lines[-2] == "3 cells run and recorded"
+    first = next(place for place, line in enumerate(lines) if line.startswith("    "))
+    assert lines[first : first + 5] == [
+        "       1.0 1.1 1.2 2.0",
+        "1.1.0  ★   ★   ∦   ★",
+        "A column is a companion, named above where its name begins. ★ yes, ∦",
+        "unresolvable",
+        "subject 1.1.0: yes with companion 1.0 to 2.0; unresolvable with companion 1.2",
+    ]
+
+
+def test_a_day_of_the_past_has_the_answer_of_that_day(recorded: Project) -> None:
+    assert (
+        screen(recorded, 80, "run", "--as-of", "2025-05-20")
+        == """\
+2 cells requested: 2 recorded or settled, 0 to run
+2025-05-20: No: A bare Value cannot be trained as of Subject 1.0.0 (companion
+3.0, helper 0.2); it raises subject.core.NotTrainable.
+2 cells on record, nothing new; `--table` shows them
+reports: reports/compatibility.md, compatibility.json; records: reports/records"""
+    )
+
+
+def test_a_missing_python_is_told_with_what_to_do(project: Project) -> None:
+    project.set(f'versions = ["{THIS}"]', f'versions = ["{NOWHERE}"]')
+    code, lines = Terminal(project.folder, 120, "run", "--only", "subject<1.2", "--jobs", "1").ended()
+    assert code == 1
+    assert (
+        "\n".join(lines)
+        == f"""\
+4 cells requested: 0 recorded or settled, 2 to run
+[1/2] not examined: subject 1.0.0, companion 3.0, companionlib 3.0, helper 0.2 (Python {NOWHERE}; release-day, newest): need…
+[2/2] not examined: subject 1.1.0, companion 3.0, companionlib 3.0, helper 0.2 (Python {NOWHERE}; release-day, newest): need…
+subject         with  standalone    held          companion  helper  Python
+1.0.0 to 1.1.0  both  not examined  not examined
+Not known for Subject 1.1.0: at release it was not examined and with the latest companion it was not examined.
+0 cells run and recorded, 2 not examined
+reports: reports/compatibility.md, compatibility.json; records: reports/records
+not examined: 2 cells: needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`
+  subject 1.0.0, companion 3.0, companionlib 3.0, helper 0.2 (Python {NOWHERE}; release-day, newest)
+  subject 1.1.0, companion 3.0, companionlib 3.0, helper 0.2 (Python {NOWHERE}; release-day, newest)"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("fresh", "goes_on"),
+    [
+        ((), ["to run the other 3: python -m compatmatrix run --jobs 1"]),
+        (
+            ("--fresh",),
+            [
+                "to run all 4 again: python -m compatmatrix run --jobs 1 --fresh",
+                "without --fresh, the 3 that are not on record: python -m compatmatrix run --jobs 1",
+            ],
+        ),
+    ],
+)
+def test_an_interrupted_run_names_the_command_that_goes_on(
+    project: Project, fresh: tuple[str, ...], goes_on: list[str]
+) -> None:
+    terminal = Terminal(project.folder, 100, "run", "--jobs", "1", *fresh)
+    bars: set[str] = set()
+
+    def in_the_second_cell(lines: list[str]) -> bool:
+        bars.update(line for line in lines if " left: " in line)
+        return any(line.startswith("[1/4] ") for line in lines) and any(" 1/4 " in line for line in bars)
+
+    terminal.read(in_the_second_cell)
+    terminal.interrupt()
+    told = terminal.read(lambda lines: "stopping …" in lines, seconds=1)
+    assert "stopping …" in told
+    code, lines = terminal.ended()
+    assert code == 130
+    assert lines[-1 - len(goes_on) :] == ["interrupted: 1 of 4 cells are recorded", *goes_on]
+    assert {len(line) <= 98 for line in bars} == {True}, "shorter than the terminal: ^C is echoed at its end"
+    assert len(ledger.read(project.records).records) == 1
+
+
+def test_interrupted_by_way_of_nox_the_command_is_that_of_nox(project: Project) -> None:
+    environ = {"COMPATMATRIX_COMMAND": "python -m nox -s matrix --"}
+    terminal = Terminal(project.folder, 80, "run", "--jobs", "1", environ=environ)
+    terminal.read(lambda lines: any(line.startswith("[1/4] ") for line in lines))
+    terminal.interrupt()
+    assert terminal.ended()[1][-1] == "to run the other 3: python -m nox -s matrix -- --jobs 1"
+
+
+def test_no_color_and_quiet_are_honored(recorded: Project) -> None:
+    colored = Terminal(recorded.folder, 80, "run", "--table")
+    plain = Terminal(recorded.folder, 80, "run", "--table", "--quiet", environ={"NO_COLOR": "1"})
+    lines = [terminal.ended()[1] for terminal in (colored, plain)]
+    assert b"\x1b[32m" in colored.written
+    assert not re.search(rb"\x1b\[\d+m", plain.written.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b""))
+    assert lines[1] == lines[0][1:-1], "without the counts before and the paths after"
