@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 import compatmatrix
 from compatmatrix.analysis import support
@@ -54,7 +54,7 @@ def test_compact_data_fits_the_schema_and_is_read_back(view: View, tmp_path: Pat
     files = distribution.files(view)
     data = next(content for name, content in files.items() if name.endswith("compatibility.json"))
     schema = next(content for name, content in files.items() if name.endswith("schema.json"))
-    jsonschema.Draft202012Validator(json.loads(schema)).validate(json.loads(data))
+    Draft202012Validator(json.loads(schema)).validate(json.loads(data))
     known, loaded = Compatibility(view), Compatibility(json_data.read(data))
     assert loaded.pair(gadget="0.9.0", motor="50.0") == known.pair(gadget="0.9.0", motor="50.0")
     assert constraints.files(loaded) == constraints.files(known)
