@@ -12,6 +12,7 @@ from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
+import sample
 from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
 from compatmatrix.config.tables import Config
@@ -85,6 +86,38 @@ def test_the_same_records_give_the_same_bytes_in_whatever_order_they_come(
     assert contents(support.view(known, config, probes)) == contents(support.view(turned, config, probes))
 
 
+def changed_by(config: Config, release: str, **fields: Any) -> dict[str, str]:
+    """The files that are others, with their new text, where the records of one release have other fields."""
+    known, probes = sample.make_ledger(hostile=False), sample.make_probes()
+    records = {
+        key: msgspec.structs.replace(one, **fields) if one.subject == release else one
+        for key, one in known.records.items()
+    }
+    before, after = (
+        contents(support.view(one, config, probes)) for one in (known, msgspec.structs.replace(known, records=records))
+    )
+    return {name: content.decode() for name, content in after.items() if content != before.get(name)}
+
+
+def test_defect_running_one_release_again_changed_every_page(tmp_path: Path) -> None:
+    """Their footers had counts and the day of the newest record."""
+    changed = changed_by(sample.make_config(tmp_path), "0.20.0", recorded="2026-12-01T00:00:00Z")
+    assert changed.keys() == {
+        "compatibility.json", "compatibility.md", "site/compatibility.json", "site/compatibility.csv",
+        "site/release/0.20.0.html", "site/constraints/gadget-0.20.0-py3.11.txt", "site/about.html",
+    }  # fmt: skip
+
+
+def test_another_answer_of_one_release_changes_the_files_that_name_it(tmp_path: Path) -> None:
+    config = sample.make_config(tmp_path)
+    changed = changed_by(config, "0.20.0", state=CellState.CRASHED, detail="signal 11", outcomes={})
+    # A bound that rests on it is "0.21.0 or earlier" now.
+    assert [name for name, text in changed.items() if "0.20.0" not in text and "0.21.0 or earlier" not in text] == []
+    assert [name for name in changed if name.startswith(("site/release/", "site/lock/"))] == [
+        "site/release/0.20.0.html"
+    ]
+
+
 def test_compatibility_json_is_what_its_schema_says(view: View) -> None:
     schema = json.loads(json_data.schema_json())
     Draft202012Validator.check_schema(schema)
@@ -144,6 +177,17 @@ def test_text_in_markdown_is_text_and_nothing_else(text: str) -> None:
     kept = "".join(one.content for one in parsed(f"x {render.escaped(text)} y") if one.type.startswith("text"))
     # The standard has NUL replaced by any parser.
     assert " ".join(kept.split()) == " ".join(f"x {text} y".split()).replace("\0", "\ufffd")
+
+
+@pytest.mark.parametrize("text", ["- x", "+ x", "> x", "# x", "1. x", "2) x", "---", "~~~", "<b>", "[ ] x", "[x]: y"])
+def test_text_that_begins_a_block_is_text(text: str) -> None:
+    kinds, usual = ({one.type for one in parsed(f"- {shown}")} for shown in (render.escaped(text), "word"))
+    assert kinds - {"text_special"} <= usual
+
+
+@pytest.mark.parametrize("text", ["release-day", "0.12.0.1", "a <= b, >=3.12", "a_name (b) {c}!", "x & y; C#-like"])
+def test_defect_text_was_escaped_where_no_character_means_anything(text: str) -> None:
+    assert render.escaped(text) == text
 
 
 def test_a_hostile_release_puts_no_markup_into_the_report(page: str) -> None:
@@ -233,6 +277,16 @@ def test_a_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InfrastructureError, match="the reports cannot be written"):
         write(tmp_path / "file", {"a.md": b"1"})
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("", "open `reports/site/index.html`"), ("https://example.org/matrix", "<https://example.org/matrix>")],
+)
+def test_the_readme_says_where_the_pages_are(view: View, url: str, words: str) -> None:
+    published = msgspec.structs.replace(view.config.publish, url=url)
+    config = msgspec.structs.replace(view.config, publish=published)
+    assert words in readme(f"{BEGIN}{END}", msgspec.structs.replace(view, config=config))
 
 
 def test_the_readme_gets_todays_answer_between_its_markers_and_nothing_else(view: View) -> None:

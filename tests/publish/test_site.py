@@ -22,6 +22,7 @@ from compatmatrix.analysis.support import View
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
+from compatmatrix.core import pairings
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish import csv_files, json_data, render, site, write
 from compatmatrix.results.ledger import Ledger
@@ -71,6 +72,19 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def parsed(files: Mapping[str, bytes]) -> Mapping[str, Page]:
     return {name: Page(content.decode()) for name, content in files.items() if name.endswith(".html")}
+
+
+def test_no_template_spells_a_state_or_a_pairing() -> None:
+    """They come from `core/states` and `core/pairings`."""
+    names = {*pairings.BY_NAME, *(state.value for states in (OutcomeState, CellState) for state in states)}
+    spelled = {
+        (template.name, literal)
+        for template in (Path(render.__file__).parent / "templates").iterdir()
+        for expression in re.findall(r"\{[{%](.*?)[}%]\}", template.read_text(encoding="utf-8"), re.S)
+        for literal in re.findall(r"""["']([^"']*)["']""", expression)
+        if literal in names
+    }
+    assert spelled == {("base.html.j2", "grid")}, "but for the page of that name"
 
 
 def test_every_kind_of_page_is_there(files: Mapping[str, bytes]) -> None:

@@ -132,7 +132,8 @@ TABLE: Mapping[str, State] = {
         "∦", "unresolvable", "is unresolvable", "no set of packages meets the requirements", _GREY
     ),
     CellState.NO_PYTHON: State(
-        "○", "no Python", "has no Python", "none of the Python versions that matrix.toml lists can hold it", _GREY
+        "○", "no compatible Python", "has no compatible Python version",
+        "no compatible Python version among those that matrix.toml lists", _GREY,
     ),
     CellState.INSTALL_FAILED: State(
         "!", "install failed", "cannot be installed", "what the index delivered cannot be installed", _GREY

@@ -54,7 +54,7 @@
       const list = document.createElement("ul");
       list.append(...traps);
       slot("traps").replaceChildren(list);
-    } else slot("traps").textContent = "Nothing found that does.";
+    } else slot("traps").textContent = "None known.";
     slot("recipe-title").textContent = answer.recipe_title || "no recipe";
     slot("recipe-note").textContent = answer.recipe_note;
     slot("recipe").hidden = !answer.recipe;
