@@ -11,10 +11,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from compatmatrix.analysis import grid
+from compatmatrix.analysis import grid, recommend
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.changes import entries
 from compatmatrix.analysis.compatibility import Compatibility
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe, Release
@@ -161,16 +162,12 @@ class Site:
 
     def _probe(self, probe: Probe) -> dict[str, Any]:
         view = self.view
-        ran: dict[str, dict[str, None]] = {name: {} for name in probe.recipes}
-        for cell in view.cells:
-            outcome = cell.credible(probe.id)
-            if outcome.recipe in ran and outcome.state is OutcomeState.SUPPORTED:
-                ran[outcome.recipe][cell.subject] = None
+        tested = recommend.tested(view, probe)
         return {
             "probe": probe,
             "group": view.config.groups.get(probe.group, probe.group),
             "runs": {pairing: runs(view, probe.id, pairing)[::-1] for pairing in view.pairings},
-            "recipes": [(name, text, list(ran[name])) for name, text in probe.recipes.items()],
+            "recipes": [(name, text, tested[name]) for name, text in probe.recipes.items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
             "badge": badge.badge(view, probe),
             "test": f"probes/{probe.file}::test_{probe.id.replace('-', '_')}",

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from compatmatrix.analysis import recommend
-from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, TRAINS, Grid, Kind, Pair
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, MAY_TRAIN, TRAINS, Grid, Kind, Pair
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe
@@ -72,7 +73,7 @@ def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
                 note = f"Tested unchanged; correct with {labels.companions_words(view, cell)}."
                 answer = msgspec.structs.replace(answer, traps=traps)
                 return _with_recipe(view, answer, probe, outcome.recipe, note)
-    if kind not in (*TRAINS, Kind.ABSENT, Kind.UNKNOWN):
+    if kind not in MAY_TRAIN:
         return Answer(
             imports=imports,
             headline=_finding(OutcomeState.NOT_RUN, "no statement", f"nothing can be trained with this {name}"),
