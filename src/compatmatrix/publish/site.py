@@ -12,7 +12,6 @@ from typing import Any
 from markupsafe import Markup
 
 from compatmatrix.analysis import grid, recommend
-from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.changes import entries
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
@@ -144,10 +143,7 @@ class Site:
     def _release(self, release: Release) -> dict[str, Any]:
         view, order = self.view, [known.version for known in self.view.releases]
         place = order.index(release.version)
-        cells: dict[str, CellView] = {}
-        for pairing in view.pairings:
-            if (cell := view.cell(pairing, release.version)) is not None:
-                cells[cell.id] = cell
+        cells = {cell.id: cell for cell in recommend.cells_of(view, release.version).values()}
         asked = view.config.pairings.grid.probes if view.config.pairings.grid else ()
         return {
             "release": release,
