@@ -165,8 +165,8 @@ def _import(exact: list[CellView], view: View, version: str) -> str:
     found = [grid.classify(view, cell) for cell in exact]
     if any(kind in grid.IMPORTS for kind, _ in found):
         return "works"
-    if found:
-        return "{0.value}: {1}".format(*found[0])
+    for kind, reason in found:
+        return f"{kind.value}: {reason}"
     pairs = grid.grid(view)
     good = pairs.spans(version, grid.IMPORTS) if version in pairs.rows else ""
     return f"not recorded for exactly these versions; known to work with {pairs.companion} {good or '(none)'}"
