@@ -60,6 +60,10 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
         control = self.outcome(self.control).state
         return self._doubted(probe, control.negative or control is OutcomeState.INCONCLUSIVE)
 
+    def shown(self, probe: str) -> OutcomeState | CellState:
+        """The state that stands for the answer: what is credible of it; of a cell that did not run, its own."""
+        return self.credible(probe).state if self.state is CellState.RAN else self.state
+
     def counted(self, probe: str) -> Outcome:
         """What the probe found, as far as anything is concluded from it: a yes that no control confirms is `inconclusive`."""
         return self._doubted(probe, self.outcome(self.control).state is not OutcomeState.SUPPORTED)

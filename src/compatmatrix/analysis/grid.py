@@ -56,6 +56,9 @@ class Kind(str, Enum):
 IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
 TRAINS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY)
 FULLY = (Kind.HEADLINE, Kind.WORKS)
+MAY_TRAIN = (*TRAINS, Kind.ABSENT, Kind.UNKNOWN)
+"""Not known to be unable to train anything."""
+
 UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
 """Never installed, so that nothing is known of the import."""
 

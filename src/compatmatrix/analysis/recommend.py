@@ -70,6 +70,15 @@ def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:
     return tuple(probe for probe in view.probes if probe.id in without)
 
 
+def tested(view: View, probe: Probe) -> Mapping[str, tuple[str, ...]]:
+    """For each recipe of a probe the releases on which it came out supported, in some cell."""
+    outcomes = [(cell.subject, cell.credible(probe.id)) for cell in view.cells]
+    return {
+        file: tuple(dict.fromkeys(version for version, found in outcomes if found.recipe == file and found.state.yes))
+        for file in probe.recipes
+    }
+
+
 def bounds(view: View, probe: str) -> Bounds:
     """The newest stable releases in a row of which none is known to lack it, from the first that has it to the last.
 

@@ -16,8 +16,7 @@ from packaging.version import Version
 
 from compatmatrix.analysis import cells as cell_views
 from compatmatrix.analysis import unreleased
-from compatmatrix.analysis.cells import NOT_RUN, kind, unbroken
-from compatmatrix.analysis.cells import CellView as CellView
+from compatmatrix.analysis.cells import NOT_RUN, CellView, kind, unbroken
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Probe, Release

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from compatmatrix.analysis.cells import answer
 from compatmatrix.analysis.changes import Change, alarming, same
 from compatmatrix.ci.issues import LIMIT, Topic
 from compatmatrix.ci.run_result import Bulletin
@@ -139,5 +138,5 @@ def _assembled(head: Iterable[str], parts: Iterable[str], tail: Iterable[str]) -
 
 @cache
 def _macros() -> Any:
-    names = {"answer": answer, "commands": commands, "marks": marks}
+    names = {"commands": commands, "marks": marks}
     return environment().get_template("alarm.md.j2", globals=names).module

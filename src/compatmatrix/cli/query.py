@@ -16,7 +16,6 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.states import CellState
 from compatmatrix.core.text import alternatives, aside, spans
 from compatmatrix.planning.requests import Selection, check_selection, nearest
 from compatmatrix.projects import installed
@@ -163,10 +162,11 @@ def _installed(names: list[str], python: Path | None) -> dict[str, str]:
 
 def _import(exact: list[CellView], view: View, version: str) -> str:
     """Whether the import works with exactly these versions, or with which it is known to work."""
-    if any(cell.state is CellState.RAN for cell in exact):
+    found = [grid.classify(view, cell) for cell in exact]
+    if any(kind in grid.IMPORTS for kind, _ in found):
         return "works"
-    if exact:
-        return f"{exact[0].state.value}: {exact[0].detail}"
+    for kind, reason in found:
+        return f"{kind.value}: {reason}"
     pairs = grid.grid(view)
     good = pairs.spans(version, grid.IMPORTS) if version in pairs.rows else ""
     return f"not recorded for exactly these versions; known to work with {pairs.companion} {good or '(none)'}"

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from compatmatrix.analysis.support import CellView, Range, Support, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import Outcome, Probe, Release
+from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import aside, marks
 
@@ -74,15 +75,9 @@ def outcome_words(cell: CellView | None, probe: str) -> str:
 
 
 def kind(cell: CellView | None, probe: str) -> str:
-    """The state whose color an answer has: what is credible of it, or the state of a cell that did not run."""
-    if cell is None:
-        return OutcomeState.NOT_RUN.value
-    return cell.credible(probe).state.value if cell.state is CellState.RAN else cell.state.value
-
-
-def answer_words(outcome: Outcome) -> str:
-    """``raises ValueError: …``: the state and, where there is one, the signature."""
-    return f"{outcome.state.value} {outcome.signature}" if outcome.signature else outcome.state.value
+    """The state whose color an answer has."""
+    state: OutcomeState | CellState = cell.shown(probe) if cell else OutcomeState.NOT_RUN
+    return str(state.value)
 
 
 def release_words(release: Release) -> str:

@@ -42,10 +42,9 @@ def advice(view: View) -> list[tuple[Release, recommend.Recipe | None, tuple[Pro
     """For each examined release, newest first: the recipe that works, and the probes that silently have no effect there."""
     rows = []
     for release in reversed(view.releases):
-        cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, release.version)) is not None]
-        if cells:
+        if cells := recommend.cells_of(view, release.version):
             recipe = recommend.recipe(view, release.version, view.config.publish.recipes)
-            rows.append((release, recipe, recommend.silent(view, cells)))
+            rows.append((release, recipe, recommend.silent(view, cells.values())))
     return rows
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from compatmatrix.analysis.cells import answer
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import address
@@ -50,7 +51,9 @@ def environment() -> Environment:
         "outside": outside,
         "short": short,
     }
-    made.globals |= {"words": labels, "OutcomeState": OutcomeState, "CellState": CellState, "address": address}
+    made.globals |= {
+        "words": labels, "answer": answer, "OutcomeState": OutcomeState, "CellState": CellState, "address": address,
+    }  # fmt: skip
     return made
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import msgspec
 
-from compatmatrix.analysis.cells import NOT_RUN
+from compatmatrix.analysis import cells
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
@@ -71,7 +71,8 @@ def runs(view: View, probe: str, pairing: str) -> tuple[Run, ...]:
 
 def _answer(view: View, probe: str, pairing: str, version: str) -> tuple[str, str]:
     cell = view.cell(pairing, version)
-    if cell is not None and cell.state is not CellState.RAN:
-        return cell.state.value, sanitize.line(cell.detail, sanitize.SIGNATURE)
-    outcome = cell.credible(probe) if cell is not None else NOT_RUN
-    return outcome.state.value, (outcome.signature or "") if outcome.state is OutcomeState.RAISES else ""
+    if cell is None:
+        return OutcomeState.NOT_RUN.value, ""
+    ran = cell.state is CellState.RAN
+    reason = (cells.kind(cell.outcome(probe))[1] or "") if ran else sanitize.line(cell.detail, sanitize.SIGNATURE)
+    return cell.shown(probe).value, reason

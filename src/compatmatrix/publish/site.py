@@ -11,10 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from compatmatrix.analysis import grid
+from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.changes import entries
 from compatmatrix.analysis.compatibility import Compatibility
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe, Release
@@ -143,10 +143,7 @@ class Site:
     def _release(self, release: Release) -> dict[str, Any]:
         view, order = self.view, [known.version for known in self.view.releases]
         place = order.index(release.version)
-        cells: dict[str, CellView] = {}
-        for pairing in view.pairings:
-            if (cell := view.cell(pairing, release.version)) is not None:
-                cells[cell.id] = cell
+        cells = {cell.id: cell for cell in recommend.cells_of(view, release.version).values()}
         asked = view.config.pairings.grid.probes if view.config.pairings.grid else ()
         return {
             "release": release,
@@ -161,16 +158,12 @@ class Site:
 
     def _probe(self, probe: Probe) -> dict[str, Any]:
         view = self.view
-        ran: dict[str, dict[str, None]] = {name: {} for name in probe.recipes}
-        for cell in view.cells:
-            outcome = cell.credible(probe.id)
-            if outcome.recipe in ran and outcome.state is OutcomeState.SUPPORTED:
-                ran[outcome.recipe][cell.subject] = None
+        tested = recommend.tested(view, probe)
         return {
             "probe": probe,
             "group": view.config.groups.get(probe.group, probe.group),
             "runs": {pairing: runs(view, probe.id, pairing)[::-1] for pairing in view.pairings},
-            "recipes": [(name, text, list(ran[name])) for name, text in probe.recipes.items()],
+            "recipes": [(name, text, tested[name]) for name, text in probe.recipes.items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
             "badge": badge.badge(view, probe),
             "test": f"probes/{probe.file}::test_{probe.id.replace('-', '_')}",

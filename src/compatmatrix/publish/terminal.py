@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.support import View
 from compatmatrix.core.states import CellState
 from compatmatrix.core.text import aside
 from compatmatrix.publish import labels

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.grid import Grid, Kind
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.support import View
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import named

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from compatmatrix.analysis import recommend
-from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, TRAINS, Grid, Kind, Pair
-from compatmatrix.analysis.support import CellView, View
+from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, MAY_TRAIN, TRAINS, Grid, Kind, Pair
+from compatmatrix.analysis.recommend import Recipe
+from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe
-from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.states import OutcomeState
 from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
 
@@ -44,13 +45,13 @@ def for_release(view: View, version: str, grid: Grid) -> Answer:
     answer = Answer(
         imports=_imports(grid, version),
         headline=_headline(view, verdict(view, view.config.subject.headline, version)),
-        traps=tuple(probe.id for probe in recommend.silent(view, _ran(view, version))),
+        traps=tuple(probe.id for probe in recommend.silent(view, recommend.cells_of(view, version).values())),
     )
     recipe = recommend.recipe(view, version, view.config.publish.recipes)
     if recipe is None:
         return answer
     note = f"Tested unchanged; correct {labels.phrases(view, recipe.pairings)}."
-    return _with_recipe(view, answer, recipe.probe, recipe.file, note)
+    return _with_recipe(view, answer, recipe, note)
 
 
 def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
@@ -63,16 +64,13 @@ def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
     if by_label:
         own = _headline(view, of_cells(headline, pair.subject, by_label))
         answer = msgspec.structs.replace(answer, headline=own)
-    exact = [cell for cell in _ran(view, pair.subject) if cell.versions.get(name) == pair.companion]
-    for cell in exact[-1:]:
-        for probe in view.config.publish.recipes:
-            outcome = cell.credible(probe)
-            if outcome.state is OutcomeState.SUPPORTED and outcome.recipe:
-                traps = tuple(probe.id for probe in recommend.silent(view, exact))
-                note = f"Tested unchanged; correct with {labels.companions_words(view, cell)}."
-                answer = msgspec.structs.replace(answer, traps=traps)
-                return _with_recipe(view, answer, probe, outcome.recipe, note)
-    if kind not in (*TRAINS, Kind.ABSENT, Kind.UNKNOWN):
+    cells = recommend.cells_of(view, pair.subject)
+    exact = {pairing: cell for pairing, cell in cells.items() if cell.versions.get(name) == pair.companion}
+    for recipe in recommend.recipes(exact, view.config.publish.recipes):
+        traps = tuple(probe.id for probe in recommend.silent(view, exact.values()))
+        note = f"Tested unchanged; correct with {labels.companions_words(view, exact[recipe.pairings[-1]])}."
+        return _with_recipe(view, msgspec.structs.replace(answer, traps=traps), recipe, note)
+    if kind not in MAY_TRAIN:
         return Answer(
             imports=imports,
             headline=_finding(OutcomeState.NOT_RUN, "no statement", f"nothing can be trained with this {name}"),
@@ -136,15 +134,9 @@ def levels(grid: Grid, version: str) -> str:
     return text + (f"; not with {fails}" if fails else "")
 
 
-def _ran(view: View, version: str) -> list[CellView]:
-    """The release's cells in which the probes ran; those of the grid are not among them."""
-    cells = [cell for pairing in view.pairings if (cell := view.cell(pairing, version)) is not None]
-    return [cell for cell in cells if cell.state is CellState.RAN]
-
-
-def _with_recipe(view: View, answer: Answer, probe: str, file: str, note: str) -> Answer:
-    title = next((labels.plain(known.title) for known in view.probes if known.id == probe), probe)
-    return msgspec.structs.replace(answer, recipe=file, recipe_title=title, recipe_note=note)
+def _with_recipe(view: View, answer: Answer, recipe: Recipe, note: str) -> Answer:
+    title = next((labels.plain(known.title) for known in view.probes if known.id == recipe.probe), recipe.probe)
+    return msgspec.structs.replace(answer, recipe=recipe.file, recipe_title=title, recipe_note=note)
 
 
 def _headline(view: View, found: Verdict) -> Finding:
