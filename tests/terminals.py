@@ -34,7 +34,8 @@ class Terminal:
             [sys.executable, "-m", "compatmatrix", *arguments],
             **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),  # type: ignore[call-overload]
             cwd=folder,
-            env={**os.environ, "TERM": "xterm", **environ},
+            # pytest-xdist sets COLUMNS, which would count instead of this terminal's width.
+            env={**{name: os.environ[name] for name in os.environ if name != "COLUMNS"}, "TERM": "xterm", **environ},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

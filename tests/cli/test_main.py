@@ -219,8 +219,10 @@ def test_cells_that_could_not_be_resolved_end_with_1_and_are_listed(
     assert "500 Internal Server Error" in listed[0]["why"]
     ran = project.main("run")
     assert ran.code == 1
-    assert "not examined: 2 cells: " in ran.out
-    assert {"  1.0.0 release-day", "  1.0.0 newest"} <= {*ran.out.splitlines()}
+    # They stand together where the same file failed first, which differs from run to run.
+    lines = [line for line in ran.out.splitlines() if line.startswith(("not examined: ", "  1.0.0 "))]
+    for one in ("1.0.0 release-day", "1.0.0 newest"):
+        assert f"  {one}" in lines or any(line.startswith(f"not examined: {one}: ") for line in lines)
     assert ledger.read(project.records).records == {}
 
 

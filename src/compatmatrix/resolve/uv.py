@@ -73,6 +73,7 @@ def run(
     clean = {name: value for name, value in environ.items() if name not in _NOT_INHERITED}
     clean.setdefault("UV_CACHE_DIR", str(cache_folder() / "uv"))
     clean.setdefault("UV_CONCURRENT_DOWNLOADS", str(connections))
+    clean["UV_NO_WRAP"] = "1"  # a line broken at the width of a terminal would hide what `uv_errors` looks for
     name = f"uv {arguments[0]} {arguments[1]}"
     try:
         with subprocess.Popen(
