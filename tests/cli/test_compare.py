@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from compatmatrix.cli import context
 from compatmatrix.results import ledger
 from fixtures import Project, Said
 from packages import world
@@ -116,11 +119,24 @@ def test_defect_two_clones_with_the_same_branch_name_swallow_each_other(raising:
         assert f"main at {made.commits[0][:12]}" in text
 
 
-def test_defect_watch_misses_an_answer_that_changed_back(working: Project, tmp_path: Path) -> None:
+def test_defect_watch_misses_an_answer_that_changed_back(
+    working: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        """Records are dated to the second, and the looks here follow one another faster."""
+
+        nights = 0
+
+        @classmethod
+        def now(cls, tz: object = None) -> Clock:
+            return cls.fromtimestamp(time.time() + 86400 * Clock.nights, UTC)
+
+    monkeypatch.setattr(context, "datetime", Clock)
     made = create(tmp_path / "made", Made("works"), Made("raises"))
     working.set("[groups]", f'[watch]\nsources = ["subject @ git+{made.url}@main"]\n\n[groups]')
     for number, code in ((0, 0), (1, 3), (0, 3), (0, 0)):
         made.git("update-ref", "refs/heads/main", made.commits[number])
+        Clock.nights += 1
         said = working.main("watch", "--fail-on", "changed")
         assert (said.code, f"main at {made.commits[number][:12]}, not released" in said.out) == (code, True), said
         assert f"main at {made.commits[number][:12]}" in (working.reports / "compatibility.md").read_text()

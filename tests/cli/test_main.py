@@ -421,9 +421,8 @@ def test_ctrl_c_ends_with_130_keeps_what_was_done_and_leaves_no_process(tmp_path
         command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
     assert running.stdout is not None
-    for line in running.stdout:
-        if line.startswith("[1/2]"):
-            break
+    line = next(line for line in running.stdout if line.startswith("[1/2]"))
+    assert "subject 1.1.0" in line
     running.send_signal(signal.SIGINT)
     began = time.monotonic()
     out, said = running.communicate(timeout=20)
