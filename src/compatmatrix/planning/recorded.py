@@ -146,7 +146,7 @@ class OnRecord:
 
 
 def _differences(record: Record, cell: Cell) -> Iterator[str]:
-    """What a lock has otherwise than a record's, the named packages first: ``jax 0.4.35 -> 0.4.36``."""
+    """What a lock has otherwise than a record's, the named packages first: ``companion 1.0 -> 1.1``."""
     if record.python != cell.python:
         yield f"Python {record.python} -> {cell.python}"
     before = {name: version for name, version, _ in map(_pin, record.lock)}

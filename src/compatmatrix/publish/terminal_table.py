@@ -123,7 +123,7 @@ def _releases(row: _Row) -> str:
 
 
 def _pairings(view: View, row: _Row) -> str:
-    """``latest jax``; for all of several pairings ``both`` or ``all 3``."""
+    """``at release``; for all of several pairings ``both`` or ``all 3``."""
     if len(row.pairings) == len(view.pairings) > 1:
         return "both" if len(row.pairings) == 2 else f"all {len(row.pairings)}"
     companion = view.config.companions[0].name if view.config.companions else ""
