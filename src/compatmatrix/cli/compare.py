@@ -20,12 +20,12 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner, run_plan
 from compatmatrix.cli.exit_codes import Failure, of_comparisons
 from compatmatrix.cli.report import write_reports
-from compatmatrix.cli.sources import without_credentials
 from compatmatrix.config import source_addresses
 from compatmatrix.config.source_addresses import Address
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import Cell, CellRequest, Probe, Record, Release, Source, record_key
 from compatmatrix.core.pairings import NEWEST
+from compatmatrix.core.text import without_credentials
 from compatmatrix.planning import missing
 from compatmatrix.planning.missing import Job
 from compatmatrix.publish import change_words, terminal

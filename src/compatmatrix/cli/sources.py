@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +18,7 @@ from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Record
 from compatmatrix.core.pairings import NEWEST
+from compatmatrix.core.text import without_credentials
 from compatmatrix.planning.recorded import OnRecord
 from compatmatrix.publish import change_words, terminal
 from compatmatrix.results import ledger
@@ -111,8 +111,3 @@ def _last(known: Ledger, like: Record, pairing: str) -> Record | None:
 def _row(context: Context, known: Ledger, record: Record, pairing: str) -> CellView:
     records = [one for one in known.records.values() if one.cell == record.cell] or [record]
     return united(records, (pairing,), context.config, context.probes)
-
-
-def without_credentials(text: str) -> str:
-    """An address as it may be printed."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Protocol
@@ -57,3 +58,8 @@ def shortened(names: Iterable[str], most: int = 3) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more
+
+
+def without_credentials(text: str) -> str:
+    """The text without the user and password of the addresses in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -50,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     outcomes: Mapping[str, Outcome] = {}
     evidence: Mapping[str, str] = {}
-    tampering: tuple[str, ...] = msgspec.field(default=(), name="oddities")
+    tampering: tuple[str, ...] = ()
 
 
 class _Phase(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from compatmatrix.config.source_addresses import SCHEMES
 from compatmatrix.core import processes
 from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.text import without_credentials
 
 SECONDS = 900
 """The first fetch of a large repository takes minutes."""
@@ -81,7 +81,7 @@ def run(arguments: Sequence[str | Path], *, folder: Path, network: bool = True) 
     if process.returncode:
         lines = [line for line in err.splitlines() if line.strip() and not line.startswith("hint:")]
         text = " ".join(lines[-3:]) or f"exit code {process.returncode}"
-        raise Refused(re.sub(r"(?<=://)[^/@\s]+@", "", text)[:500])
+        raise Refused(without_credentials(text)[:500])
     return out
 
 
