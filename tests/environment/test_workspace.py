@@ -15,6 +15,7 @@ import pytest
 
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
+from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import InstallFailed, Workspace
 from fixtures import NOWHERE, Project
@@ -169,6 +170,26 @@ def test_defect_an_environment_whose_making_was_broken_off_was_gone_on_with(
         broken_off.bring_to(cell)
     Workspace(project.config, tmp_path / "environments", interpreters).bring_to(cell)
     assert module.exists()
+
+
+def test_defect_the_content_of_another_index_was_kept_where_its_version_was_the_same(
+    project: Project, tmp_path: Path, interpreters: Interpreters, byte_code: ByteCode
+) -> None:
+    """Environments outlive a run and are shared by projects; the byte code of the earlier content must go, too."""
+    answers = {}
+    for number in ("1", "2", "1"):
+        release = replace(HELPER, modules={"helper/__init__.py": f"number = {number}\n"})
+        with LocalIndex() as other:
+            other.add(release)
+            config = Project.make(tmp_path / "p", other.url).config
+            workspace = Workspace(config, tmp_path / "environments", interpreters, byte_code)
+            cell = cell_of(project, pin(artefacts(release)[0]))
+            byte_code.learn(cell.python, ["lib/python" + cell.python + "/site-packages/helper/__init__.py"])
+            python = workspace.bring_to(cell)
+        printed = subprocess.run([python, "-c", "import helper; print(helper.number)"], capture_output=True, text=True)
+        answers[number] = printed.stdout.strip()
+        assert list(python.parents[1].rglob("helper/__pycache__/*.pyc")), "the byte code was compiled"
+    assert answers == {"1": "1", "2": "2"}
 
 
 @pytest.mark.parametrize("kind", BROKEN)

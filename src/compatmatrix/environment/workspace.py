@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.config.tables import Config
@@ -75,31 +76,36 @@ class Workspace:
         self._holds.pop(place, None)
         # An engine that was killed here leaves an incomplete environment. Without pyvenv.cfg, its interpreter would
         # even be that of the base installation.
-        complete = self._complete(place)
-        if not (complete.exists() and python.exists() and (folder / "pyvenv.cfg").exists()):
+        installed = self._installed(place)
+        if installed is None or not (python.exists() and (folder / "pyvenv.cfg").exists()):
             untrusted_files.remove(folder)
             _checked(["venv", "--quiet", "--python", base, "--no-python-downloads", folder])
+            installed = ()
         try:
-            complete.unlink(missing_ok=True)
-            self._sync(cell, base, folder, self._write_lock(cell, place))
+            self._installed_path(place).unlink(missing_ok=True)
+            self._sync(cell, base, folder, self._write_lock(cell, place), installed)
+            if self._byte_code:
+                self._byte_code.provide(base, cell.python, folder)
+            self._installed_path(place).write_bytes(msgspec.json.encode(cell.lock))
         except OSError as error:
             raise InfrastructureError(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
-        if self._byte_code:
-            self._byte_code.provide(base, cell.python, folder)
-        complete.touch()
         self._holds[place] = cell.lock
         return python
 
-    def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path]) -> None:
-        """Make the environment hold the lock, and nothing else.
+    def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path], installed: Lock) -> None:
+        """Make the environment, which holds the packages of ``installed``, hold the lock, and nothing else.
 
         uv runs the interpreter that `--python` names. The environment's own would run what a release installs to be
         run at Python's start, so uv gets the base interpreter, and the environment as `--prefix`.
         """
+        # uv goes by the versions of what is installed and not by hashes: another index may have other content there.
+        hashes = {(pin.name, pin.version): pin.sha256 for pin in installed}
+        replaced = [pin.name for pin in cell.lock if hashes.get((pin.name, pin.version), pin.sha256) != pin.sha256]
+        replaced += [self._config.subject.name] if cell.wheel else []
         arguments: list[str | Path] = [
             *("pip", "sync", "--quiet", *lock, "--python", base, "--prefix", folder),
             *("--require-hashes", "--no-build", "--python-platform", self._config.platform[cell.platform]),
-            *(["--reinstall-package", self._config.subject.name] if cell.wheel else []),
+            *(part for name in replaced for part in ("--reinstall-package", name)),
             *uv.index_arguments(self._config.index, (*cell.indexes, *self._config.index.only.values())),
         ]
         try:
@@ -123,9 +129,16 @@ class Workspace:
         project.write_text(uv.project([f"{pin.name}=={pin.version}" for pin in cell.lock], bound), encoding="utf-8")
         return [project, "--constraints", requirements]
 
-    def _complete(self, place: str) -> Path:
+    def _installed(self, place: str) -> Lock | None:
+        """The lock that an environment was brought to last, if that was completed."""
+        try:
+            return msgspec.json.decode(self._installed_path(place).read_bytes(), type=Lock)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _installed_path(self, place: str) -> Path:
         """A file that exists while the environment is complete."""
-        return self._root / f"{place}.complete"
+        return self._root / f"{place}.installed.json"
 
     def distrust(self, cell: Cell) -> None:
         """Remove the cell's environment, and its packages from uv's cache: with hard links, they share their files.
@@ -149,7 +162,7 @@ class Workspace:
         """
         for place in (python, f"{python}-source"):
             self._holds.pop(place, None)
-            untrusted_files.remove(self._complete(place))
+            untrusted_files.remove(self._installed_path(place))
             untrusted_files.remove(self._root / place)
 
 
