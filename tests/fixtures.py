@@ -86,22 +86,6 @@ headline = "The question"
 """
 
 PROBES: Mapping[str, str] = {
-    "conftest.py": '''\
-import pytest
-
-
-class NoEffect(AssertionError):
-    """The number is wrong."""
-
-
-@pytest.fixture
-def check(record_property):
-    def check(found, expected):
-        record_property("value", found)
-        if abs(found - expected) > 1e-5:
-            raise NoEffect(f"found {found:.5g}, expected {expected:.5g}")
-    return check
-''',
     "subject_api.py": '''\
 """What the probes ask of a release, whatever its API."""
 import subject
@@ -139,7 +123,7 @@ import subject_api
 def test_held(check):
     """Can a Value in a Holder be trained?"""
     value = subject.Value(0.0)
-    check(subject_api.trained(subject.Holder(value), value), subject_api.expected())
+    check.close(subject_api.trained(subject.Holder(value), value), subject_api.expected())
 
 
 @pytest.mark.probe(title="Bare Value", group="headline", links=("https://example.org/1",))
@@ -149,7 +133,7 @@ def test_standalone(check):
     It is given to the trainer as it is.
     """
     value = subject.Value(0.0)
-    check(subject_api.trained(value, value), subject_api.expected())
+    check.close(subject_api.trained(value, value), subject_api.expected())
 
 
 def test_arithmetic():

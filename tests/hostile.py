@@ -75,7 +75,7 @@ def hostile_ledger(text: str) -> Ledger:
     """A ledger that holds this text wherever a release can put text of its own."""
     said = f"{MARK}{text}{MARK}"
     frame = {"path": f"subject/{said}.py", "line": 3, "function": said, "text": said, "package": "subject"}
-    raised = {"type": f"subject.{said}", "message": said, "frames": [frame], "own": False}
+    raised = {"type": f"subject.{said}", "message": said, "frames": [frame]}
     properties = [{"value": said}, {"note": said}, {"recipe": said}]
     started = ({"event": "versions", "wrong": []}, {"event": "import"}, {"event": "imported"})
     tests = [

@@ -215,3 +215,14 @@ def test_defect_a_nested_format_specification_had_another_digest_in_python_3_12(
         if isinstance(node, ast.JoinedStr):
             node.values.append(ast.Constant(""))
     assert syntax_tree.tree_digest(padded) == syntax_tree.tree_digest(tree)
+
+
+def test_defect_a_changed_check_left_every_answer_as_it_was(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest of a probe covers the code that judges, which is the engine's."""
+    before = digests(folder)
+    harness = tmp_path_factory.mktemp("engine") / probe_files.HARNESS.name
+    harness.write_text(probe_files.HARNESS.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
+    monkeypatch.setattr(probe_files, "HARNESS", harness)
+    assert not digests(folder).items() & before.items()

@@ -35,7 +35,7 @@ def told(folder: Path, works: Ready, body: str) -> object:
 
 
 def test_a_cell_that_runs_leaves_events_and_a_report(tmp_path: Path, works: Ready) -> None:
-    raw = works.run(ask(tmp_path, "check(subject_api.expected(), subject_api.expected())"))
+    raw = works.run(ask(tmp_path, "check.close(subject_api.expected(), subject_api.expected())"))
     assert raw.exit_code == 0
     assert raw.killed_for is None
     assert [event["event"] for event in raw.events][:3] == ["versions", "import", "imported"]

@@ -289,6 +289,6 @@ def test_a_cell_runs_without_network_and_says_so(tmp_path: Path, works: Ready, a
 
 @pytest.mark.usefixtures("open_cells")
 def test_where_the_system_allows_nothing_a_cell_runs_all_the_same_and_says_so(tmp_path: Path, works: Ready) -> None:
-    folder = ask(tmp_path, "check(subject_api.expected(), subject_api.expected())")
+    folder = ask(tmp_path, "check.close(subject_api.expected(), subject_api.expected())")
     assert works.read(folder).outcomes["it"].state is OutcomeState.SUPPORTED
     assert works.run(folder).isolation == NOTHING

@@ -45,7 +45,7 @@ class Days:
         self._day += 1
         self._new_cache()
         path = self.project.folder / "probes/test_value.py"
-        call = "check(subject_api.trained(value, value)"
+        call = "check.close(subject_api.trained(value, value)"
         path.write_text(path.read_text().replace(call, f"assert {self._day}\n    {call}"))
 
     def plan(self) -> list[Mapping[str, object]]:

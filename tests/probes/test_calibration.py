@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from compatmatrix.config.probe_files import HARNESS
 from fixtures import write
 from tiny_flax import COMPANIONS, NO_WRT, SUBJECT, UNTOLD, VARIANTS
 
@@ -37,11 +38,24 @@ def answers(folder: Path, lifted: bool, variant: str) -> dict[str, str]:
     subprocess.run(
         [
             *(sys.executable, "-m", "pytest", *(str(PROBES / one) for one in ASKED), f"--rootdir={PROBES}"),
-            *("-c", os.devnull, "-q", "-p", "no:cacheprovider", "-p", "pytest_jsonreport.plugin"),
+            *(
+                "-c",
+                os.devnull,
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "pytest_jsonreport.plugin",
+                "-p",
+                "probe_harness",
+            ),
             *("--json-report", f"--json-report-file={report}"),
         ],
         env=os.environ
-        | {"PYTHONPATH": str(folder / "modules"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        | {
+            "PYTHONPATH": os.pathsep.join([str(folder / "modules"), str(HARNESS.parent)]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
         # The probes and their helpers are compiled once for all tests.
         | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{os.environ['COMPATMATRIX_CACHE']}/probes"},
         stdout=subprocess.DEVNULL,
@@ -104,7 +118,7 @@ def grad(function, argnums=None):
     slopes = by_argnums(function, argnums or DiffState(0, Param))
     return slopes if argnums is None else lambda *arguments: [slopes(*arguments)]
 """
-    assert answers(tmp_path, lifted=True, variant=variant)["wrapper_param"] == "yardstick.NoEffect"
+    assert answers(tmp_path, lifted=True, variant=variant)["wrapper_param"] == "probe_harness.NoEffect"
 
 
 def test_a_form_of_call_that_no_recipe_has_is_asked_about_all_the_same(tmp_path: Path) -> None:
@@ -119,8 +133,8 @@ def test_a_method_that_was_renamed_is_absent(tmp_path: Path) -> None:
 
 def test_where_no_form_trains_a_module_the_control_fails(tmp_path: Path) -> None:
     found = answers(tmp_path, lifted=True, variant="Optimizer.update = lambda self, model, grads: None\n")
-    assert found["wrapper_param"] == "yardstick.NoEffect"
-    assert found["standalone_variable_optimizer"] == "yardstick.NoEffect"
+    assert found["wrapper_param"] == "probe_harness.NoEffect"
+    assert found["standalone_variable_optimizer"] == "probe_harness.NoEffect"
 
 
 OLD_CALLS = """
@@ -137,8 +151,8 @@ Optimizer.__init__, Optimizer.update = __init__, update
 def test_an_old_call_that_fits_again_is_asked(tmp_path: Path) -> None:
     found = answers(tmp_path, lifted=True, variant=OLD_CALLS)
     assert found["standalone_variable_optimizer"] == "passed"
-    assert found["issue_4564_verbatim"] == "yardstick.NoEffect"
-    assert found["wrapper_variable_as_published"] == "yardstick.NoEffect"
+    assert found["issue_4564_verbatim"] == "probe_harness.NoEffect"
+    assert found["wrapper_variable_as_published"] == "probe_harness.NoEffect"
 
 
 @pytest.mark.parametrize(

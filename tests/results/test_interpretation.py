@@ -47,7 +47,7 @@ def exception(kind: str = "subject.core.NotTrainable", message: str = "no", *, p
     ]
     if package:
         frames.append({"path": f"{package}/core.py", "line": 9, "function": "fit", "text": "raise", "package": package})
-    return {"type": kind, "own": False, "message": message, "frames": frames, "left_out": 0}
+    return {"type": kind, "message": message, "frames": frames, "left_out": 0}
 
 
 def outcome(test: dict[str, Any]) -> Outcome:
@@ -71,13 +71,13 @@ def test_a_value_is_a_number_or_plain_words(value: object, kept: object) -> None
     assert outcome(entry("passed", user_properties=[{"value": value}])).value == kept
 
 
-def test_the_helpers_own_failure_is_no_effect() -> None:
-    own = {**exception("conftest.NoEffect", "found 0, expected 3", package=None), "own": True}
-    found = outcome(entry("failed", own))
+def test_a_failed_check_is_no_effect() -> None:
+    failed = {**exception("probe_harness.NoEffect", "found 0, expected 3", package=None), "check": True}
+    found = outcome(entry("failed", failed))
     assert (found.state, found.message) == (OutcomeState.NO_EFFECT, "found 0, expected 3")
 
 
-def test_a_failure_of_that_name_that_is_not_the_helpers_is_not() -> None:
+def test_a_failure_of_that_name_that_is_not_the_checks_is_not() -> None:
     """A release may not call its exception so, and make a loud failure a silent one."""
     assert outcome(entry("failed", exception("subject.NoEffect"))).state is OutcomeState.RAISES
 

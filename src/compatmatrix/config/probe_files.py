@@ -21,13 +21,16 @@ from compatmatrix.core.model import Probe
 MARK = ("title", "group", "links", "control", "needs")
 """Arguments of the mark."""
 
+HARNESS = Path(__file__).parents[1] / "execution" / "in_cell" / "probe_harness.py"
+"""The code of `check` and `recipe`; read as text, as the probes are."""
+
 
 def read(folder: Path) -> tuple[Probe, ...]:
     """Read every probe of a folder, in the order of files and of functions in them.
 
     A probe's digest covers the syntax trees of its function, of the rest of its file that is no probe, of every helper
-    module of the folder and of the recipes whose name begins with its id: all code that decides what a run observes,
-    and no other probe's. The mark is left out: it only says how answers are shown and weighed.
+    module of the folder, of `HARNESS`, and of the recipes whose name begins with its id: all code that decides what a run
+    observes, and no other probe's. The mark is left out: it only says how answers are shown and weighed.
 
     Raises:
         UserError: there is no probe, a file is no Python, a probe has no docstring, or two have one name.
@@ -35,7 +38,7 @@ def read(folder: Path) -> tuple[Probe, ...]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of probes")
     modules = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("test_"))
-    helpers = {path.name: tree_digest(_parsed(path)) for path in modules}
+    helpers = {path.name: tree_digest(_parsed(path)) for path in (HARNESS, *modules)}
     probes: dict[str, Probe] = {}
     for path in sorted(folder.glob("test_*.py")):
         for probe in _of_file(path, folder, helpers):

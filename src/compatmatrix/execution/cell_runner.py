@@ -23,8 +23,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
 from compatmatrix.core.model import Cell, Probe
 from compatmatrix.environment import file_changes
-from compatmatrix.execution import limits, sandbox
-from compatmatrix.execution.in_cell import run_probes, tamper_check
+from compatmatrix.execution import in_cell, limits, sandbox
 from compatmatrix.execution.sandbox import Sandbox
 
 REPORT_BYTES = 8_000_000
@@ -111,7 +110,7 @@ def run(
             place = sandbox.create(parent, python.parents[1], isolation)
             (place.scratch / "home").mkdir()
             shutil.copytree(folder, place.scratch / "probes", ignore=shutil.ignore_patterns("__pycache__"))
-            for file in (run_probes.__file__, tamper_check.__file__):
+            for file in Path(in_cell.__file__).parent.glob("[!_]*.py"):
                 shutil.copy(file, place.scratch)
             task = json.dumps(_task(config, cell, probes, place.scratch))
             (place.scratch / "task.json").write_text(task, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whose an exception is: the subject's or a companion's, the probe's own, or that of the probes' `check`."""
+"""Whose an exception is: the subject's or a companion's, the probe's own, or that of a check that failed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Any
 import msgspec
 
 from compatmatrix.core import sanitize
-
-CHECK_FAILED = "NoEffect"
-"""Name of the exception, defined in a file of probes/, that `check` raises when the number is wrong."""
 
 _PROBES = "probes/"
 """How the paths of the probes' frames begin; those of packages are relative to site-packages."""
@@ -34,11 +31,19 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class RaisedError(msgspec.Struct, frozen=True):
-    """An exception as the cell describes it; ``own`` is whether a file of the probes defines its class."""
+    """An exception as the cell describes it.
+
+    Attributes:
+        package: The subject or the companion that its class belongs to.
+        check: Whether the fixture `check` raised it.
+        answer: Whether it left a `check.answer()`.
+    """
 
     type: str = ""
     message: str = ""
-    own: bool = False
+    package: str | None = None
+    check: bool = False
+    answer: bool = False
     frames: tuple[Frame, ...] = ()
     left_out: int = 0
 
@@ -75,15 +80,34 @@ def subject_frame(error: RaisedError) -> Frame | None:
     return next((frame for frame in reversed(error.frames) if frame.package), None)
 
 
-def is_check_failure(error: RaisedError) -> bool:
-    """Whether the probes' `check` raised it. A release's exception of the same name is not defined in their files."""
-    return error.own and error.kind.rsplit(".", 1)[-1] == CHECK_FAILED
+def is_answer(error: RaisedError) -> bool:
+    """Whether it is the subject's or a companion's: it came up through one, its class is theirs, or the probe says so."""
+    return bool(subject_frame(error) or error.package or error.answer)
+
+
+def is_failed_assert(error: RaisedError, test: str) -> bool:
+    """Whether the probe's own `assert` failed, it called `pytest.fail`, or its `pytest.raises` saw nothing.
+
+    An `assert` in a helper is not the probe's: it says that something is wrong with the probes.
+
+    Args:
+        test: The name of the probe's function.
+    """
+    frame = _innermost(error)
+    if error.type == "Failed":
+        return frame.path.startswith(_PROBES) and frame is not error.frames[-1]
+    in_probe = frame.path.startswith(_PROBES) and frame.function.rpartition(".")[2] == test
+    return error.type == "AssertionError" and in_probe
 
 
 def is_probes_skip(error: RaisedError) -> bool:
     """Whether the probe or a helper of it called for the skip. A package can raise one, and put a mark on any probe."""
-    paths = [frame.path for frame in error.frames]
-    return next((path for path in reversed(paths) if not path.startswith(_PYTEST)), "").startswith(_PROBES)
+    return _innermost(error).path.startswith(_PROBES)
+
+
+def _innermost(error: RaisedError) -> Frame:
+    """The innermost frame outside pytest."""
+    return next((frame for frame in reversed(error.frames) if not frame.path.startswith(_PYTEST)), Frame())
 
 
 def is_probes_import_error(error: RaisedError) -> bool:

@@ -1,8 +1,8 @@
 """Raw report -> cell state and outcomes. Pure; whatever is not clearly an answer is `inconclusive`.
 
-A call phase that ran and passed is `supported`, a failure of `check` `no-effect`, a skip that the probe called `absent`, an
-exception that came up through the subject or a companion `raises` (`attribution` decides that), anything else the probe's
-own fault.
+A call phase that ran and passed is `supported`, a failure of `check` or of the probe's own `assert` `no-effect`, a skip that
+the probe called `absent`, an exception of the subject or a companion `raises` (`attribution` decides that), anything else
+the probe's own fault.
 """
 
 from __future__ import annotations
@@ -176,17 +176,18 @@ def _outcome(test: _Test, evidence: dict[str, str]) -> Outcome:
     message = sanitize.line(error.message)
     if test.outcome == "skipped" and attribution.is_probes_skip(error):
         return Outcome(state=OutcomeState.ABSENT, **{**properties, "note": message})
-    if attribution.is_check_failure(error):
-        return Outcome(state=OutcomeState.NO_EFFECT, message=message, **properties)
+    in_call = phase == "call"
+    if error.check or (in_call and attribution.is_failed_assert(error, _test_of(test.nodeid))):
+        return Outcome(state=OutcomeState.NO_EFFECT, message=message or error.kind, **properties)
     trace = error.traceback()
     evidence[digest(trace)] = trace
     frame = attribution.subject_frame(error)
-    state = OutcomeState.RAISES if frame and phase == "call" else OutcomeState.INCONCLUSIVE
+    state = OutcomeState.RAISES if in_call and attribution.is_answer(error) else OutcomeState.INCONCLUSIVE
     if state is OutcomeState.INCONCLUSIVE:
         properties["note"] = (
             "skipped, but not by the probe or a helper of it"
             if test.outcome == "skipped"
-            else "the exception did not come up through the subject or a companion: the probe itself is at fault"
+            else "the exception is neither the subject's nor a companion's: the probe itself is at fault"
         )
     return Outcome(
         state=state,
@@ -209,8 +210,13 @@ def _tests(raw: Raw) -> dict[str, _Test] | None:
     return tests if len(tests) == len(report.tests) and report.exitcode == raw.exit_code else None
 
 
+def _test_of(nodeid: str) -> str:
+    """The name of the test function."""
+    return nodeid.rsplit("::", 1)[-1]
+
+
 def _probe_of(nodeid: str) -> str:
-    return nodeid.rsplit("::", 1)[-1].removeprefix("test_").replace("_", "-")
+    return _test_of(nodeid).removeprefix("test_").replace("_", "-")
 
 
 def _properties(test: _Test) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.execution.in_cell import run_probes, tamper_check
+from compatmatrix.execution.in_cell import run_probes
 from fixtures import Ready, ask
 
 Make = Callable[[str], Ready]
@@ -108,8 +108,8 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
 def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> None:
     import ast
 
-    for file in (run_probes.__file__, tamper_check.__file__):
-        ast.parse(Path(file).read_text(encoding="utf-8"), feature_version=(3, 8))
+    for file in Path(run_probes.__file__).parent.glob("*.py"):
+        ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_defect_a_subject_that_put_its_own_pytest_in_place_had_no_answer(tmp_path: Path, works: Ready) -> None:
@@ -128,10 +128,10 @@ def test_a_version_that_is_not_the_installed_one_is_told(tmp_path: Path, works: 
 
 
 def test_a_helper_of_the_probes_that_was_replaced_is_told(tmp_path: Path, works: Ready) -> None:
-    body = "subject_api.expected = lambda: 0.0\ncheck(0.0, subject_api.expected())"
+    body = "subject_api.expected = lambda: 0.0\ncheck.close(0.0, subject_api.expected())"
     reading = works.read(ask(tmp_path, body))
     assert reading.tampering == ("put something else in the place of subject_api.expected",)
 
 
 def test_an_honest_cell_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
-    assert works.read(ask(tmp_path, "check(0.0, 0.0)")).tampering == ()
+    assert works.read(ask(tmp_path, "check.close(0.0, 0.0)")).tampering == ()

@@ -17,7 +17,7 @@ import companion
 TOLERANCE = 1e-5
 
 
-class NoEffect(AssertionError):
+class Wrong(AssertionError):
     """The number is wrong."""
 
 
@@ -30,14 +30,12 @@ class Check:
     unit = 1.0
     count = 0
 
-    def __init__(self, record):
-        self.record = record
+    def __init__(self, check):
+        self.that = check.that
 
     def number(self, found, expected=3.0, *, tolerance=None):
         self.count += 1
-        self.record("value", found)
-        if abs(found - expected) * self.unit > (tolerance or TOLERANCE):
-            raise NoEffect(f"found {found}")
+        self.that(abs(found - expected) * self.unit <= (tolerance or TOLERANCE), f"found {found}", value=found)
 '''
 
 CONFTEST = """\
@@ -46,8 +44,8 @@ from yardstick import Check
 
 
 @pytest.fixture
-def check(record_property):
-    return Check(record_property)
+def check(check):
+    return Check(check)
 
 
 @pytest.fixture
@@ -96,6 +94,11 @@ REPLACED = {
     ),
     "test_it.lands_at": "import test_it\ntest_it.lands_at = lambda: 0.0",
     "fixture.check.number": "check.number = lambda *found: None",
+    "probe_harness.Check.that": "import probe_harness\nprobe_harness.Check.that = lambda *found, **more: None",
+    "probe_harness.Check.that ": (
+        "import probe_harness\nprobe_harness.Check.that.__code__ = (lambda self, *found, value=0: None).__code__"
+    ),
+    "probe_harness.check": "import probe_harness\nprobe_harness.check = None",
     "fixture.recipe": "recipe.__code__ = (lambda number: 3.0).__code__",
     "conftest.check": "import conftest\nconftest.check = None",
     "late.expected": "import late\nlate.expected = lambda: 0.0",
@@ -129,9 +132,11 @@ SHADOWED = {
     "yardstick.__class__": "import types, yardstick\nyardstick.__class__ = type('Mine', (types.ModuleType,), {})",
     "yardstick.Check.unit": "Check.unit = 0.0",
     "yardstick.Check.__getattribute__": "Check.__getattribute__ = lambda self, name: lambda *found: None",
-    "yardstick.NoEffect.__bases__[0]": "import yardstick\nyardstick.NoEffect.__bases__ = (SystemError,)",
+    "yardstick.Wrong.__bases__[0]": "import yardstick\nyardstick.Wrong.__bases__ = (SystemError,)",
+    "probe_harness.NoEffect.__bases__[0]": "import probe_harness\nprobe_harness.NoEffect.__bases__ = (SystemError,)",
+    "probe_harness._numbers": "import probe_harness\nprobe_harness._numbers = lambda *found: iter(())",
     "fixture.check.__class__": "check.__class__ = type('Mine', (), {'number': lambda *found: None})",
-    "fixture.check.record": "check.record = lambda *found: None",
+    "fixture.check.that": "check.that = lambda *found, **more: None",
     "_pytest.reports.TestReport.passed": "import _pytest.reports\n_pytest.reports.TestReport.passed = True",
 }
 
@@ -150,6 +155,9 @@ def test_an_honest_probe_that_fails_is_caught_at_nothing(tmp_path: Path, works: 
 
 
 AT_THE_IMPORT = {
+    "put another module in the place of probe_harness": (
+        "import sys, types\nsys.modules['probe_harness'] = types.ModuleType('probe_harness')"
+    ),
     "put something else in the place of yardstick.Check.number": (
         "import yardstick\nyardstick.Check.number = lambda *found: None"
     ),

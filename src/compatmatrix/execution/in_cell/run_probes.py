@@ -1,6 +1,6 @@
 """Runs inside a cell: compares what is installed with the lock, imports the subject, and runs pytest.
 
-It is copied to the folder that holds the probes' copy, with `tamper_check`, and started as a script by the cell's
+It is copied to the folder that holds the probes' copy, with its neighbors, and started as a script by the cell's
 interpreter. It needs pytest and pytest-json-report, nothing of the engine, and keeps to the syntax of the oldest Python
 that a cell may have. It writes one JSON object a line to the events file, so that a crash shows at which probe it was.
 """
@@ -8,6 +8,7 @@ that a cell may have. It writes one JSON object a line to the events file, so th
 from __future__ import annotations
 
 import contextlib
+import csv
 import gc
 import importlib
 import importlib.metadata
@@ -44,10 +45,11 @@ def main() -> int:
     report("versions", wrong=wrong, python=list(sys.version_info[:3]))
     if wrong:
         return 3
-    describe = Describer(task["probes"], task["packages"])
     # An isolated interpreter does not search its script's folder for modules.
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     tampering = importlib.import_module("tamper_check").TamperCheck.start(task["probes"])
+    harness = importlib.import_module("probe_harness")
+    describe = Describer(task["probes"], task["packages"], harness)
     check_at_end = tampering.check_at_end  # looked up before the subject can replace it
     sys.path[0] = task["probes"]
     import pytest
@@ -63,11 +65,11 @@ def main() -> int:
     finally:
         gc.freeze()
         gc.enable()
-    tampering.check_after_import(describe.owners(), task["lock"])
+    tampering.check_after_import(task["packages"], task["lock"])
     report("imported")
     # pytest's plugin for unittest turns a SkipTest into a skip of its own, which hides where it was raised.
     arguments = [*task["pytest"], "-p", "no:unittest"]
-    code = int(pytest.main(arguments, plugins=[Plugin(report, describe, tampering)]))
+    code = int(pytest.main(arguments, plugins=[harness, Plugin(report, describe, tampering)]))
     check_at_end()
     report("done", tampering=tampering.changes, sources=_sources())
     return code
@@ -135,12 +137,19 @@ class Plugin:
 
 
 class Describer:
-    """Describes an exception as bounded data: type, message, and frames with paths that are the same on every machine."""
+    """Describes an exception as bounded data: type, message, and frames with paths that are the same on every machine.
 
-    def __init__(self, probes: str, packages: list[str]) -> None:
+    Args:
+        probes: The probes' folder.
+        packages: The watched packages: the subject and its companions.
+        harness: The module that raises where a check fails.
+    """
+
+    def __init__(self, probes: str, packages: list[str], harness: Any) -> None:
         self._probes = os.path.realpath(probes)
-        self._packages = packages
-        self._owners: dict[str, str] | None = None
+        self._owners = _owners(packages)
+        self._check_failed: type[BaseException] = harness.NoEffect
+        self._answers: list[BaseException] = harness.ANSWERS
 
     def __call__(self, error: BaseException) -> dict[str, object]:
         kind = type(error)
@@ -148,7 +157,6 @@ class Describer:
         # The frames by which pytest calls the probe are left out.
         first = next((number for number, frame in enumerate(frames) if str(frame["path"]).startswith("probes/")), 0)
         frames = frames[first:]
-        home = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
         plain = kind.__module__ in ("builtins", "__main__")
         try:
             message = str(error)
@@ -156,7 +164,9 @@ class Describer:
             message = "(its message cannot be made)"
         return {
             "type": (kind.__qualname__ if plain else f"{kind.__module__}.{kind.__qualname__}")[:300],
-            "own": self._inside(home),
+            "package": self._owner_of_class(kind),
+            "check": issubclass(kind, self._check_failed),
+            "answer": any(error is one for one in self._answers),
             "message": self._relative_paths(message[: 2 * TEXT])[:TEXT],
             "frames": frames[:4] + frames[-(FRAMES - 4) :] if len(frames) > FRAMES else frames,
             "left_out": max(0, len(frames) - FRAMES),
@@ -165,6 +175,9 @@ class Describer:
     def _frame(self, frame: Any, line: int) -> dict[str, object]:
         filename = frame.f_code.co_filename
         path, package = self._location(filename)
+        if package is None and not os.path.isabs(filename):
+            # Code that was generated, or compiled by Cython, has no file of its own here. Its module has one.
+            package = self._location(str(dict.get(frame.f_globals, "__file__", "")))[1]
         return {
             "path": path[:300],
             "line": line,
@@ -182,37 +195,38 @@ class Describer:
                 text = text.replace(prefix, "<python>")
         return text
 
-    def _inside(self, path: str) -> bool:
-        return os.path.realpath(path).startswith(self._probes + os.sep)
-
     def _location(self, filename: str) -> tuple[str, str | None]:
-        """The path relative to site-packages or the probes, and the watched package that the file belongs to."""
+        """The path relative to site-packages or the probes, and the watched package that installed the file."""
         parts = re.split(r"[\\/]", filename)
         for folder in ("site-packages", "dist-packages"):
             if folder in parts:
-                inside = parts[parts.index(folder) + 1 :]
-                return "/".join(inside), self.owners().get(_module_name(inside[0])) if inside else None
-        if self._inside(filename):
-            return "probes/" + os.path.relpath(os.path.realpath(filename), self._probes).replace(os.sep, "/"), None
+                path = "/".join(parts[parts.index(folder) + 1 :])
+                return path, self._owners.get(path)
+        real = os.path.realpath(filename)
+        if real.startswith(self._probes + os.sep):
+            return "probes/" + os.path.relpath(real, self._probes).replace(os.sep, "/"), None
         return parts[-1], None
 
-    def owners(self) -> dict[str, str]:
-        """Top-level module -> the watched package that it belongs to; read once."""
-        if self._owners is None:
-            self._owners = {}
-            for name in self._packages:
-                try:
-                    files = importlib.metadata.files(name) or []
-                except importlib.metadata.PackageNotFoundError:
-                    continue
-                for file in files:
-                    self._owners.setdefault(_module_name(file.parts[0]), name)
-        return self._owners
+    def _owner_of_class(self, kind: type) -> str | None:
+        """The watched package that installed the module of a class; a submodule without a file belongs to its parent."""
+        name = str(kind.__module__)
+        while name:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if isinstance(file, str):
+                return self._location(file)[1]
+            name = name.rpartition(".")[0]
+        return None
 
 
-def _module_name(path: str) -> str:
-    """The name of the module in a top-level file or folder."""
-    return re.sub(r"\.(py|so|pyd).*$", "", path)
+def _owners(packages: list[str]) -> dict[str, str]:
+    """File, relative to site-packages -> the package that installed it."""
+    owners: dict[str, str] = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            record = importlib.metadata.distribution(name).read_text("RECORD") or ""
+            for row in csv.reader(record.splitlines()):
+                owners.setdefault(row[0] if row else "", name)
+    return owners
 
 
 if __name__ == "__main__":

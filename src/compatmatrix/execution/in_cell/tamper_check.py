@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import os
 import re
 import sys
@@ -17,6 +18,9 @@ from typing import Any
 
 TEST_TOOLS = ("pytest", "_pytest", "pluggy", "pytest_jsonreport")
 """The packages that run the probes and report on them."""
+
+HARNESS = "probe_harness"
+"""The module beside this one that gives the probes `check` and `recipe`."""
 
 FILE_BYTES = 1_000_000
 """How much of a file in the probes' folder is compared, at most."""
@@ -65,8 +69,8 @@ class Snapshot:
 class TamperCheck:
     """Remembers what decides about a release, restores what can be restored, and lists what was changed in ``changes``.
 
-    It is a module finder: each module of the probes' folder and of `TEST_TOOLS` is remembered right after its execution,
-    before other code can change it. A release shares the process, so it can always find a way that is not detected.
+    It is a module finder: each module of the probes' folder and of `TEST_TOOLS`, and `HARNESS`, is remembered right after
+    its execution, before other code can change it. A release shares the process, so it can always find a way that is not detected.
     """
 
     def __init__(self, probes: str, files: dict[str, bytes], settings: dict[str, str]) -> None:
@@ -74,14 +78,14 @@ class TamperCheck:
         self._probes = probes
         self._files = files
         self._settings = settings
-        self._names = {*TEST_TOOLS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in files)}
+        self._names = {*TEST_TOOLS, HARNESS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in files)}
         self._modules: dict[str, types.ModuleType] = {}
         self._snapshots: list[Snapshot] = []
         self._before: dict[str, types.ModuleType] = {}
 
     @classmethod
     def start(cls, probes: str) -> TamperCheck:
-        """Read the probes' files and import pytest: before the subject, so that it cannot provide another one."""
+        """Read the probes' files and import pytest and `HARNESS`: before the subject, so that it cannot provide others."""
         check = cls(probes, _contents(probes), _settings())
         check._snapshots.append(Snapshot("builtins", builtins, False))
         check._remember(sys.modules["__main__"])
@@ -89,6 +93,7 @@ class TamperCheck:
         check.go_first()
         import pytest  # noqa: F401
 
+        importlib.import_module(HARNESS)
         check._before = dict(sys.modules)
         return check
 
@@ -138,11 +143,11 @@ class TamperCheck:
             if type(value).__module__ in self._modules:
                 self._snapshots.append(Snapshot(f"fixture.{name}", value, False))
 
-    def check_after_import(self, owners: dict[str, str], lock: dict[str, str]) -> None:
+    def check_after_import(self, packages: list[str], lock: dict[str, str]) -> None:
         """Compare modules, settings and versions; restore modules and settings.
 
         Args:
-            owners: Top-level module -> the watched package that it belongs to.
+            packages: The watched packages; where one has a module of its name, that says which version it is.
             lock: Package -> the installed version.
         """
         for name, module in self._before.items():
@@ -153,11 +158,11 @@ class TamperCheck:
             os.environ.pop(name, None)
             self.changes.append(f"changed the environment variable {name}")
         os.environ.update(self._settings)
-        for top, owner in owners.items():
-            claimed = getattr(sys.modules.get(top), "__version__", None)
-            installed = lock.get(re.sub(r"[-_.]+", "-", owner).lower())
-            if top == owner and isinstance(claimed, str) and installed and claimed != installed:
-                self.changes.append(f"{owner} {installed} says that it is {claimed[:60]}")
+        for name in packages:
+            claimed = getattr(sys.modules.get(name), "__version__", None)
+            installed = lock.get(re.sub(r"[-_.]+", "-", name).lower())
+            if isinstance(claimed, str) and installed and claimed != installed:
+                self.changes.append(f"{name} {installed} says that it is {claimed[:60]}")
 
     def check_at_end(self) -> None:
         """Compare everything that was remembered, and the probes' files."""
