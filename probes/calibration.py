@@ -2,13 +2,15 @@
 
 A signature would be a guess: a decorator may hide it. So the forms are tried on a *module*. One is known to fit where it
 trains an `nnx.Param` held by it to the right number, and known to choose what is trained where it does so with an
-`nnx.Variable` too. An exception that a call about anything else raises is an answer and is never caught here.
+`nnx.Variable` too. A bare Variable is asked about in that form as well, unless it is trained in another one only. An
+exception that a call about anything else raises is an answer and is never caught here.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -43,10 +45,12 @@ def newest(forms: Iterable[Call], trains: Callable[[Call, Any], bool]) -> tuple[
 
 
 @functools.cache
-def differentiates(form: Filter, kind: Any, function: str = "grad") -> bool:
-    """Whether `nnx.<function>` in this form gives the slope of a Variable of that kind in a module."""
+def differentiates(form: Filter, kind: Any, function: str = "grad", bare: bool = False) -> bool:
+    """Whether `nnx.<function>` in this form gives the slope of a Variable of that kind, in a module or bare."""
     try:
-        result = form.grad(nnx_api.module_loss, kind, function)(nnx_api.module_of(nnx_api.variable(kind)))
+        var = nnx_api.variable(kind)
+        loss, model = (nnx_api.variable_loss, var) if bare else (nnx_api.module_loss, nnx_api.module_of(var))
+        result = form.grad(loss, kind, function)(model)
         slopes = nnx_api.leaves(result if function == "grad" else result[1])
         return len(slopes) == 1 and abs(float(slopes[0]) + 6.0) <= 1e-5
     except Exception:
@@ -167,7 +171,10 @@ def require_filter() -> None:
 def require_default_filter(function: str = "grad") -> None:
     """Skip where there is no `nnx.<function>`, or it has to be told in which Variables to differentiate."""
     nnx_api.require(function)
-    if calibrated_filter(function)[1] and not differentiates(DEFAULT_FILTER, nnx.Param, function):
+    fits = differentiates(DEFAULT_FILTER, nnx.Param, function)
+    if calibrated_filter(function)[1] and not (
+        fits or differentiates(DEFAULT_FILTER, nnx.Variable, function, bare=True)
+    ):
         pytest.skip(f"nnx.{function} requires a filter here")
 
 
@@ -185,9 +192,31 @@ def require_choice(name: str = "Optimizer") -> None:
         )
 
 
-def require_call(name: str, form: Form) -> None:
-    """Skip where `nnx.<name>` does not train a module in this form and by `nnx.grad(loss)`, as older code has it."""
+@functools.cache
+def calls_of_bare(kind: Any, name: str = "Optimizer") -> tuple[Form, Filter]:
+    """The forms in which `nnx.<name>` and `nnx.grad` are asked about a bare Variable of that kind.
+
+    They are those that train a module. Where only others train the bare Variable, they are the newest of these: a release
+    may refuse a filter for what is no module, or require one.
+    """
     require_optimizer(name)
+    best = calibrated(name).form, calibrated_filter()[0]
+    for form, by in (best, *itertools.product(FORMS, FILTERS)):
+        if attempt(name, form, kind, by, bare=True).trained:
+            return form, by
+    if kind is not nnx.Param:
+        require_choice(name)
+    return best
+
+
+def require_call(name: str, form: Form, bare: bool = False) -> None:
+    """Skip where `nnx.<name>` trains no module in this form and by `nnx.grad(loss)`, as older code has it.
+
+    Where the call is about a `bare` Variable, it also fits if it trains that.
+    """
+    require_optimizer(name)
+    if bare and attempt(name, form, nnx.Variable, DEFAULT_FILTER, bare=True).trained:
+        return
     if calibrated(name).trained:
         tried = attempt(name, form, nnx.Param, DEFAULT_FILTER)
         constructs, updates = tried.reached > 0, tried.trained
@@ -226,15 +255,15 @@ def takes_extra_arguments(form: Form) -> bool:
     return True
 
 
-def make_optimizer(model: Any, tx: Any, wrt: Any, name: str = "Optimizer") -> Any:
-    """`nnx.<name>` told to train `wrt`, or not told where it cannot be."""
-    require_optimizer(name)
-    return calibrated(name).form.construct(name, model, tx, wrt)
+def make_optimizer(model: Any, tx: Any, wrt: Any) -> Any:
+    """`nnx.Optimizer` told to train `wrt`, or not told where it cannot be."""
+    require_optimizer()
+    return calibrated().form.construct("Optimizer", model, tx, wrt)
 
 
-def update(optimizer: Any, model: Any, grads: Any, name: str = "Optimizer", **extra: Any) -> None:
+def update(optimizer: Any, model: Any, grads: Any, **extra: Any) -> None:
     """One step of an optimizer that `make_optimizer` made."""
-    calibrated(name).form.update(optimizer, model, grads, **extra)
+    calibrated().form.update(optimizer, model, grads, **extra)
 
 
 def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad") -> Any:
@@ -248,17 +277,20 @@ def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad") -> A
     return form.grad(loss, wrt or nnx.Param, function)
 
 
-def recipe_of(wrt: Any) -> str | None:
-    """Which of a probe's recipes is written in a form that trains a module here; None where no recipe is."""
-    require_optimizer()
-    best = calibrated()
+def calls_of_module() -> tuple[Form, Filter]:
+    """The forms in which `nnx.Optimizer` and `nnx.grad` are called on a module."""
+    return calibrated().form, calibrated_filter()[0]
+
+
+def recipe_of(wrt: Any, calls: tuple[Form, Filter]) -> str | None:
+    """Which of a probe's recipes is written in these forms; None where no recipe is."""
     if wrt is not nnx.Param:
-        return nnx_api.RECIPES_OF_VARIABLE.get((EXPERIMENTAL, best.form, calibrated_filter()[0]))
+        return nnx_api.RECIPES_OF_VARIABLE.get((EXPERIMENTAL, *calls))
     for (experimental, form), recipe in nnx_api.RECIPES_OF_PARAM.items():
         # `wrt=nnx.Param` may be left out where it is the default, and the older recipe leaves it out.
         trains = attempt("Optimizer", form, wrt, DEFAULT_FILTER).trained
-        if experimental == EXPERIMENTAL and (trains if best.trained else form.model == best.form.model):
-            return recipe
+        if experimental == EXPERIMENTAL and (trains if calibrated().trained else form.model == calls[0].model):
+            return recipe if calls == calls_of_module() else None
     return None
 
 
@@ -274,20 +306,21 @@ def train(
 ) -> Any:
     """Train a Variable of type `wrt` with `nnx.Optimizer`, ten steps of adam(0.1) on (v - 3)^2 from 0; gives where it landed.
 
-    The probe's recipe does it, where one is written in the form that trains a module here. Where none is, as in a release
-    that is newer than all recipes, the same calls are made by `train_here`.
+    The probe's recipe does it, where one is written in the forms that fit here. Where none is, as in a release that is
+    newer than all recipes, the same calls are made by `train_here`.
     """
-    if wrap is itself and wrt is not nnx.Param:
-        require_choice()
-    form = recipe_of(wrt)
-    return recipe(form) if form else train_here(wrt, wrap, unwrap)
+    require_optimizer()
+    calls = calls_of_bare(wrt) if wrap is itself else calls_of_module()
+    written = recipe_of(wrt, calls)
+    return recipe(written) if written else train_here(wrt, calls, wrap, unwrap)
 
 
-def train_here(wrt: Any, wrap: Callable[[Any], Any], unwrap: Callable[[Any], Any]) -> Any:
+def train_here(wrt: Any, calls: tuple[Form, Filter], wrap: Callable[[Any], Any], unwrap: Callable[[Any], Any]) -> Any:
     """As `train`, without a recipe: `wrap` puts the Variable where the probe wants it, `unwrap` takes it out again."""
+    form, by = calls
     model = wrap(nnx_api.variable(wrt))
-    optimizer = make_optimizer(model, optax.adam(0.1), wrt)
-    slope = grad(lambda model: nnx_api.variable_loss(unwrap(model)), wrt)
+    optimizer = form.construct("Optimizer", model, optax.adam(0.1), wrt)
+    slope = by.grad(lambda model: nnx_api.variable_loss(unwrap(model)), wrt)
     for _ in range(10):
-        update(optimizer, model, slope(model))
+        form.update(optimizer, model, slope(model))
     return nnx_api.read(unwrap(model))

@@ -47,6 +47,8 @@ def read(variable: Any) -> Any:
     """
     if hasattr(Variable, "get_value"):
         return variable.get_value()
+    if isinstance(variable, Variable) and not hasattr(variable, "value"):
+        return variable[...]
     return variable.value
 
 
@@ -54,8 +56,10 @@ def write(variable: Any, value: Any) -> None:
     """Assign to a Variable, through the accessor that module code uses in this release."""
     if hasattr(Variable, "set_value"):
         variable.set_value(value)
-    else:
+    elif hasattr(variable, "value"):
         variable.value = value
+    else:
+        variable[...] = value
 
 
 def leaves(tree: Any) -> list[Any]:

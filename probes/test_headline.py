@@ -48,7 +48,7 @@ def test_issue_4564_verbatim(check: Check) -> None:
 
     The issue leaves its loss function out; here it is (v + x - 3)^2, summed, read through the Variable's accessor.
     """
-    calibration.require_call("Optimizer", nnx_api.Form(wrt=False, model=False))
+    calibration.require_call("Optimizer", nnx_api.Form(wrt=False, model=False), bare=True)
     calibration.require_default_filter("value_and_grad")
 
     def loss_fn(var: Any, x: Any) -> Any:

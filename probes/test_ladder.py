@@ -152,15 +152,15 @@ def test_optax_split(check: Check, recipe: Callable[[str], Any]) -> None:
 )
 def test_standalone_optimizer_jit(check: Check) -> None:
     """Can `nnx.Optimizer` train a bare `nnx.Variable` inside `nnx.jit`?"""
-    calibration.require_choice()
+    form, by = calibration.calls_of_bare(nnx.Variable)
     var = variable()
-    optimizer = calibration.make_optimizer(var, optax.adam(0.1), wrt=nnx.Variable)
+    optimizer = form.construct("Optimizer", var, optax.adam(0.1), nnx.Variable)
 
-    slope = calibration.grad(loss, wrt=nnx.Variable)
+    slope = by.grad(loss, nnx.Variable)
 
     @nnx.jit
     def train_step(var: Any, optimizer: Any) -> None:
-        calibration.update(optimizer, var, slope(var))
+        form.update(optimizer, var, slope(var))
 
     for _ in range(10):
         train_step(var, optimizer)
@@ -174,9 +174,9 @@ def test_standalone_optimizer_jit(check: Check) -> None:
 )
 def test_model_and_optimizer(check: Check) -> None:
     """Can `nnx.ModelAndOptimizer` train a bare `nnx.Variable`?"""
-    calibration.require_choice("ModelAndOptimizer")
+    form, by = calibration.calls_of_bare(nnx.Variable, "ModelAndOptimizer")
     var = variable()
-    optimizer = calibration.make_optimizer(var, optax.adam(0.1), nnx.Variable, name="ModelAndOptimizer")
+    optimizer = form.construct("ModelAndOptimizer", var, optax.adam(0.1), nnx.Variable)
     for _ in range(10):
-        calibration.update(optimizer, var, calibration.grad(loss, wrt=nnx.Variable)(var), name="ModelAndOptimizer")
+        form.update(optimizer, var, by.grad(loss, nnx.Variable)(var))
     check.trained(nnx_api.read(var))

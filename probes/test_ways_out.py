@@ -84,7 +84,8 @@ def test_workaround_object(check: Check, recipe: Callable[[str], Any]) -> None:
 
         return Holder()
 
-    form = calibration.recipe_of(nnx.Variable)
+    calls = calibration.calls_of_module()
+    form = calibration.recipe_of(nnx.Variable, calls)
     if pytree:
         form = "pytree" if form == "update-with-model" else None
-    check.trained(recipe(form) if form else calibration.train_here(nnx.Variable, wrap, lambda model: model.var))
+    check.trained(recipe(form) if form else calibration.train_here(nnx.Variable, calls, wrap, lambda model: model.var))

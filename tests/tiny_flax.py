@@ -48,16 +48,21 @@ from typing import NamedTuple
 
 class Variable:
     def __init__(self, value):
-        self.value = value
+        self.held = value
 
     def get_value(self):
-        return self.value
+        return self.held
 
     def set_value(self, value):
-        self.value = value
+        self.held = value
+
+    value = property(get_value, set_value)
 
     def __getitem__(self, index):
-        return self.value
+        return self.held
+
+    def __setitem__(self, index, value):
+        self.held = value
 
 
 class Param(Variable):
@@ -82,12 +87,12 @@ def grad(function, argnums=DiffState(0, Param)):
     def slopes(model, *rest):
         found = []
         for var in variables(model, argnums.filter):
-            start = var.value
-            var.value = start + 0.5
+            start = var.held
+            var.held = start + 0.5
             above = function(model, *rest)
-            var.value = start - 0.5
+            var.held = start - 0.5
             found.append(above - function(model, *rest))
-            var.value = start
+            var.held = start
         return found
 
     return slopes
@@ -102,12 +107,12 @@ class Optimizer:
         if isinstance(model, Variable) and not LIFTED:
             raise IndexError("tuple index out of range")
         self.tx, self.wrt = tx, wrt
-        self.state = [tx.init(var.value) for var in variables(model, wrt)]
+        self.state = [tx.init(var.held) for var in variables(model, wrt)]
 
     def update(self, model, grads):
         for number, (var, slope) in enumerate(zip(variables(model, self.wrt), grads)):
-            step, self.state[number] = self.tx.update(slope, self.state[number], var.value)
-            var.value += step
+            step, self.state[number] = self.tx.update(slope, self.state[number], var.held)
+            var.held += step
 """
 
 VARIANTS = {
@@ -197,6 +202,30 @@ def grad(*args, **kwargs): return by_filter(*args, **kwargs)
 """,
 }
 """What is told in no form that the probes know."""
+
+BARE = {
+    "the optimizer refuses a filter": """
+real = Optimizer.__init__
+def __init__(self, model, tx, wrt=None):
+    bare = isinstance(model, Variable)
+    if bare != (wrt is None): raise ValueError("a filter chooses in a module, and in nothing else")
+    real(self, model, tx, wrt=Variable if bare else wrt)
+Optimizer.__init__ = __init__
+""",
+    "the gradient refuses a filter": """
+by_argnums = grad
+def grad(function, argnums=None):
+    def slopes(model, *rest):
+        bare = isinstance(model, Variable)
+        if bare and argnums: raise ValueError("a filter chooses in a module, and in nothing else")
+        return by_argnums(function, DiffState(0, Variable) if bare else argnums or DiffState(0, Param))(model, *rest)
+    return slopes
+""",
+}
+BARE["both refuse a filter"] = "".join(BARE.values())
+"""A bare Variable is called otherwise than a module."""
+
+BY_INDEX_ONLY = "del Variable.get_value, Variable.set_value, Variable.value\n"
 
 NO_WRT = """
 real = Optimizer.__init__

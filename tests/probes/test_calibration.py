@@ -15,7 +15,7 @@ import pytest
 
 from compatmatrix.config.probe_files import HARNESS
 from fixtures import write
-from tiny_flax import COMPANIONS, NO_WRT, SUBJECT, UNTOLD, VARIANTS
+from tiny_flax import BARE, BY_INDEX_ONLY, COMPANIONS, NO_WRT, SUBJECT, UNTOLD, VARIANTS
 
 PROBES = Path(__file__).parents[2] / "probes"
 
@@ -94,6 +94,39 @@ def test_a_release_with_the_limitation_raises_what_it_raises_whatever_its_signat
     tmp_path: Path, variant: str
 ) -> None:
     assert answers(tmp_path, lifted=False, variant=VARIANTS[variant]) == LIMITED
+
+
+@pytest.mark.parametrize("variant", BARE)
+def test_defect_a_lifted_release_that_takes_a_bare_variable_in_a_form_of_its_own_was_called_raises(
+    tmp_path: Path, variant: str
+) -> None:
+    """A bare Variable was asked about in the form that trains a module, and in no other."""
+    lifted, limited = (answers(tmp_path / str(lifted), lifted, BARE[variant]) for lifted in (True, False))
+    told = {"standalone_grad_variable": "ValueError" if "gradient" in variant or "both" in variant else "passed"}
+    assert lifted == {**LIFTED, **told}
+    assert limited["standalone_variable_optimizer"] in ("IndexError", "ValueError")
+
+
+def test_defect_the_code_of_the_issue_was_absent_where_it_runs(tmp_path: Path) -> None:
+    """What trains no module as older code has it was not asked, though it trains the bare Variable that it is about."""
+    variant = f"""
+{BARE["both refuse a filter"]}
+step = Optimizer.update
+def update(self, *arguments): step(self, *arguments) if len(arguments) > 1 else step(self, self.model, *arguments)
+told = Optimizer.__init__
+def __init__(self, model, tx, wrt=None):
+    self.model = model
+    told(self, model, tx, wrt)
+Optimizer.__init__, Optimizer.update = __init__, update
+"""
+    found = answers(tmp_path, lifted=True, variant=variant)
+    assert found["issue_4564_verbatim"] == "passed"
+    assert found["wrapper_variable_as_published"] == "skipped"
+
+
+def test_defect_the_control_failed_where_a_variable_is_read_by_index_alone(tmp_path: Path) -> None:
+    """`.value` was tried where there is no `get_value`, though newer code reads and writes `variable[...]`."""
+    assert answers(tmp_path, lifted=True, variant=BY_INDEX_ONLY) == LIFTED
 
 
 @pytest.mark.parametrize("untold", UNTOLD)
