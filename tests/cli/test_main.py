@@ -164,7 +164,7 @@ def test_a_wrong_matrix_ends_with_2_and_its_line(project: Project) -> None:
     ended = project.main("run")
     assert ended.code == 2
     assert "matrix.toml:" in ended.err
-    assert "`limit` is not known here" in ended.err
+    assert "`limit`: is not known here" in ended.err
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])

@@ -55,9 +55,9 @@ def test_the_projects_own_file_is_right() -> None:
             'title = "Subject"',
             'titel = "Subject"',
             "titel",
-            "`subject.titel` is not known here; accepted: name, releas",
+            "`subject.titel`: is not known here; did you mean title? accepted: name, releas",
         ),
-        ('control = "held"', "", "[subject]", "`subject.control` is missing; accepted: name, releases, import"),
+        ('control = "held"', "", "[subject]", "`subject.control`: is missing. Id of the probe that must be supported"),
         ("seconds = 20", 'seconds = "long"', "seconds =", "`limits.seconds`: expected `int`, got `str`"),
         ("seconds = 20", "seconds = 0", "seconds =", "`limits.seconds`: expected `int` >= 1"),
         ("memory_mb = 1024", "memory_mb = -1", "memory_mb =", "`limits.memory_mb`: expected `int` >= 1"),
@@ -73,7 +73,7 @@ def test_the_projects_own_file_is_right() -> None:
         ("[pairings.grid]", '[pairings]\ndefault = ["new"]\n[pairings.grid]', "default =", "newest, oldest, grid"),
         ('companion = "companion"', 'companion = "jam"', '"jam"', "'jam' is no companion; there are companion, helper"),
         ('"3.99"]', '"4.0"]', "versions =", "'4.0' is not accepted; write versions like \"3.12\""),
-        ("[tools]", "[tools]\nextra = 8", "[tools]", "expected `str`, got `int`"),
+        ("[tools]", "[tools]\nextra = 8", "extra = 8", "`tools.extra`: expected `str`, got `int`"),
         ("pytest =", "pitest =", "[tools]", "must pin pytest and pytest-json-report"),
     ],
 )
@@ -93,7 +93,51 @@ def test_an_empty_list_of_pythons_is_refused(file: Path) -> None:
 
 def test_an_unknown_table_is_refused_with_those_that_are_known(file: Path) -> None:
     message = error(file, "[limits]", "[limit]")
-    assert message.startswith(f"matrix.toml:{line_of(file, '[limit]')}: `limit` is not known here; accepted: subject,")
+    assert message.startswith(
+        f"matrix.toml:{line_of(file, '[limit]')}: `limit`: is not known here; did you mean limits?"
+    )
+
+
+def test_defect_only_the_first_of_several_mistakes_was_named(file: Path) -> None:
+    text = file.read_text()
+    wrong = {'control = "held"': 'controll = "held"', "seconds = 20": 'seconds = "long"', "pytest =": "pitest ="}
+    for old, new in (*wrong.items(), ('name = "helper"', "oldest = 3"), ('"3.99"]', '"4.0"]')):
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        matrix_file.load(file, environ={})
+    first, *problems = str(caught.value).replace(f"{file.parent}/", "").split("\n  ")
+    assert first == "matrix.toml: 5 problems"
+    assert [problem.split("`")[1] for problem in problems] == [
+        "subject.control",
+        "subject.controll",
+        "companion[1].name",
+        "companion[1].oldest",
+        "limits.seconds",
+    ], "in the order of the file"
+    file.write_text(text := text.replace('controll = "held"', 'control = "held"\nx = 1').replace('"long"', "20"))
+    file.write_text(text.replace("oldest = 3", 'name = "helper"'))
+    with pytest.raises(UserError, match=r"3 problems(.|\n)*`subject.x`(.|\n)*`python.versions`(.|\n)*`tools`"):
+        matrix_file.load(file, environ={})
+
+
+@pytest.mark.parametrize("text", ["", "[subject]\n"])
+def test_defect_a_legal_file_took_as_many_errors_as_it_has_required_keys(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        matrix_file.load(file, environ={})
+    missing = [line.split("`")[1] for line in str(caught.value).splitlines() if "is missing. " in line]
+    required = ["subject.name", "subject.releases", "subject.import", "subject.headline", "subject.control"]
+    assert {*required} <= {*missing}
+
+
+@pytest.mark.parametrize("old", ["[[companion]]", "[subject]"])
+def test_one_table_for_several_or_several_for_one_is_named(file: Path, old: str) -> None:
+    text = file.read_text().split('[[companion]]\nname = "helper"')[0]
+    new = "[companion]" if old == "[[companion]]" else "[[subject]]"
+    file.write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{new.strip('[]')}`: expected `(array|table)`, got"):
+        matrix_file.load(file, environ={})
 
 
 def test_defect_a_mistake_in_a_second_companion_was_placed_in_the_first(file: Path) -> None:

@@ -7,7 +7,7 @@ import platform as machine
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.tables import Config, Index
-from compatmatrix.config.toml_errors import explain, place
+from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
 from compatmatrix.core.pairings import NAMES
@@ -41,11 +41,11 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
-    try:
+    problems = list(structure_problems(tree, Config))
+    with suppress(msgspec.ValidationError):
         config = msgspec.convert(tree, Config)
-    except msgspec.ValidationError as error:
-        raise UserError(explain(path, text, error, Config)) from None
-    _raise_first(path, text, chain(_package_problems(config), _run_problems(config)))
+        problems += [*_package_problems(config), *_run_problems(config)]
+    raise_all(path, text, problems)
     return msgspec.structs.replace(config, index=_index(config.index, environ))
 
 
@@ -72,7 +72,7 @@ def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Pa
         UserError: a probe, or a module of the folder, is not there.
     """
     problems = _probe_problems(config, [probe.id for probe in probes], folder)
-    _raise_first(path, path.read_text(encoding="utf-8"), problems)
+    raise_all(path, path.read_text(encoding="utf-8"), problems)
 
 
 def _index(index: Index, environ: Mapping[str, str]) -> Index:
@@ -86,15 +86,10 @@ def _index(index: Index, environ: Mapping[str, str]) -> Index:
     return Index(url=url[0], extra=tuple(extra), only=index.only)
 
 
-def _raise_first(path: Path, text: str, problems: Iterable[tuple[str, str]]) -> None:
-    """Raise the first problem (dotted key, what is wrong there) as a UserError."""
-    for key, problem in problems:
-        raise UserError(f"{place(path, text, key)}: `{key}`: {problem}")
-
-
-def _package_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _package_problems(config: Config) -> Iterator[Problem]:
     """Invalid specifiers and requirements, unknown companions."""
     names = [companion.name for companion in config.companions]
+    there_are = f"there are {', '.join(names)}" if names else "there is none: add a table [[companion]]"
     grid = config.pairings.grid
     specifiers = [("subject.releases", config.subject.releases)]
     specifiers += [("pairings.grid.releases", grid.releases)] if grid else []
@@ -108,13 +103,13 @@ def _package_problems(config: Config) -> Iterator[tuple[str, str]]:
         elif canonicalize_name(Requirement(requirement).name) != canonicalize_name(companion.name):
             yield key, f"{requirement!r} is not about {companion.name!r}"
     if grid and grid.companion not in names:
-        yield "pairings.grid.companion", f"{grid.companion!r} is no companion; there are {', '.join(names)}"
+        yield "pairings.grid.companion", f"{grid.companion!r} is no companion; {there_are}"
     for name in config.watch.nightly:
         if name not in names:
-            yield f"watch.nightly.{name}", f"is no companion; there are {', '.join(names)}"
+            yield f"watch.nightly.{name}", f"is no companion; {there_are}"
 
 
-def _run_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _run_problems(config: Config) -> Iterator[Problem]:
     """Invalid pairings, Pythons, sources and tools."""
     for pairing in config.pairings.default:
         if pairing not in NAMES:
@@ -136,7 +131,7 @@ def _run_problems(config: Config) -> Iterator[tuple[str, str]]:
             yield f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'"
 
 
-def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Iterator[tuple[str, str]]:
+def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Iterator[Problem]:
     subject, grid = config.subject, config.pairings.grid
     if not (folder / f"{subject.import_}.py").is_file():
         problem = f"{subject.import_!r} is no module of {folder.name}/; name the one that imports what the probes need"

@@ -1,42 +1,47 @@
-"""The tables of matrix.toml as types."""
+"""The tables of matrix.toml as types. What a key means, and an example, stand with it: docs/matrix-toml.md is made of them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from packaging.utils import canonicalize_name
 
-from compatmatrix.core.pairings import NEWEST, RELEASE_DAY, named
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+from compatmatrix.core.pairings import NAMES, NEWEST, RELEASE_DAY, named
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+def _key(meaning: str, example: Any) -> Meta:
+    """What a key means, in sentences, and a value that it may have."""
+    return Meta(description=meaning, examples=[example])
 
 
-class Subject(_Table, frozen=True, kw_only=True):
-    """The package whose releases are the rows.
+Positive = Annotated[int, Meta(ge=1)]
 
-    Attributes:
-        releases: specifier (PEP 440) of the releases that are tested.
-        import_: module of the probes' folder that imports what the probes need.
-        headline: id of the probe that the verdict is about.
-        control: id of the probe that must be supported for the others to mean anything.
-        title: of the reports; ``question``, ``yes``, ``no`` are the headline's, ``issue`` its address.
-    """
 
-    name: str
-    releases: str
-    import_: str = msgspec.field(name="import")
-    headline: str
-    control: str
-    title: str = ""
-    question: str = ""
-    yes: str = ""
-    no: str = ""
-    issue: str = ""
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """The package whose releases are the rows."""
+
+    name: Annotated[str, _key("Its name on the index.", "fastapi")]
+    releases: Annotated[str, _key("Specifier (PEP 440) of the releases that are tested.", ">=0.100")]
+    import_: Annotated[
+        str,
+        _key(
+            "Module of `probes/` that imports what the probes need. Where it fails, the cell is `import-fails`.",
+            "needed",
+        ),
+    ] = msgspec.field(name="import")
+    headline: Annotated[str, _key("Id of the probe that the verdict is about.", "generic-response")]
+    control: Annotated[
+        str, _key("Id of the probe that must be supported in a cell for its other answers to count.", "plain-response")
+    ]
+    title: Annotated[str, _key("What readers see instead of the name.", "FastAPI")] = ""
+    question: Annotated[str, _key("The headline's question.", "Can a generic model be a response?")] = ""
+    yes: Annotated[str, _key("The answer, as a sentence without a full stop.", "A generic model can be a response")] = (
+        ""
+    )
+    no: Annotated[str, _key("The same for the other answer.", "A generic model cannot be a response")] = ""
+    issue: Annotated[str, _key("Address of the issue that asks for it.", "https://example.org/issues/1")] = ""
 
     @property
     def display_name(self) -> str:
@@ -44,19 +49,16 @@ class Subject(_Table, frozen=True, kw_only=True):
         return self.title or self.name
 
 
-class Companion(_Table, frozen=True, kw_only=True):
-    """A package installed beside the subject whose version matters.
+class Companion(msgspec.Struct, frozen=True, kw_only=True):
+    """A package installed beside the subject whose version matters. There may be several of these tables, or none."""
 
-    Attributes:
-        requirement: the name with extras, where it has some.
-        follows: packages that are released with it, whose versions are shown too.
-        oldest: whether the pairing `oldest` takes its oldest version.
-    """
-
-    name: str
-    requirement: str = ""
-    follows: tuple[str, ...] = ()
-    oldest: bool = False
+    name: Annotated[str, _key("Its name on the index.", "pydantic")]
+    requirement: Annotated[str, _key("The name with extras, where it has some.", "pydantic[email]")] = ""
+    follows: Annotated[
+        tuple[str, ...],
+        _key("Packages that are released with it, whose versions are shown too.", ["pydantic-core"]),
+    ] = ()
+    oldest: Annotated[bool, _key("Whether the pairing `oldest` takes its oldest version.", True)] = False
 
     def pinned(self, version: str | None = None) -> str:
         """The requirement on one version, or on any."""
@@ -64,47 +66,55 @@ class Companion(_Table, frozen=True, kw_only=True):
         return f"{base}=={version}" if version else base
 
 
-class Grid(_Table, frozen=True, kw_only=True):
-    """The pairing `grid`: every release of one companion that the specifier admits, with these probes."""
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """The pairing `grid`: each release of one companion beside each release of the subject."""
 
-    companion: str
-    releases: str = ""
-    probes: tuple[str, ...] = ()
+    companion: Annotated[str, _key("Name of the companion.", "pydantic")]
+    releases: Annotated[str, _key("Specifier of its releases; all, where it is empty.", ">=2")] = ""
+    probes: Annotated[
+        tuple[str, ...], _key("Ids of the probes that run in these cells; all, where it is empty.", ["plain-response"])
+    ] = ()
 
 
-class Pairings(_Table, frozen=True, kw_only=True):
-    """Pairings of a run that names none, and the content of the grid."""
+class Pairings(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that pick the companions of a release."""
 
-    default: tuple[str, ...] = (RELEASE_DAY.name, NEWEST.name)
+    default: Annotated[
+        tuple[str, ...],
+        _key(f"Those of a run that names none. There are {', '.join(NAMES)}.", ["release-day", "newest"]),
+    ] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
 
 
-class Python(_Table, frozen=True, kw_only=True):
-    """Pythons (X.Y) that a cell may have, in order of preference."""
+class Python(msgspec.Struct, frozen=True, kw_only=True):
+    """The Pythons that cells may have."""
 
-    versions: tuple[str, ...]
-
-
-class Limits(_Table, frozen=True, kw_only=True):
-    """Limits of a cell: wall time in seconds, resident memory of all its processes in MB.
-
-    ``disk_gb`` limits the engine's cache: packages, environments, lists, locks.
-    """
-
-    seconds: Positive = 180
-    memory_mb: Positive = 4096
-    disk_gb: float = 20
+    versions: Annotated[
+        tuple[str, ...],
+        _key("In order of preference: the first that the release and its companions admit is taken.", ["3.11", "3.12"]),
+    ]
 
 
-class Index(_Table, frozen=True, kw_only=True):
-    """Addresses of the package indexes; the best version over all of them wins.
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a cell, and of what all cells together may keep on disk."""
 
-    ``only`` binds a package to one index, against other packages of its name elsewhere (dependency confusion).
-    """
+    seconds: Annotated[Positive, _key("Wall time of a cell.", 60)] = 180
+    memory_mb: Annotated[Positive, _key("Resident memory of all processes of a cell, in MB.", 2048)] = 4096
+    disk_gb: Annotated[float, _key("Packages, environments, lists and locks in the engine's cache, in GB.", 5)] = 20
 
-    url: str = "https://pypi.org/simple/"
-    extra: tuple[str, ...] = ()
-    only: dict[str, str] = {}
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """The package indexes; the best version over all of them wins. The variables of uv and pip replace the addresses."""
+
+    url: Annotated[str, _key("Address of the simple API.", "https://example.org/simple/")] = "https://pypi.org/simple/"
+    extra: Annotated[tuple[str, ...], _key("Further addresses.", ["https://example.org/extra/simple/"])] = ()
+    only: Annotated[
+        dict[str, str],
+        _key(
+            "Package = the one index that it may come from, against packages of its name elsewhere (dependency confusion).",
+            {"mypackage": "https://example.org/simple/"},
+        ),
+    ] = {}
 
     def of(self, package: str) -> tuple[str, ...]:
         """Addresses of the indexes that the package may come from."""
@@ -113,49 +123,87 @@ class Index(_Table, frozen=True, kw_only=True):
         return (bound[name],) if name in bound else (self.url, *self.extra)
 
 
-class Watch(_Table, frozen=True, kw_only=True):
-    """Unreleased versions: ``sources`` of the subject, and the index of a companion's ``nightly`` builds.
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not released yet: `watch` examines it, `bisect` searches its history."""
 
-    ``version_file`` is the file in the subject's repository that holds its version.
-    """
-
-    sources: tuple[str, ...] = ()
-    nightly: dict[str, str] = {}
-    version_file: str = msgspec.field(name="version-file", default="")
-
-
-class Publish(_Table, frozen=True, kw_only=True):
-    """Settings of the reports.
-
-    Attributes:
-        recipes: ids of probes whose recipes are recommended, in order of preference.
-        url: address of the published pages, empty where there is none; ``repository`` that of the project's files.
-        schedule: a sentence on how often the matrix runs.
-        control_failures: share of a run's cells in which the control may fail; above it, the run is not published.
-        distribution: name of the distribution of the data; ``SUBJECT-compatibility`` if it is empty.
-    """
-
-    recipes: tuple[str, ...] = ()
-    url: str = ""
-    repository: str = ""
-    schedule: str = ""
-    distribution: str = ""
-    control_failures: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    sources: Annotated[
+        tuple[str, ...],
+        _key("Sources of the subject (PEP 508).", ["fastapi @ git+https://github.com/fastapi/fastapi@master"]),
+    ] = ()
+    nightly: Annotated[
+        dict[str, str],
+        _key(
+            "Companion = the index of its nightly builds; nothing else is taken from there.",
+            {"pydantic": "https://example.org/nightly/simple/"},
+        ),
+    ] = {}
+    version_file: Annotated[
+        str,
+        _key(
+            "File in the subject's repository that says the version of a commit without a tag.", "fastapi/__init__.py"
+        ),
+    ] = msgspec.field(name="version-file", default="")
 
 
-class Config(_Table, frozen=True, kw_only=True):
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the reports and of the scheduled job."""
+
+    recipes: Annotated[
+        tuple[str, ...],
+        _key(
+            "Ids of probes whose recipes are shown, the preferred first: on a release, the first supported.",
+            ["generic-response"],
+        ),
+    ] = ()
+    url: Annotated[str, _key("Address of the published pages.", "https://example.org/matrix/")] = ""
+    repository: Annotated[str, _key("Address of the project's files.", "https://example.org/repository")] = ""
+    schedule: Annotated[str, _key("A sentence on how often the matrix runs.", "It runs every day.")] = ""
+    distribution: Annotated[
+        str,
+        _key("Name of the distribution of the data; `NAME-compatibility` where it is empty.", "fastapi-compatibility"),
+    ] = ""
+    control_failures: Annotated[
+        float,
+        Meta(ge=0, le=1),
+        _key("Share of a run's cells in which the control may fail; above it, the run is not published.", 0.2),
+    ] = 0.5
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """All of matrix.toml, in the order of the file."""
 
     subject: Subject
     companions: tuple[Companion, ...] = msgspec.field(default=(), name="companion")
     pairings: Pairings = Pairings()
     python: Python
-    platform: dict[str, str]
-    tools: dict[str, str]
+    platform: Annotated[
+        dict[str, str],
+        _key(
+            "Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.",
+            {
+                "linux-x86_64": "x86_64-manylinux_2_28",
+                "linux-aarch64": "aarch64-manylinux_2_28",
+                "macos-arm64": "aarch64-apple-darwin",
+                "windows-amd64": "x86_64-pc-windows-msvc",
+            },
+        ),
+    ]
+    tools: Annotated[
+        dict[str, str],
+        _key(
+            "Exact versions of what runs the probes, the same in every cell: pytest, pytest-json-report, and what they need.",
+            {"pytest": "8.4.2", "pytest-json-report": "1.5.0"},
+        ),
+    ]
     limits: Limits = Limits()
-    environment: dict[str, str] = {}
+    environment: Annotated[
+        dict[str, str], _key("Variables added to the clean environment of every cell.", {"NO_COLOR": "1"})
+    ] = {}
     index: Index = Index()
-    groups: dict[str, str] = {}
+    groups: Annotated[
+        dict[str, str],
+        _key("Group of a probe's mark = its title, in the order of the table.", {"main": "The question"}),
+    ] = {}
     publish: Publish = Publish()
     watch: Watch = Watch()
 
