@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
+import sys
 import tomllib
+import types
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,29 @@ def test_the_tests_run_on_every_python_that_the_engine_admits_and_the_matrix_lis
     admitted = SpecifierSet(project["requires-python"])
     lowest = int(listed[0].partition(".")[2])
     assert listed[0] in admitted and f"3.{lowest - 1}" not in admitted
+    prefix = "Programming Language :: Python :: "
+    classified = [one.removeprefix(prefix) for one in project["classifiers"] if one.startswith(prefix)]
+    assert classified == ["3 :: Only", *listed]
+    assert runpy.run_path(str(ROOT / ".ci/try_wheels.py"))["PYTHONS"] == listed
+
+
+def test_the_engines_addresses_are_those_of_the_repository_that_matrix_toml_names(tmp_path: Path) -> None:
+    """hatchling, which calls the hook, is not there: the base class is one of its own."""
+    plugin = types.ModuleType("hatchling.metadata.plugin.interface")
+    vars(plugin)["MetadataHookInterface"] = object
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, plugin.__name__, plugin)
+        hook = runpy.run_path(str(ROOT / "hatch_build.py"))["Addresses"]()
+    hook.root = str(tmp_path)
+    metadata: dict[str, Any] = {}
+    hook.update(metadata)
+    assert metadata == {"urls": {}}
+    (tmp_path / "matrix.toml").write_text(
+        '[publish]\nrepository = "https://example.org/me/engine/"\n', encoding="utf-8"
+    )
+    hook.update(metadata)
+    assert metadata["urls"]["Repository"] == "https://example.org/me/engine"
+    assert metadata["urls"]["Issues"] == "https://example.org/me/engine/issues"
 
 
 def test_pre_commit_runs_the_versions_that_constraints_txt_pins() -> None:

@@ -75,6 +75,18 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("started", "program"), [("/x/bin/compatmatrix", "compatmatrix"), ("/x/__main__.py", "python -m compatmatrix")]
+)
+def test_defect_the_installed_command_told_users_to_run_a_module(started: str, program: str) -> None:
+    code = "import sys\nfrom compatmatrix.__main__ import main\nsys.exit(main())"
+    argv = f"import sys\nsys.argv = [{started!r}, 'bounds', '--help']\n{code}"
+    done = subprocess.run([sys.executable, "-c", argv], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"usage: {program} bounds" in done.stdout
+    assert f"  {program} bounds PROBE\n" in done.stdout
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((), "the following arguments are required: COMMAND"),

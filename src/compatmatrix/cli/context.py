@@ -15,6 +15,7 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
 from compatmatrix.cli.options import IndexOptions, Options, ReadingOptions
+from compatmatrix.cli.parser import PROGRAM
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import UserError
@@ -103,7 +104,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         for damage in known.damage:
             self.say(f"damaged, not used: {self.records / damage.file}:{damage.line}: {damage.problem}")
         if known.damage:
-            self.say("`python -m compatmatrix report --repair` moves damaged lines aside; their cells are run again")
+            self.say(f"`{PROGRAM} report --repair` moves damaged lines aside; their cells are run again")
 
 
 def create(options: Options, console: Console, command: Sequence[str]) -> Context:

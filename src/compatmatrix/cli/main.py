@@ -12,7 +12,7 @@ from typing import Any
 
 from compatmatrix.cli import options
 from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG
-from compatmatrix.cli.parser import parse
+from compatmatrix.cli.parser import PROGRAM, parse
 
 _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Run: ("run", "run"),
@@ -39,11 +39,11 @@ _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
-    ``COMPATMATRIX_COMMAND`` is how the user gives the command, where that is not `python -m compatmatrix COMMAND`.
+    ``COMPATMATRIX_COMMAND`` is how the user gives the command, where that is not `compatmatrix COMMAND`.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     chosen = parse(words)
-    prefix = os.environ.get("COMPATMATRIX_COMMAND", f"python -m compatmatrix {words[0]}")
+    prefix = os.environ.get("COMPATMATRIX_COMMAND", f"{PROGRAM} {words[0]}")
     given = [*shlex.split(prefix), *words[1:]]
     # Imported only now: `--help` and a wrong argument are answered without loading them.
     from rich.console import Console

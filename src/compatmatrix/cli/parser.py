@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NoReturn
 
 from compatmatrix import __version__
 from compatmatrix.cli import options
 from compatmatrix.cli.options import Options
 from compatmatrix.core.text import suggestion
+
+PROGRAM = "compatmatrix" if Path(sys.argv[0]).stem == "compatmatrix" else "python -m compatmatrix"
+"""How this process was started: by the command that its installation made, or as a module."""
 
 EPILOG = """\
 exit codes:
@@ -46,7 +51,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         SystemExit: after `--help` (0), or where the arguments are wrong (2, with a message).
     """
     about = "Runs probes against the releases of a package, and publishes what each release supports."
-    parser = _Parser(prog="python -m compatmatrix", description=about, epilog=EPILOG)
+    parser = _Parser(prog=PROGRAM, description=about, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     kinds = {kind.__name__.lower(): kind for kind in options.COMMANDS}
@@ -64,7 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 def _add_command(commands: Any, word: str, kind: type[Options]) -> list[str]:
     """Add the parser of a command, with a group of options for each heading; returns its flags."""
     text = (kind.__doc__ or "").rstrip(".")
-    examples = "\n".join(["examples:", *(f"  python -m compatmatrix {one}" for one in kind.examples)])
+    examples = "\n".join(["examples:", *(f"  {PROGRAM} {one}" for one in kind.examples)])
     command = commands.add_parser(word, help=text, description=text, epilog=f"{examples}\n\n{EPILOG}")
     flags = []
     for heading, parts in groupby(kind.__mro__, lambda part: getattr(part, "heading", "")):
