@@ -81,7 +81,7 @@ class Pairings(msgspec.Struct, frozen=True, kw_only=True):
 
     default: Annotated[
         tuple[str, ...],
-        _key(f"Those of a run that names none. There are {', '.join(NAMES)}.", ["release-day", "newest"]),
+        _key(f"Those of a run that names none. There are {', '.join(NAMES)}.", [RELEASE_DAY.name, NEWEST.name]),
     ] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
 
