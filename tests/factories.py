@@ -176,7 +176,7 @@ def cell(subject: str, companion: str = "3.0", python: str = "3.11", other: str 
         platform=PLATFORM,
         lock=tuple(Pin(name=name, version=version, sha256=("ab", "cd")) for name, version in pins.items()),
         versions={"subject": subject, "companion": companion},
-        companions=("companion",),
+        named=("subject", "companion"),
     )
 
 
@@ -185,7 +185,12 @@ def numbered_job(number: int, python: str = "3.11") -> Job:
     version = f"0.{number}"
     pin = Pin(name="subject", version=version, sha256=("00",))
     cell = Cell(
-        subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version}, companions=()
+        subject=version,
+        python=python,
+        platform=PLATFORM,
+        lock=(pin,),
+        versions={"subject": version},
+        named=("subject",),
     )
     return Job(cell=cell, labels=("newest",), probes={"held": "1"})
 

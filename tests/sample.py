@@ -38,6 +38,10 @@ companion = "motor"
 releases = ">=1"
 probes = ["held-value", "held-value-jit", "bare-value"]
 
+[pairings.grid.answers]
+trains = "held-value"
+jits = "held-value-jit"
+
 [python]
 versions = ["3.11"]
 

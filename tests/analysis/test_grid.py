@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from compatmatrix.analysis import support
-from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid
+from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid, works
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
-from compatmatrix.publish import markdown, version_picker
+from compatmatrix.publish import json_data, labels, markdown, version_picker
 from factories import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
 from factories import config as made_config
 from histories import PUT
@@ -21,6 +21,14 @@ from histories import PUT
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return made_config(tmp_path_factory.mktemp("grid"))
+
+
+def asking(configured: Config) -> Config:
+    """The same with three more answers on the map; that of `piece` is about no control."""
+    answers = {"trains": "held", "jits": "jitted", "saves": "piece"}
+    assert configured.pairings.grid
+    grid = msgspec.structs.replace(configured.pairings.grid, answers=answers)
+    return msgspec.structs.replace(configured, pairings=msgspec.structs.replace(configured.pairings, grid=grid))
 
 
 def cell(outcomes: Mapping[str, Outcome], pairing: str = "grid", state: CellState = CellState.RAN) -> Record:
@@ -128,3 +136,50 @@ def test_defect_a_release_imported_with_a_range_and_not_with_a_version_inside_it
     pairs = grid(support.view(ledger(*records), configured, PUT))
     assert pairs.spans("0.1.0", IMPORTS) == "1.2 to 1.4"
     assert pairs.spans("0.1.0", FAILS) == "1.0, 1.6"
+
+
+@pytest.mark.parametrize(
+    ("piece", "kind", "words"),
+    [
+        (SUPPORTED, Kind.WORKS, "imports, trains, jits, saves"),
+        (RAISES, Kind.PARTLY, "imports, trains, jits; not: saves (Piece: raises, NotTrainable: no)"),
+        (ABSENT, Kind.WORKS, "imports, trains, jits; not: saves"),
+        (NOT_RUN, Kind.PARTLY, "imports, trains, jits; not known: saves (Piece: not-run)"),
+    ],
+)
+def test_the_map_answers_what_matrix_toml_asks_of_each_pair(
+    configured: Config, piece: Outcome, kind: Kind, words: str
+) -> None:
+    made = cell({"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES, "piece": piece})
+    view = support.view(ledger(made), asking(configured), PUT)
+    pairs = grid(view)
+    found = pairs.rows["0.1.0"]["1.0"]
+    assert (found.kind, labels.pair_words(pairs, found)) == (kind, words)
+    assert works(view, found.cell), "what is no control decides nothing else"
+
+
+def test_the_answers_of_a_release_are_the_same_words_everywhere(configured: Config) -> None:
+    good = {"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES}
+    records = [
+        record("0.1.0", {**good, "piece": piece}, probes=PUT, companion=version, pairings={"grid": (DAY,)})
+        for version, piece in (("1.0", RAISES), ("1.1", SUPPORTED))
+    ]
+    view = support.view(ledger(*records), asking(configured), PUT)
+    pairs, words = grid(view), "imports, trains and jits with companion 1.0 to 1.1; saves with 1.1"
+    assert " ".join(labels.map_words(pairs, "0.1.0")) == words
+    assert f"Subject **0.1.0**: {words};" in markdown.render(view)
+    shown = version_picker.for_release(view, "0.1.0", pairs).imports
+    assert f"{shown.word} {shown.text}" == words
+    published = json_data.published(view).answers["0.1.0"]
+    assert published["1.0"] == {"imports": True, "trains": True, "jits": True, "saves": False}
+    for name, word in (("1.0", "not: saves"), ("1.1", "imports, trains, jits, saves")):
+        said = version_picker.for_pair(
+            view, pairs, pairs.rows["0.1.0"][name], version_picker.for_release(view, "0.1.0", pairs)
+        )
+        assert word in said.imports.text
+
+
+def test_a_cell_for_a_python_alone_is_not_on_the_map(configured: Config) -> None:
+    on_map = cell({"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES})
+    elsewhere = msgspec.structs.replace(cell({}, "python", CellState.IMPORT_FAILS), python="3.13")
+    assert pair(configured, on_map, elsewhere) == pair(configured, on_map)

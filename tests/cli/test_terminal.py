@@ -114,7 +114,7 @@ def test_the_grid_is_a_map_and_its_rows_in_words(project: Project) -> None:
         "1.1.0  ★   ★   ∦   ★",
         "A column is a companion, named above where its name begins. ★ yes, ∦",
         "unresolvable",
-        "subject 1.1.0: yes with companion 1.0 to 2.0; unresolvable with companion 1.2",
+        "subject 1.1.0: imports with companion 1.0 to 2.0",
     ]
 
 

@@ -73,6 +73,8 @@ def test_the_projects_own_file_is_right() -> None:
         ("[pairings.grid]", '[pairings]\ndefault = ["new"]\n[pairings.grid]', "default =", "newest, oldest, grid"),
         ('companion = "companion"', 'companion = "jam"', '"jam"', "'jam' is no companion; there are companion, helper"),
         ('"3.99"]', '"4.0"]', "versions =", "'4.0' is not accepted; write versions like \"3.12\""),
+        ("[python]", '[pairings.python]\nversions = ["four"]\n[python]', '["four"]', "'four' is not accepted"),
+        ("[python]", '[[reported]]\nname = "Helper"\n[python]', '"Helper"', "'Helper' is the subject or a companion"),
         ("[tools]", "[tools]\nextra = 8", "extra = 8", "`tools.extra`: expected `str`, got `int`"),
         ("pytest =", "pitest =", "[tools]", "must pin pytest and pytest-json-report"),
     ],
@@ -202,6 +204,13 @@ def test_a_probe_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, 
     project = Project.make(tmp_path, "https://example.org/simple/")
     project.set(old, old.replace("standalone", "gone"))
     with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{key}`: 'gone' is no probe; there are held, standalone"):
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+
+
+def test_an_answer_of_the_map_is_decided_by_a_probe_that_the_grid_runs(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set("[python]", '[pairings.grid.answers]\nadds = "arithmetic"\n\n[python]')
+    with pytest.raises(UserError, match=r"matrix.toml:\d+: `pairings.grid.answers.adds`: 'arithmetic' is none of"):
         matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
 
 

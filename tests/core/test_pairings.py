@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compatmatrix.core import pairings
-from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID, NEWEST, NIGHTLY, OLDEST, RELEASE_DAY, Pairing
+from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID, NEWEST, NIGHTLY, OLDEST, PYTHON, RELEASE_DAY, Pairing
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ def test_the_bound_of_a_release_day_is_the_end_of_that_day() -> None:
         assert pairing.bound(uploaded, None) == midnight
         assert pairing.bound(uploaded, uploaded) == uploaded
         assert pairing.bound(uploaded, datetime(2025, 1, 1, tzinfo=UTC)) == midnight
-    for pairing in (NEWEST, OLDEST, GRID, NIGHTLY, BISECT):
+    for pairing in (NEWEST, OLDEST, GRID, PYTHON, NIGHTLY, BISECT):
         assert pairing.bound(uploaded, None) is None

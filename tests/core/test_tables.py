@@ -15,6 +15,7 @@ from compatmatrix.core.states import CellState, OutcomeState
 SOURCE = Path(compatmatrix.__file__).parent
 TABLES = ("core/states.py", "core/pairings.py")
 NAMES = {*pairings.BY_NAME, *(state.value for state in OutcomeState), *(state.value for state in CellState)}
+NAMES -= {pairings.PYTHON.name}  # also a program, a column, and a field of the published files
 
 OTHER_MEANINGS = {
     ("cli/options.py", "inconclusive"): "a condition of --fail-on",

@@ -100,9 +100,7 @@ def project(tmp_path: Path, index: LocalIndex) -> Project:
 def cell_of(project: Project, *pins: Pin) -> Cell:
     """A cell of a lock that nobody resolved."""
     wanted = project.request("0.1.0")
-    return Cell(
-        subject="0.1.0", python=wanted.pythons[0], platform=wanted.platform, lock=pins, versions={}, companions=()
-    )
+    return Cell(subject="0.1.0", python=wanted.pythons[0], platform=wanted.platform, lock=pins, versions={}, named=())
 
 
 def pin(artefact: Artefact) -> Pin:

@@ -21,7 +21,7 @@ from compatmatrix.core.files import SCRATCH_PREFIX
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution import cell_runner, limits
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
-from fixtures import Ready, ask
+from fixtures import Project, Ready, ask
 from hostile import soon
 from platforms import NEEDS_SIGNALS
 
@@ -375,3 +375,17 @@ def test_defect_a_flood_of_output_was_held_in_the_cells_memory_until_it_was_too_
     """pytest kept all of it for a report that nobody reads."""
     body = "import os\nfor _ in range(256):\n    os.write(1, b'flood ' * 174762)"
     assert works.read(ask(tmp_path, body), memory_mb=150).outcomes["it"].state is OutcomeState.SUPPORTED
+
+
+def test_an_exception_can_be_attributed_to_a_reported_package(tmp_path: Path, works: Ready) -> None:
+    """Of another package's exception nothing is said but that the probe is at fault."""
+    folder = ask(tmp_path / "probes", "import helper\nhelper.step('a number', 1.0)")
+    companion = '[[companion]]\nname = "helper"\n'
+    for table, state in (
+        (companion.replace("companion", "reported"), OutcomeState.RAISES),
+        ("", OutcomeState.INCONCLUSIVE),
+    ):
+        project = Project.make(tmp_path / (table or "none")[2:10], "https://example.org/simple/")
+        project.set(companion, table)
+        outcome = Ready(project, works.cell, works.python).read(folder).outcomes["it"]
+        assert outcome.state is state, outcome

@@ -113,6 +113,32 @@ def test_what_is_on_record_is_not_run_again(search: Search) -> None:
     assert (found.jobs, found.ready) == ((), ())
 
 
+def test_another_version_of_a_reported_package_is_no_reason_for_a_new_cell(search: Search) -> None:
+    """Nor is a record from before it was reported; of a companion it is."""
+    for version, before in (("1.1", {"other": "1.0"}), ("1.0", {})):
+        today = cell("0.1.0", other=version)
+        search.answers["0.1.0", "newest"] = msgspec.structs.replace(
+            today, versions={**today.versions, "other": version}
+        )
+        held = cell("0.1.0")
+        known = ledger(recorded(held, NEWEST, versions={**held.versions, **before}))
+        assert search(request(), known=known).jobs == ()
+    search.answers["0.1.0", "newest"] = cell("0.1.0", companion="4.0")
+    (job,) = search(request(), known=known).jobs
+    assert job.why == ("moved: companion 3.0 -> 4.0",)
+
+
+def test_the_python_pairing_is_asked_again_beside_a_newer_companion_that_works(search: Search) -> None:
+    asked = {"pairing": "python", "companions": {"companion": "3.0"}}
+    known = ledger(recorded(cell("0.1.0"), {"python": (DAY,)}))
+    assert search(request(**asked), known=known).jobs == ()  # type: ignore[arg-type]
+    assert search.resolved == [], "what is on record is not so much as resolved again"
+    asked["companions"] = {"companion": "4.0"}
+    search.answers["0.1.0", "python"] = cell("0.1.0", companion="4.0")
+    (job,) = search(request(**asked), known=known).jobs  # type: ignore[arg-type]
+    assert job.labels == ("python",)
+
+
 def test_fresh_runs_it_all_the_same(search: Search) -> None:
     known = ledger(recorded(cell("0.1.0"), NEWEST))
     assert len(search(request(), known=known, fresh=True).jobs) == 1

@@ -34,7 +34,12 @@ def job(number: int, python: str = "3.11") -> Job:
     version = f"0.{number}"
     pin = Pin(name="subject", version=version, sha256=("00",))
     cell = Cell(
-        subject=version, python=python, platform=PLATFORM, lock=(pin,), versions={"subject": version}, companions=()
+        subject=version,
+        python=python,
+        platform=PLATFORM,
+        lock=(pin,),
+        versions={"subject": version},
+        named=("subject",),
     )
     return Job(cell=cell, labels=("newest",), probes={"held": "1"})
 
@@ -104,7 +109,7 @@ def test_defect_a_plan_that_was_read_from_its_file_had_other_groups(numbers: lis
             platform=PLATFORM,
             lock=pins,
             versions=versions,
-            companions=("numpy", "axles"),
+            named=("torch", "numpy", "axles"),
         )
         jobs.append(Job(cell=cell, labels=("newest",), probes={"held": "1"}))
     made = plan(*jobs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config.tables import Config
+from compatmatrix.config.tables import Config, Python
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import CellRequest
@@ -243,12 +243,12 @@ def test_defect_a_release_whose_day_is_not_known_was_asked_about_its_day(config:
     found = requests(config, projects=projects)
     assert {request.pairing for request in found} == {"newest"}
     assert {request.subject for request in found} == {request.subject for request in requests(config)}
-    ((what, why),) = planner(config, projects).undated(EVERY)
+    ((what, why),) = planner(config, projects).unrequestable(EVERY)
     count = len(subject_releases(config, projects))
     assert what == f"subject release-day (0.1.0 to 0.7.0rc1, {count} releases)"
     assert f"the index gives no upload times of {dateless}," in why
-    assert planner(config, projects).undated(Selection(pairings=("newest",))) == ()
-    assert planner(config, WORLD).undated(EVERY) == ()
+    assert planner(config, projects).unrequestable(Selection(pairings=("newest",))) == ()
+    assert planner(config, WORLD).unrequestable(EVERY) == ()
 
 
 def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
@@ -256,10 +256,57 @@ def test_only_the_releases_without_a_day_are_left_out(config: Config) -> None:
         msgspec.structs.replace(file, uploaded=None) if file.version == "0.2.0" else file for file in WORLD["subject"]
     )
     projects = {**WORLD, "subject": files}
-    assert [what for what, _ in planner(config, projects).undated(EVERY)] == ["subject release-day (0.2.0)"]
+    assert [what for what, _ in planner(config, projects).unrequestable(EVERY)] == ["subject release-day (0.2.0)"]
     asked = [request.subject for request in requests(config, projects=projects) if request.pairing == "release-day"]
     assert asked == [
         request.subject
         for request in requests(config)
         if request.pairing == "release-day" and request.subject != "0.2.0"
     ]
+
+
+WORKING = {"0.5.0": "2.0", "0.6.0": "3.0"}
+"""The newest companion on record to work; beside the newest of all, 3.0, the import of 0.5.0 fails."""
+
+
+def asking_pythons(config: Config, projects: Projects = WORLD, working: Mapping[str, str] = WORKING) -> Planner:
+    """A planner whose configuration has Pythons of its own for the pairing `python`."""
+    table = msgspec.structs.replace(config.pairings, python=Python(versions=("3.10", "3.11", "3.12", "3.99")))
+    made = planner(msgspec.structs.replace(config, pairings=table), projects)
+    return msgspec.structs.replace(made, working=working)
+
+
+def test_the_python_pairing_asks_each_python_of_its_list_beside_the_newest_companion_that_works(config: Config) -> None:
+    found = asking_pythons(config).requests(Selection(only=("subject==0.5.0",), pairings=("python",)))
+    assert [request.pythons for request in found] == [("3.10",), ("3.11",), ("3.12",), ("3.99",)]
+    assert {request.requirements[1] for request in found} == {"companion[cpu]==2.0"}
+    assert set(found[0].probes) == {"held", "standalone"}, "the map's questions"
+    assert found[0].title == "0.5.0 python 3.10 companion 2.0"
+    assert len({request.request_id() for request in found}) == 4
+
+
+def test_a_python_that_a_release_or_its_companion_does_not_admit_is_refused_with_why(config: Config) -> None:
+    selection = Selection(only=("subject==0.6.0",), pairings=("python",))
+    refused = {one.python: one.refused for one in asking_pythons(config).requests(selection)}
+    needs = "subject 0.6.0 needs Python >=3.12"
+    assert refused == {"3.10": needs, "3.11": needs, "3.12": None, "3.99": None}
+    refused = {one.python: one.refused for one in asking_pythons(config, only_311(WORLD)).requests(selection)}
+    assert refused["3.12"] == f"{needs}; companionlib 3.0 needs Python >=3.8 (wheels: cp311)"
+
+
+def test_a_release_beside_which_no_companion_is_known_to_work_is_listed(config: Config) -> None:
+    asking, selection = asking_pythons(config), Selection(only=("subject>=0.4",), pairings=("python",))
+    assert {request.subject for request in asking.requests(selection)} == {"0.5.0", "0.6.0"}
+    ((what, why),) = asking.unrequestable(selection)
+    assert what == "subject python (0.4.0 to 0.7.0rc1, 2 releases)"
+    assert why == "no companion is on record beside which it works: run another pairing first"
+
+
+def test_the_pythons_of_the_python_pairing_change_no_other_request(config: Config) -> None:
+    others = Selection(pairings=("release-day", "newest", "oldest", "grid"))
+    assert asking_pythons(config).requests(others) == requests(config, others)
+
+
+def test_a_python_pairing_that_is_not_configured_is_refused(config: Config) -> None:
+    with pytest.raises(UserError, match=r"no \[pairings.python\]"):
+        requests(config, Selection(pairings=("python",)))

@@ -15,7 +15,7 @@ from packaging.version import Version
 from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe, Record, Source
-from compatmatrix.core.pairings import BISECT
+from compatmatrix.core.pairings import BISECT, Over, named
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.ledger import Ledger, holders
@@ -69,6 +69,11 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
         return self._doubted(probe, self.outcome(self.control).state is not OutcomeState.SUPPORTED)
 
     @property
+    def for_python(self) -> bool:
+        """Whether it was run for nothing but to see whether its Python holds the pair."""
+        return all(named(pairing).over is Over.PYTHON for pairing in self.pairings)
+
+    @property
     def inconclusive(self) -> bool:
         """Whether any of its answers is, a yes in doubt included."""
         return any(self.credible(probe).state is OutcomeState.INCONCLUSIVE for probe in self.outcomes)
@@ -85,9 +90,8 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
 
 def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:
     """The cells that stand for something today, in version order; those of one bisection's pairs do not."""
-    grid = config.pairings.grid.companion if config.pairings.grid else None
     held: dict[str, set[str]] = defaultdict(set)
-    for slot, record in holders(ledger.records.values(), grid).items():
+    for slot, record in holders(ledger.records.values(), config.map_companion).items():
         if slot[2] != BISECT.name:
             held[record.cell].add(slot[2])
     grouped: dict[str, list[Record]] = defaultdict(list)

@@ -20,7 +20,8 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.analysis import errors, ranges, recommend
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.errors import Explanation
-from compatmatrix.analysis.grid import FAILS, FULLY, UNTRIED, Kind, classify, grid
+from compatmatrix.analysis.grid import FAILS, UNTRIED, Kind, classify, grid, works
+from compatmatrix.analysis.pythons import Pythons, pythons
 from compatmatrix.analysis.ranges import Versions
 from compatmatrix.analysis.recommend import Bounds
 from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
@@ -84,6 +85,11 @@ class Compatibility:
         self.check_probes([probe])
         return recommend.bounds(self.view, probe)
 
+    def pythons(self, subject: str) -> str:
+        """On which Pythons a release of the subject works, in words; empty where that was not examined."""
+        found = (known.words for version, known in self._pythons.items() if Version(version) == Version(subject))
+        return next(found, "")
+
     def explain(self, text: str) -> tuple[Explanation, ...]:
         """The errors on record that a text shows, a traceback or a line of one; empty where nothing is like it."""
         return errors.explain(self.view, text)
@@ -107,6 +113,7 @@ class Compatibility:
         else:
             standing, reason = _together(here or evidence)
             status = PairStatus(versions=versions, standing=standing, reason=reason, evidence=here or evidence)
+        status = msgspec.structs.replace(status, pythons=self.pythons(subject))
         if status.standing is Standing.GOOD:
             return status
         return msgspec.structs.replace(
@@ -160,6 +167,10 @@ class Compatibility:
         )
 
     @cached_property
+    def _pythons(self) -> Mapping[str, Pythons]:
+        return pythons(self.view)
+
+    @cached_property
     def _cells(self) -> Mapping[tuple[Version, Version], tuple[CellView, ...]]:
         held: dict[tuple[Version, Version], list[CellView]] = defaultdict(list)
         for cell in self.view.cells:
@@ -179,7 +190,7 @@ class Compatibility:
         controls = [probe.id for probe in self.view.probes if probe.control]
         if kind in FAILS or any(cell.counted(probe).state.negative for probe in controls):
             return Standing.BROKEN, kind, words
-        if kind not in FULLY:
+        if not works(self.view, cell):
             return Standing.UNKNOWN, kind, words
         lacking = {probe: cell.counted(probe) for probe in needs}
         lacking = {probe: found for probe, found in lacking.items() if found.state is not OutcomeState.SUPPORTED}
@@ -190,6 +201,9 @@ class Compatibility:
 
     def _evidence(self, pair: tuple[Version, Version], where: Environment) -> Iterator[Evidence]:
         for cell in self._cells.get(pair, ()):
+            # Where no Python is asked about, those count that the releases are tested on.
+            if cell.for_python and cell.python not in where.pythons:
+                continue
             standing, kind, reason = self.judge(cell, where.needs)
             yield Evidence(
                 standing=standing,

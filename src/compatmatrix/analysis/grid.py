@@ -1,7 +1,8 @@
 """View -> the map of pairs: how far each subject release gets beside each release of one companion. Pure.
 
-The only place where a pair is classed. Where several cells hold one pair, the best of them is what can be had of it, and
-the reason says what another came to: the pair is the same, other packages around it are not.
+The only place where a pair is classed, and where it is decided what the map answers of it. Where several cells hold one
+pair, the best of them is what can be had of it, and the reason says what another came to: the pair is the same, other
+packages around it are not. A cell that only shows which Python holds the pair is not among them.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Kind(str, Enum):
     """How far a pair gets, from the best to what says nothing."""
 
     HEADLINE = ("headline", "★", "yes", "the question itself is answered with yes, and every control works")
-    WORKS = ("works", "●", "works", "imports, and every control works whose API the release has")
-    PARTLY = ("partly", "◐", "partly", "imports and the main control works, a further control fails or was not run")
+    WORKS = ("works", "●", "works", "imports, and all that the map asks works, as far as the release has the API")
+    PARTLY = ("partly", "◐", "partly", "imports and the main control works, other things fail or were not run")
     ABSENT = (
         OutcomeState.ABSENT.value, "–", "imports", "imports; the API that the main control needs does not exist in this release"
     )  # fmt: skip
@@ -54,9 +55,7 @@ class Kind(str, Enum):
 
 
 IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
-TRAINS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY)
-FULLY = (Kind.HEADLINE, Kind.WORKS)
-MAY_TRAIN = (*TRAINS, Kind.ABSENT, Kind.UNKNOWN)
+MAY_TRAIN = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.UNKNOWN)
 """Not known to be unable to train anything."""
 
 UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
@@ -65,14 +64,22 @@ UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
 FAILS = tuple(kind for kind in Kind if kind not in (*IMPORTS, *UNTRIED))
 
 
+IMPORTING = "imports"
+"""The first of the map's answers; the others are those of ``[pairings.grid.answers]``."""
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject release beside a companion release: the kind, why in a line, and its cells, the best one first."""
+    """A subject release beside a companion release: the kind, why in a line, and its cells, the best one first.
+
+    ``answers`` has the map's answers that are known, by word.
+    """
 
     subject: str
     companion: str
     kind: Kind
     reason: str
     cells: tuple[CellView, ...]
+    answers: Mapping[str, bool] = {}
 
     @property
     def cell(self) -> CellView:
@@ -83,12 +90,14 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """The whole map: ``rows`` is subject version -> companion version -> pair, ``columns`` every companion version.
 
-    Both are in version order, oldest first; every release of the view has a row, if an empty one.
+    Both are in version order, oldest first; every release of the view has a row, if an empty one. ``answers`` are the
+    words of what the map answers of a pair.
     """
 
     companion: str
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Pair]]
+    answers: tuple[str, ...] = (IMPORTING,)
 
     def limited(self, pairs: Collection[tuple[str, str]]) -> Grid:
         """The map of some pairs, each given by the versions of subject and companion; also those without a cell."""
@@ -103,6 +112,10 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """The companion versions with which a release is of these kinds: ``1.0 to 1.6, 2.1``."""
         return self.joined(version, [other for other, pair in self.rows[version].items() if pair.kind in kinds])
 
+    def answering(self, version: str, word: str) -> str:
+        """The companion versions with which a release is known to have one of the map's answers."""
+        return self.joined(version, [other for other, pair in self.rows[version].items() if pair.answers.get(word)])
+
     def joined(self, version: str, companions: Collection[str]) -> str:
         """These of a release's companion versions, neighbors drawn together.
 
@@ -114,21 +127,25 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def grid(view: View) -> Grid:
-    """The map of all cells of the view's platform, by the companion of ``[pairings.grid]``, else by the first one."""
-    config = view.config
-    name = next(iter([config.pairings.grid.companion] if config.pairings.grid else config.named[1:]), "")
+    """The map of the cells of the view's platform."""
+    name = view.config.map_companion
     held: dict[str, dict[str, list[CellView]]] = {release.version: {} for release in view.releases}
     for cell in view.cells:
         version = cell.versions.get(name)
-        if version is not None and cell.platform == view.platform and cell.subject in held:
+        on_map = cell.platform == view.platform and not cell.for_python
+        if version is not None and on_map and cell.subject in held:
             held[cell.subject].setdefault(version, []).append(cell)
     rows = {
         subject: {version: _pair(view, version, row[version]) for version in by_version(row)}
         for subject, row in held.items()
     }
-    return Grid(
-        companion=name, columns=tuple(by_version({version for row in rows.values() for version in row})), rows=rows
-    )
+    columns = by_version({version for row in rows.values() for version in row})
+    return Grid(companion=name, columns=tuple(columns), rows=rows, answers=(IMPORTING, *_asked(view)))
+
+
+def _asked(view: View) -> Mapping[str, str]:
+    """The words of the map's answers beside the import, each with the probe that decides it."""
+    return view.config.pairings.grid.answers if view.config.pairings.grid else {}
 
 
 def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
@@ -146,11 +163,33 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     if others:
         reason = "; ".join([f"{reason or kind.word} (with the {_packages(best)})", *others])
     held = tuple(cell for _, _, cell in classed)
-    return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held)
+    found = [answers(view, cell) for cell in held]
+    known = {
+        word: any(one.get(word) for one in found)
+        for word in (IMPORTING, *_asked(view))
+        if any(word in one for one in found)
+    }
+    return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held, answers=known)
 
 
 def _packages(cell: CellView) -> str:
     return " and ".join(dict.fromkeys(named(pairing).packages for pairing in cell.pairings))
+
+
+def answers(view: View, cell: CellView) -> dict[str, bool]:
+    """The map's answers that a cell gives, by word."""
+    kind, _ = classify(view, cell)
+    if kind not in IMPORTS:
+        return {} if kind in UNTRIED else {IMPORTING: False}
+    known = {word: cell.counted(probe).state.yes for word, probe in _asked(view).items()}
+    return {IMPORTING: True, **{word: yes for word, yes in known.items() if yes is not None}}
+
+
+def works(view: View, cell: CellView) -> bool:
+    """Whether the main control works in a cell, and every further one whose API the release has."""
+    controls = [cell.counted(probe.id).state for probe in view.probes if probe.control]
+    main = cell.counted(view.config.subject.control).state
+    return main.yes is True and all(state.known and not state.negative for state in controls)
 
 
 def classify(view: View, cell: CellView) -> tuple[Kind, str]:
@@ -167,13 +206,14 @@ def classify(view: View, cell: CellView) -> tuple[Kind, str]:
         if failing:
             return Kind.BROKEN, failing
         return (Kind.ABSENT if main is OutcomeState.ABSENT else Kind.UNKNOWN), why
-    if failing:
-        return Kind.PARTLY, failing
-    for probe, outcome in found:
-        if not outcome.state.known:
-            return Kind.PARTLY, _words(probe, outcome)
-    yes = cell.counted(subject.headline).state is OutcomeState.SUPPORTED
-    return (Kind.HEADLINE if yes else Kind.WORKS), ""
+    if works(view, cell) and cell.counted(subject.headline).state is OutcomeState.SUPPORTED:
+        return Kind.HEADLINE, ""
+    asked = _asked(view).values()
+    found += [(probe, cell.counted(probe.id)) for probe in view.probes if probe.id in asked and not probe.control]
+    lacking = [(probe, outcome) for probe, outcome in found if outcome.state.negative or not outcome.state.known]
+    for probe, outcome in sorted(lacking, key=lambda one: not one[1].state.negative):
+        return Kind.PARTLY, _words(probe, outcome)
+    return Kind.WORKS, ""
 
 
 def _words(probe: Probe, outcome: Outcome) -> str:

@@ -74,8 +74,8 @@ def every(compatibility: Compatibility) -> dict[tuple[str, str], KnownGood]:
     return {key: known for key, known in found.items() if known}
 
 
-def _rank(compatibility: Compatibility, cell: CellView) -> tuple[Version, str, str]:
-    return Version(cell.versions.get(compatibility.companion, "0")), cell.recorded, cell.id
+def _rank(compatibility: Compatibility, cell: CellView) -> tuple[Version, bool, str, str]:
+    return Version(cell.versions.get(compatibility.companion, "0")), not cell.for_python, cell.recorded, cell.id
 
 
 def _of(compatibility: Compatibility, cell: CellView, needs: tuple[str, ...]) -> KnownGood:

@@ -94,7 +94,8 @@ def bounds(view: View, probe: str) -> Bounds:
     run = f">={good[0]}" + (f",<{after}" if after else "")
     admitted = SpecifierSet(run, prereleases=False).filter(release.version for release in view.releases)
     excluded = {*unknown, *(release.version for release in view.releases if release.yanked)}
-    otherwise = [cell for cell in view.cells if cell.subject in good and cell.counted(probe).state.yes is False]
+    compared = (cell for cell in view.cells if cell.subject in good and not cell.for_python)
+    otherwise = [cell for cell in compared if cell.counted(probe).state.yes is False]
     return Bounds(
         specifier=",".join([run, *(f"!={version}" for version in admitted if version in excluded)]),
         unknown=unknown,

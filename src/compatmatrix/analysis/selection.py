@@ -34,7 +34,7 @@ def view(
     for answer in answers:
         labels[answer.cell].append(answer.pairing)
         subjects.add(answer.subject)
-        if not named(answer.pairing).explicit:
+        if named(answer.pairing).over is None:
             asked[answer.pairing] = None
     records = {
         key: msgspec.structs.replace(

@@ -66,6 +66,7 @@ class PairStatus(msgspec.Struct, frozen=True, kw_only=True):
         nearest: the versions of the nearest pair that is known good in the environment; empty where none is.
         works_with: the companion's versions that are known good beside the same release of the subject, in words.
         neighbors: where nothing is known of the pair: the nearest on both sides of which something is.
+        pythons: on which Pythons the release works, in words.
     """
 
     versions: Mapping[str, str]
@@ -75,6 +76,7 @@ class PairStatus(msgspec.Struct, frozen=True, kw_only=True):
     nearest: Mapping[str, str] = {}
     works_with: str = ""
     neighbors: tuple[PairStatus, ...] = ()
+    pythons: str = ""
 
 
 class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,11 +131,11 @@ def pairings(config: Config, paired: Iterable[str]) -> tuple[str, ...]:
 
 
 def by_pairing(cells: Iterable[CellView]) -> Mapping[str, Mapping[str, CellView]]:
-    """Pairing -> version of the subject -> cell; of the pairings that name a companion's version, none."""
+    """Pairing -> version of the subject -> cell; of the pairings with several cells a release, none."""
     found: dict[str, dict[str, CellView]] = defaultdict(dict)
     for cell in cells:
         for pairing in cell.pairings:
-            if not named(pairing).explicit:
+            if named(pairing).over is None:
                 found[pairing][cell.subject] = cell
     return dict(found)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from compatmatrix.analysis import pythons
 from compatmatrix.ci import github
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
@@ -17,6 +18,7 @@ from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest, Release
+from compatmatrix.core.pairings import Over, named
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.missing import Job
@@ -56,17 +58,26 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
             f"--as-of: the index gives no upload times of {config.subject.name}, so its past is unknown"
         )
     planner = Planner(
-        config=config, projects=projects, probes=context.probes, platform=context.platform, as_of=selection.as_of
-    )
-    requested, undated = planner.requests(selection), planner.undated(selection)
+        config=config, projects=projects, probes=context.probes, platform=context.platform, as_of=selection.as_of,
+        working=_working(context, selection),
+    )  # fmt: skip
+    requested, failed = planner.requests(selection), planner.unrequestable(selection)
     for text in planner.passed_over(selection):
         context.note(text)
     rows = requests.subject_releases(config, projects, selection.as_of)
     listed = tuple(release.version for release in releases.releases(files))
     todo = resolve(context, requested, rows, selection, fresh)
     return msgspec.structs.replace(
-        todo, requested=todo.requested + len(undated), failed=(*undated, *todo.failed), listed=listed
+        todo, requested=todo.requested + len(failed), failed=(*failed, *todo.failed), listed=listed
     )
+
+
+def _working(context: Context, selection: Selection) -> Mapping[str, str]:
+    """For each release the newest of the map's companion that is on record to work; nothing where no pairing asks."""
+    chosen = selection.pairings or context.config.pairings.default
+    if not any(named(pairing).over is Over.PYTHON for pairing in chosen):
+        return {}
+    return pythons.newest_working(context.view())
 
 
 def resolve(

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from compatmatrix.analysis import changes, grid, selection, verdict
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
 from compatmatrix.cli import compare, examine, options, plan
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
-from compatmatrix.core.pairings import named
+from compatmatrix.core.pairings import Over, named
 from compatmatrix.planning.missing import Answer, Job
 from compatmatrix.planning.plan_file import Plan, shard, unrecorded
 from compatmatrix.planning.scheduler import Result
@@ -37,8 +38,13 @@ class _Done(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pairs(self) -> set[tuple[str, str]]:
         """The pairs of the grid that were requested: the versions of subject and companion."""
-        explicit = [one for one in self.answers if named(one.pairing).explicit]
+        explicit = [one for one in self.answers if named(one.pairing).over is Over.COMPANION]
         return {(one.subject, version) for one in explicit for version in one.companions.values()}
+
+    @property
+    def pythons(self) -> dict[str, None]:
+        """The releases of which it was asked on which Pythons they work."""
+        return {one.subject: None for one in self.answers if named(one.pairing).over is Over.PYTHON}
 
     def probes(self) -> list[str]:
         """What was run, the probes of the most cells first."""
@@ -92,6 +98,10 @@ def _show(context: Context, chosen: options.Run, done: _Done, view: View, known:
         if done.pairs:
             pairs = grid.grid(context.view(known)).limited(done.pairs)
             terminal_table.print_map(context.console, view.config.subject.name, pairs)
+        if done.pythons:
+            compatibility = Compatibility(context.view(known))
+            for version in done.pythons:
+                context.say(f"{view.config.subject.name} {version} {compatibility.pythons(version) or 'not examined'}")
     day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
     context.say(f"{day}{labels.sentence(view if view.pairings else context.view(known))}")
     if done.results or done.failed:

@@ -102,6 +102,12 @@ def _package_problems(config: Config) -> Iterator[Problem]:
             yield key, f"{requirement!r} is no requirement; write one like 'name[extra]'"
         elif canonicalize_name(Requirement(requirement).name) != canonicalize_name(companion.name):
             yield key, f"{requirement!r} is not about {companion.name!r}"
+    for number, package in enumerate(config.reported):
+        if canonicalize_name(package.name) in map(canonicalize_name, config.named):
+            yield (
+                f"reported[{number}].name",
+                f"{package.name!r} is the subject or a companion, whose version is recorded",
+            )
     if grid and grid.companion not in names:
         yield "pairings.grid.companion", f"{grid.companion!r} is no companion; {there_are}"
     for name in config.watch.nightly:
@@ -114,11 +120,12 @@ def _run_problems(config: Config) -> Iterator[Problem]:
     for pairing in config.pairings.default:
         if pairing not in NAMES:
             yield "pairings.default", f"{pairing!r} is no pairing; there are {', '.join(NAMES)}"
-    for version in config.python.versions:
-        if not re.fullmatch(r"3\.\d+", version):
-            yield "python.versions", f'{version!r} is not accepted; write versions like "3.12"'
-    if not config.python.versions:
-        yield "python.versions", 'is empty; list at least one version like "3.12"'
+    for key, python in (("python.versions", config.python), ("pairings.python.versions", config.pairings.python)):
+        for version in python.versions if python else ():
+            if not re.fullmatch(r"3\.\d+", version):
+                yield key, f'{version!r} is not accepted; write versions like "3.12"'
+        if python and not python.versions:
+            yield key, 'is empty; list at least one version like "3.12"'
     for source in config.watch.sources:
         try:
             source_addresses.parse(source, config.subject.name, key="")
@@ -146,6 +153,9 @@ def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Itera
         for name in names:
             if name not in known:
                 yield key, f"{name!r} is no probe; there are {', '.join(known)}"
+    for word, name in grid.answers.items() if grid else ():
+        if name not in (grid.probes if grid and grid.probes else known):
+            yield f"pairings.grid.answers.{word}", f"{name!r} is none of `[pairings.grid] probes`; add it there"
 
 
 def _parses(kind: Callable[[str], object], text: str) -> bool:

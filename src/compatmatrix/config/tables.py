@@ -66,6 +66,15 @@ class Companion(msgspec.Struct, frozen=True, kw_only=True):
         return f"{base}=={version}" if version else base
 
 
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """A package whose version is recorded with every cell that holds it, and to which an exception can be attributed.
+
+    Nothing is required of it, no pairing picks it, and another version of it is no reason for another cell.
+    """
+
+    name: Annotated[str, _key("Its name on the index.", "anyio")]
+
+
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """The pairing `grid`: each release of one companion beside each release of the subject."""
 
@@ -74,6 +83,19 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     probes: Annotated[
         tuple[str, ...], _key("Ids of the probes that run in these cells; all, where it is empty.", ["plain-response"])
     ] = ()
+    answers: Annotated[
+        dict[str, str],
+        _key(
+            "What the map says of a pair, beside whether it imports: the word = the probe that decides it.",
+            {"responds": "plain-response"},
+        ),
+    ] = {}
+
+
+class PythonPairing(msgspec.Struct, frozen=True, kw_only=True):
+    """The pairing `python`: each release beside the newest of the map's companion that works, on each of these Pythons."""
+
+    versions: Annotated[tuple[str, ...], _key("All that are asked about.", ["3.11", "3.12", "3.13"])]
 
 
 class Pairings(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +106,7 @@ class Pairings(msgspec.Struct, frozen=True, kw_only=True):
         _key(f"Those of a run that names none. There are {', '.join(NAMES)}.", [RELEASE_DAY.name, NEWEST.name]),
     ] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
+    python: PythonPairing | None = None
 
 
 class Python(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +197,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: Subject
     companions: tuple[Companion, ...] = msgspec.field(default=(), name="companion")
+    reported: tuple[Reported, ...] = ()
     pairings: Pairings = Pairings()
     python: Python
     platform: Annotated[
@@ -220,9 +244,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.companions[0].name if self.companions else "companions"
 
     @property
+    def map_companion(self) -> str:
+        """The companion that the map of pairs is about: that of ``[pairings.grid]``, else the first; empty without one."""
+        if self.pairings.grid:
+            return self.pairings.grid.companion
+        return self.companions[0].name if self.companions else ""
+
+    @property
     def named(self) -> tuple[str, ...]:
-        """The packages whose versions are shown: the subject, then each companion and the packages that follow it."""
+        """The packages that make a cell what it is: the subject, then each companion and the packages that follow it."""
         names = [self.subject.name]
         for companion in self.companions:
             names += [companion.name, *companion.follows]
         return tuple(names)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The packages whose versions are recorded: these, then those that are only reported."""
+        return (*self.named, *(package.name for package in self.reported))

@@ -13,6 +13,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from compatmatrix.core.encoding import digest, parse_instant
+from compatmatrix.core.pairings import Over, named
 from compatmatrix.core.states import CellState, OutcomeState
 
 SCHEMA = 1
@@ -121,7 +122,7 @@ class CellRequest(_Frozen, frozen=True, kw_only=True):
     """A cell that is asked for, before it is resolved.
 
     Attributes:
-        pythons: candidates (X.Y) in order of preference.
+        pythons: candidates (X.Y) in order of preference; of a pairing over Pythons, the one that is asked about.
         bound: instant; files uploaded after it are left out.
         companions: explicit versions of companions (a grid pair).
         lowest: the requirements of which the oldest version is taken.
@@ -149,7 +150,12 @@ class CellRequest(_Frozen, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         explicit = "".join(f" {name} {version}" for name, version in self.companions.items())
-        return f"{self.subject} {self.pairing}{explicit}"
+        return f"{self.subject} {self.pairing}{f' {self.python}' if self.python else ''}{explicit}"
+
+    @property
+    def python(self) -> str:
+        """The Python (X.Y) that is asked about; empty where any of the candidates will do."""
+        return self.pythons[0] if named(self.pairing).over is Over.PYTHON else ""
 
     def request_id(self) -> str:
         """Digest of everything that decides the lock; the probes do not."""
@@ -163,9 +169,9 @@ class Cell(_Frozen, frozen=True, kw_only=True):
     """One (Python X.Y, platform, lock): the unit that is installed and run.
 
     Attributes:
-        versions: of the subject and its companions.
-        companions: names of the companions in ``versions``, in the order of matrix.toml, which a mapping read from a
-            file does not keep.
+        versions: of the subject, its companions, and what is only reported.
+        named: of the names in ``versions`` the subject's, then the companions' in the order of matrix.toml, which a
+            mapping read from a file does not keep.
         source: set where the subject or a companion is not a release on the index; its commit, not the wheel's bytes,
             identifies the cell.
         wheel: address of the wheel that was built of the subject's source; not recorded.
@@ -177,15 +183,10 @@ class Cell(_Frozen, frozen=True, kw_only=True):
     platform: str
     lock: Lock
     versions: Mapping[str, str]
-    companions: tuple[str, ...]
+    named: tuple[str, ...]
     source: Source | None = None
     wheel: str = ""
     indexes: tuple[str, ...] = ()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The names in ``versions``: the subject's, then the companions'."""
-        return (*(name for name in self.versions if name not in self.companions), *self.companions)
 
     def id(self) -> str:
         """Digest that identifies the cell on every machine."""

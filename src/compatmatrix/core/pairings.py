@@ -6,9 +6,16 @@ here, to `RULES`; a rule that needs more than these fields is applied in `planni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import NamedTuple
+
+
+class Over(Enum):
+    """What a pairing has a cell of its own for, beside each release of the subject."""
+
+    COMPANION = "each release of the companion that the map is about"
+    PYTHON = "each Python of the pairing's own list, beside the newest of the map's companion that works"
 
 
 class Pairing(NamedTuple):
@@ -20,7 +27,8 @@ class Pairing(NamedTuple):
         preposition: What stands before the words within a sentence.
         until_upload: Whether companions uploaded after the day (UTC) of the release are left out.
         lowest: Whether companions marked `oldest` in matrix.toml are taken at the lowest version that is accepted.
-        explicit: Whether each release of the grid's companion makes a request, and a slot, of its own.
+        over: What makes a request, and a slot, of its own for one release; None where a release has one cell. These cells
+            are put the map's questions, and no answer of a release is made of them.
         asked_again: Whether a request is resolved again though it is on record. Where it is not, only a new release
             makes a new request.
         expires: How long a record stands while only packages have moved that are neither subject nor companion;
@@ -32,7 +40,7 @@ class Pairing(NamedTuple):
     preposition: str = "with "
     until_upload: bool = False
     lowest: bool = False
-    explicit: bool = False
+    over: Over | None = None
     asked_again: bool = True
     expires: timedelta | None = timedelta()
 
@@ -46,7 +54,7 @@ class Pairing(NamedTuple):
 
     @property
     def packages(self) -> str:
-        """The packages that are neither the subject nor an explicit companion, as a reader sees them."""
+        """The packages that are neither the subject nor a companion in an explicit version, as a reader sees them."""
         return "packages of the release day" if self.until_upload else "latest packages"
 
     def bound(self, uploaded: datetime | None, as_of: datetime | None) -> datetime | None:
@@ -62,9 +70,10 @@ NEWEST = Pairing(name="newest", words="latest {companion}", preposition="with th
 OLDEST = Pairing(
     name="oldest", words="oldest {companion} accepted", preposition="with the ", lowest=True, asked_again=False
 )
-GRID = Pairing(name="grid", words="each {companion}", explicit=True, asked_again=False)
+GRID = Pairing(name="grid", words="each {companion}", over=Over.COMPANION, asked_again=False)
+PYTHON = Pairing(name="python", words="each Python", preposition="on ", over=Over.PYTHON, asked_again=False)
 
-RULES = (RELEASE_DAY, NEWEST, OLDEST, GRID)
+RULES = (RELEASE_DAY, NEWEST, OLDEST, GRID, PYTHON)
 """What `--pairing` and matrix.toml can name."""
 
 COMMIT_DAY = Pairing(name="commit-day", words="on the day of the commit", preposition="", until_upload=True)
@@ -90,14 +99,18 @@ def slot(
     platform: str,
     subject: str,
     pairing: str,
-    versions: Mapping[str, str],
-    grid_companion: str | None,
+    python: str,
+    version: str,
     source: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """What one record stands for at a time: platform, subject and pairing.
+    """What one record stands for at a time: platform, subject and pairing, and what the pairing is over.
 
-    Of a grid's pair the companion's version too, and of what is not released the name by which it was asked for.
+    Args:
+        python: X.Y of the cell.
+        version: That of the map's companion in the cell.
+        source: Of what is not released, the name by which it was asked for.
     """
-    if named(pairing).explicit and grid_companion:
-        return (platform, subject, pairing, versions.get(grid_companion, ""))
-    return (platform, subject, pairing, *source)
+    over = named(pairing).over
+    if over is None:
+        return (platform, subject, pairing, *source)
+    return (platform, subject, pairing, version if over is Over.COMPANION else python)

@@ -174,7 +174,7 @@ def _task(config: Config, cell: Cell, probes: Sequence[Probe], scratch: Path) ->
     copy = scratch / "probes"
     return {
         "lock": {pin.name: pin.version for pin in cell.lock},
-        "packages": list(config.named),
+        "packages": list(config.recorded),
         "import": config.subject.import_,
         "probes": str(copy),
         "events": str(scratch / "events.jsonl"),

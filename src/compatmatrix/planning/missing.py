@@ -53,7 +53,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def group(self) -> tuple[str, ...]:
         """Python and companions: the cells of one group differ in little but the subject."""
-        return (self.cell.python, *(self.cell.versions[name] for name in self.cell.companions))
+        return (self.cell.python, *(self.cell.versions[name] for name in self.cell.named[1:]))
 
     def record(
         self, instant: str, recorded: str, state: CellState, detail: str, outcomes: Mapping[str, Outcome]
@@ -276,7 +276,7 @@ def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Ca
 def unrunnable(options: Options, request: CellRequest, reason: lock.Unresolvable | str) -> Record:
     """The record of a request without a cell: no Python can hold it, or no set of packages satisfies it."""
     state, detail, python = (
-        (CellState.NO_PYTHON, reason, "")
+        (CellState.NO_PYTHON, reason, request.python)
         if isinstance(reason, str)
         else (CellState.UNRESOLVABLE, reason.why, reason.python)
     )

@@ -21,7 +21,7 @@ from compatmatrix.core.states import CellState
 from compatmatrix.planning.missing import Answer, Job
 from compatmatrix.results.ledger import Ledger
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the plan's file; raised when a reader of the old one would misread."""
 
 SECONDS_PER_CELL = 20

@@ -41,8 +41,7 @@ class OnRecord:
 
     def __init__(self, config: Config, known: Ledger, fresh: bool) -> None:
         self._config, self._fresh = config, fresh
-        self._grid = config.pairings.grid.companion if config.pairings.grid else None
-        self._holders = holders(known.records.values(), self._grid)
+        self._holders = holders(known.records.values(), config.map_companion)
         self.by_cell: dict[str, list[Record]] = defaultdict(list)
         # Pairs of a probe and the digest of its source: one cell can have answered an old form of a probe and the new.
         self._answered: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -53,8 +52,9 @@ class OnRecord:
                 self._answered[record.cell] |= record.probes.items()
 
     def slot(self, request: CellRequest) -> Slot:
+        version = request.companions.get(self._config.map_companion, "")
         source = request.source.name if request.source else ()
-        return pairings.slot(request.platform, request.subject, request.pairing, request.companions, self._grid, source)
+        return pairings.slot(request.platform, request.subject, request.pairing, request.python, version, source)
 
     def current(self, request: CellRequest) -> Record | None:
         """The record that stands for the request."""
@@ -113,7 +113,8 @@ class OnRecord:
     def _for_good(self, request: CellRequest) -> Record | None:
         """The record of a request that is not asked again: one for explicit or lowest versions."""
         asked_again = pairings.named(request.pairing).asked_again or not (request.companions or request.lowest)
-        return None if self._fresh or asked_again else self.current(request)
+        record = None if self._fresh or asked_again else self.current(request)
+        return record if record and request.companions.items() <= record.versions.items() else None
 
     def _stands(self, request: CellRequest, record: Record, resolved: Cell, instant: str) -> bool:
         """Whether a record is still what its pairing means.
@@ -122,8 +123,9 @@ class OnRecord:
         when subject, companion or Python is another, and when its pairing says that the record expires: often enough to
         notice what breaks meanwhile, seldom enough for a ledger in git.
         """
-        same = record.python == resolved.python and dict(record.versions) == dict(resolved.versions)
-        if self._fresh or not same:
+        names = self._config.named
+        before, now = ([versions.get(name) for name in names] for versions in (record.versions, resolved.versions))
+        if self._fresh or (record.python, before) != (resolved.python, now):
             return False
         expires = pairings.named(request.pairing).expires
         if expires is None:
@@ -174,7 +176,7 @@ def cell_of(config: Config, record: Record) -> Cell | None:
         platform=record.platform,
         lock=pins,
         versions=versions,
-        companions=tuple(name for name in versions if name != config.subject.name),
+        named=tuple(name for name in config.named if name in versions),
     )
     return cell if cell.id() == record.cell else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 from packaging.requirements import Requirement
@@ -19,7 +20,7 @@ from compatmatrix.core import pairings
 from compatmatrix.core.encoding import by_version, format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Probe, Release
-from compatmatrix.core.pairings import GRID, Pairing
+from compatmatrix.core.pairings import Over, Pairing
 from compatmatrix.core.text import alternatives
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
@@ -66,8 +67,11 @@ def check_selection(config: Config, selection: Selection) -> None:
     for pairing in selection.pairings:
         if pairing not in pairings.NAMES:
             raise UserError(f"--pairing {pairing}: there is no such pairing{alternatives(pairing, pairings.NAMES)}")
-        if pairings.named(pairing).explicit and config.pairings.grid is None:
+        over = pairings.named(pairing).over
+        if over is Over.COMPANION and config.pairings.grid is None:
             raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.grid] that says over which companion")
+        if over is Over.PYTHON and config.pairings.python is None:
+            raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.python] that lists the Pythons")
 
 
 def nearest(specifier: SpecifierSet, versions: Iterable[str]) -> str:
@@ -96,19 +100,24 @@ def no_match(selection: Selection, cells: Iterable[Mapping[str, str]]) -> UserEr
     return UserError(f"--only {' '.join(selection.only)}: no cell meets all of it; drop one, or add a --pairing")
 
 
-class Planner(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes requests of releases, from what the index lists as of an instant."""
+class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Makes requests of releases, from what the index lists as of an instant.
+
+    ``working`` maps a release of the subject to the newest version of the map's companion beside which it is on record
+    to work.
+    """
 
     config: Config
     projects: Projects
     probes: Sequence[Probe]
     platform: str
     as_of: datetime | None = None
+    working: Mapping[str, str] = {}
 
     def requests(self, selection: Selection) -> tuple[CellRequest, ...]:
         """A request for each selected cell, newest subject release first; ``refused`` says why no Python can hold it.
 
-        What cannot be requested, because the index gives no upload times, is listed by `undated`.
+        What cannot be requested is listed by `unrequestable`.
 
         Raises:
             UserError: The selection names what is neither a package nor a pairing of matrix.toml, or matches nothing.
@@ -116,14 +125,15 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         check_selection(self.config, selection)
         rows = subject_releases(self.config, self.projects, self.as_of)
         requested = tuple(
-            self.request(release, pairing, explicit)
+            self.request(release, pairing, explicit, pythons)
             for release in reversed(rows)
             if selection.admits({self.config.subject.name: release.version})
             for pairing in selection.pairings or self.config.pairings.default
             if not (pairings.named(pairing).until_upload and self._undated(release))
-            for explicit in self._explicit(pairing, selection)
+            for explicit, pythons in self._variants(release, pairing)
+            if selection.admits(explicit)
         )
-        if not requested and not self.undated(selection):
+        if not requested and not self.unrequestable(selection):
             raise self._nothing(selection, rows)
         return requested
 
@@ -134,16 +144,24 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             when = f" until {format_instant(self.as_of)}" if self.as_of else ""
             what = f"the index lists no release of {name}{when} that `[subject] releases` of matrix.toml admits"
             return UserError(f"{what}: {self.config.subject.releases}")
-        pairs = self._explicit(GRID.name, Selection()) if GRID.name in selection.pairings else [{}]
-        return no_match(selection, [{name: release.version, **pair} for pair in pairs for release in rows])
+        variants = {
+            (release.version, *explicit.items()): {name: release.version, **explicit}
+            for release in rows
+            for pairing in selection.pairings or self.config.pairings.default
+            for explicit, _ in self._variants(release, pairing)
+        }
+        return no_match(selection, variants.values())
 
-    def request(self, release: Release, pairing: str, explicit: Mapping[str, str] = {}) -> CellRequest:
+    def request(
+        self, release: Release, pairing: str, explicit: Mapping[str, str] = {}, pythons: tuple[str, ...] = ()
+    ) -> CellRequest:
         """A request for one release, or for what is to count as one.
 
         Args:
             release: The subject's.
             pairing: The name of the rule that picks its companions.
             explicit: Versions of companions, by name, that are taken instead.
+            pythons: Those that the cell may have; without them, those of ``[python]``.
 
         Raises:
             InfrastructureError: The pairing needs the day of the release, which the index does not give.
@@ -160,13 +178,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             if not lowest or companion.name in lowest
         ]
         requirements += [f"{name}=={version}" for name, version in config.tools.items()]
-        pythons, refused = self._pythons(release, rule, explicit, bound)
-        chosen = config.pairings.grid.probes if rule.explicit and config.pairings.grid else ()
+        candidates, refused = self._pythons(release, rule, explicit, bound, pythons or config.python.versions)
+        chosen = config.pairings.grid.probes if rule.over and config.pairings.grid else ()
         return CellRequest(
             subject=release.version,
             pairing=pairing,
             platform=self.platform,
-            pythons=pythons,
+            pythons=pythons if rule.over is Over.PYTHON else candidates,
             requirements=tuple(requirements),
             bound=format_instant(bound) if bound else None,
             companions=dict(explicit),
@@ -175,17 +193,24 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             refused=refused,
         )
 
-    def undated(self, selection: Selection) -> tuple[tuple[str, str], ...]:
-        """What cannot be requested because the index gives no upload times, with the reason: an entry for each pairing."""
-        chosen = selection.pairings or self.config.pairings.default
-        rules = [rule for rule in map(pairings.named, chosen) if rule.until_upload]
-        packages: dict[str, None] = {}
-        versions: list[str] = []
-        for release in subject_releases(self.config, self.projects, self.as_of):
-            if selection.admits({self.config.subject.name: release.version}) and (names := self._undated(release)):
-                packages |= dict.fromkeys(names)
-                versions.append(release.version)
-        return tuple(undated_failure(self.config, rule.name, packages, versions) for rule in rules if versions)
+    def unrequestable(self, selection: Selection) -> tuple[tuple[str, str], ...]:
+        """What cannot be requested, with the reason and what to do: an entry for each pairing.
+
+        The index gives no upload times of it, or no companion is on record beside which it works.
+        """
+        rows = subject_releases(self.config, self.projects, self.as_of)
+        chosen = [release for release in rows if selection.admits({self.config.subject.name: release.version})]
+        undated = {release.version: names for release in chosen if (names := self._undated(release))}
+        unknown = [release.version for release in chosen if release.version not in self.working]
+        failed = []
+        for rule in map(pairings.named, selection.pairings or self.config.pairings.default):
+            if rule.until_upload and undated:
+                packages = dict.fromkeys(name for names in undated.values() for name in names)
+                failed.append(undated_failure(self.config, rule.name, packages, [*undated]))
+            if rule.over is Over.PYTHON and unknown:
+                why = f"no {self.config.map_companion} is on record beside which it works: run another pairing first"
+                failed.append((f"{self.config.subject.name} {rule.name} ({_span(unknown)})", why))
+        return tuple(failed)
 
     def passed_over(self, selection: Selection) -> tuple[str, ...]:
         """A message for each companion of which some releases have no upload time, so that a bound leaves them out."""
@@ -206,28 +231,40 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         dateless = [name for name in names if not any(file.uploaded for file in self.projects[canonicalize_name(name)])]
         return (*([] if release.released else [self.config.subject.name]), *dateless)
 
-    def _explicit(self, pairing: str, selection: Selection) -> Iterator[dict[str, str]]:
-        """The explicit companion versions of a pairing: none, or one release of the grid after the other, newest first."""
+    def _variants(self, release: Release, pairing: str) -> Iterator[tuple[Mapping[str, str], tuple[str, ...]]]:
+        """What a pairing requests of a release: explicit companion versions, and the Pythons that the cell may have."""
+        over, table = pairings.named(pairing).over, self.config.pairings
+        if over is Over.COMPANION and table.grid:
+            yield from (({table.grid.companion: version}, ()) for version in self._grid_versions)
+        elif over is Over.PYTHON and table.python:
+            if version := self.working.get(release.version):
+                yield from (({self.config.map_companion: version}, (python,)) for python in table.python.versions)
+        else:
+            yield {}, ()
+
+    @cached_property
+    def _grid_versions(self) -> tuple[str, ...]:
+        """The releases over which the grid goes, newest first."""
         grid = self.config.pairings.grid
-        if not pairings.named(pairing).explicit or grid is None:
-            yield {}
-            return
+        assert grid
         specifier = SpecifierSet(grid.releases)
-        for release in reversed(releases(self.projects[canonicalize_name(grid.companion)], self.as_of)):
-            explicit = {grid.companion: release.version}
-            usable = release.wheels and not release.prerelease and specifier.contains(release.version)
-            if usable and selection.admits(explicit):
-                yield explicit
+        listed = releases(self.projects[canonicalize_name(grid.companion)], self.as_of)
+        usable = (one for one in reversed(listed) if one.wheels and not one.prerelease)
+        return tuple(one.version for one in usable if specifier.contains(one.version))
 
     def _pythons(
-        self, release: Release, rule: Pairing, explicit: Mapping[str, str], bound: datetime | None
+        self,
+        release: Release,
+        rule: Pairing,
+        explicit: Mapping[str, str],
+        bound: datetime | None,
+        listed: Sequence[str],
     ) -> tuple[tuple[str, ...], str | None]:
-        """The candidate Pythons in order, and why there is none.
+        """Those of the listed Pythons that can hold the cell, in order, and why there is none.
 
         First those that the subject and every companion admit, then those that the subject and the explicit companion
         admit: there the resolver may pick an older release of the others.
         """
-        listed = self.config.python.versions
 
         def holding(candidates: Iterable[str], packages: Sequence[Release]) -> tuple[str, ...]:
             target = self.config.platform[self.platform]
@@ -236,7 +273,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         mine = holding(listed, [release])
         needed = f"{self.config.subject.name} {release.version} needs {_needs(release)}"
         if not mine:
-            return (), f"{needed}; matrix.toml lists Python {', '.join(listed)}"
+            why = f"; matrix.toml lists Python {', '.join(listed)}" if rule.over is not Over.PYTHON else ""
+            return (), needed + why
         if rule.lowest:
             return mine, None
         aims = {

@@ -30,7 +30,7 @@ def table(view: View) -> bytes:
     """RFC 4180, UTF-8, with a header row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    named = view.config.named
+    named = view.config.recorded
     writer.writerow(
         [
             *named, "python", "platform", "pairings", "cell", "recorded", "state", "detail",

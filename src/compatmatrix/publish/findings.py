@@ -88,6 +88,8 @@ def _of_pair(pair: PairStatus) -> Iterable[str]:
             f"{'seen' if evidence.versions and evidence.python else 'resolved'} on {evidence.platform}, "
             f"Python {evidence.python or '(none)'}{f', with {beside}' if beside else ''} ({evidence.recorded})"
         )
+    if pair.pythons:
+        yield f"{subject} {pair.versions[subject]} {pair.pythons}"
     for neighbor in pair.neighbors:
         yield f"nearest on record: {_beside(neighbor.versions, 2)}: {neighbor.standing.value}{_after(neighbor.reason)}"
     if pair.nearest:

@@ -10,10 +10,11 @@ import msgspec
 from compatmatrix.analysis import recommend
 from compatmatrix.analysis.cells import CellView, PublishedCell
 from compatmatrix.analysis.grid import Kind, grid
+from compatmatrix.analysis.pythons import pythons
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import Support, View, by_pairing, pairings
 from compatmatrix.analysis.verdict import Value, verdict
-from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Subject
+from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Reported, Subject
 from compatmatrix.core.encoding import canonical
 from compatmatrix.core.model import SCHEMA, Probe, Release, Source
 from compatmatrix.core.sanitize import line
@@ -41,6 +42,7 @@ class PublishedConfiguration(_Published, frozen=True, kw_only=True):
 
     subject: Subject
     companions: tuple[Companion, ...]
+    reported: tuple[Reported, ...] = ()
     pairings: Pairings
     python: Python
     platform: dict[str, str]
@@ -85,8 +87,10 @@ class Published(_Published, frozen=True, kw_only=True):
     """The whole of compatibility.json.
 
     ``as_of`` is the day of the newest record, null without one; ``platform`` the one that ``verdict``, ``support`` and
-    ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion; ``locks`` maps
-    the id of a cell to the places in ``pins`` of what was installed in it.
+    ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion, ``answers`` what
+    of the map's questions is known of them; ``pythons`` is how far each release gets on each Python beside the newest
+    version of that companion that works, null where it was not examined; ``locks`` maps the id of a cell to the places in
+    ``pins`` of what was installed in it.
     """
 
     schema: int
@@ -100,6 +104,8 @@ class Published(_Published, frozen=True, kw_only=True):
     platform: str = ""
     sources: tuple[PublishedSource, ...] = ()
     pairs: Mapping[str, Mapping[str, Kind]] = {}
+    answers: Mapping[str, Mapping[str, Mapping[str, bool]]] = {}
+    pythons: Mapping[str, Mapping[str, Kind | None]] = {}
     configuration: PublishedConfiguration | None = None
     pins: tuple[str, ...] = ()
     locks: Mapping[str, tuple[int, ...]] = {}
@@ -109,6 +115,7 @@ def published(view: View) -> Published:
     """The view in the published form."""
     found = verdict(view, view.config.subject.headline)
     locks = {cell.id: [line.partition(" --hash")[0] for line in cell.lock] for cell in view.cells if cell.lock}
+    rows = grid(view).rows
     places = {pin: place for place, pin in enumerate(sorted({pin for lock in locks.values() for pin in lock}))}
     return Published(
         schema=SCHEMA,
@@ -122,10 +129,11 @@ def published(view: View) -> Published:
             since=found.since,
             since_at_latest=found.at_latest,
         ),
-        pairs={
-            subject: {other: pair.kind for other, pair in row.items()}
-            for subject, row in grid(view).rows.items()
-            if row
+        pairs={subject: {other: pair.kind for other, pair in row.items()} for subject, row in rows.items() if row},
+        answers={subject: {other: pair.answers for other, pair in row.items()} for subject, row in rows.items() if row},
+        pythons={
+            version: {python: one[0] if one else None for python, one in known.found.items()}
+            for version, known in pythons(view).items()
         },
         probes=tuple(msgspec.convert(probe, PublishedProbe, from_attributes=True) for probe in view.probes),
         releases=tuple(_release(view, release) for release in view.releases),

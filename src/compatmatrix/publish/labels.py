@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from compatmatrix.analysis.cells import CellView
+from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Pair
 from compatmatrix.analysis.support import Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
@@ -56,8 +57,9 @@ def phrases(view: View, pairings: Iterable[str]) -> str:
 
 
 def joined(parts: Iterable[str]) -> str:
-    """``a and b``."""
-    return " and ".join(parts)
+    """``a and b``; ``a, b and c``."""
+    listed = list(parts)
+    return " and ".join([", ".join(listed[:-1]), *listed[-1:]] if len(listed) > 1 else listed)
 
 
 def depends_words(view: View) -> str:
@@ -117,6 +119,30 @@ def examined_words(view: View) -> str:
     if ruled_out := len(states) - installed - failed:
         words += f"; {ruled_out} more ruled out by package metadata"
     return words
+
+
+def map_words(pairs: Grid, version: str) -> tuple[str, str]:
+    """What the map answers of a release: ``imports and trains``, ``with companion 1.0 to 1.6; saves with 1.2; not with 1.7``.
+
+    The words stand together that hold with the same versions.
+    """
+    same: dict[str, list[str]] = {}
+    for word in pairs.answers:
+        same.setdefault(pairs.answering(version, word) or "none known", []).append(word)
+    (first, lead), *others = same.items()
+    parts = [f"with {pairs.companion} {first}", *(f"{joined(words)} with {range}" for range, words in others)]
+    if fails := pairs.spans(version, FAILS):
+        parts.append(f"not with {fails}")
+    return joined(lead), "; ".join(parts)
+
+
+def pair_words(pairs: Grid, pair: Pair) -> str:
+    """What the map answers of a pair: ``imports, trains; not: saves (TypeError …)``; of one that does not import, why."""
+    if not pair.answers.get(IMPORTING):
+        return pair.reason or pair.kind.meaning
+    answers = {"": True, "not: ": False, "not known: ": None}
+    told = {lead: [word for word in pairs.answers if pair.answers.get(word) is yes] for lead, yes in answers.items()}
+    return "; ".join(lead + ", ".join(words) for lead, words in told.items() if words) + aside(pair.reason)
 
 
 def companions_words(view: View, cell: CellView) -> str:

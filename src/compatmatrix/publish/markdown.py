@@ -6,10 +6,11 @@ import re
 
 from compatmatrix.analysis import changes, grid, recommend
 from compatmatrix.analysis.grid import UNTRIED, Grid
+from compatmatrix.analysis.pythons import pythons
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import NEWEST
-from compatmatrix.publish import version_picker
+from compatmatrix.publish import labels
 from compatmatrix.publish.labels import groups, sentence
 from compatmatrix.publish.render import escaped, filled
 
@@ -27,7 +28,8 @@ def render(view: View) -> str:
         changes=changes.between_releases(view)[::-1],
         grid=grid.grid(view),
         kinds=grid.Kind,
-        pair_words=_pair_words,
+        row_words=_row_words,
+        pythons=pythons(view),
         advice=advice(view),
         shows_sources=shows_sources(view),
     )
@@ -74,9 +76,9 @@ def answer(view: View) -> str:
     return "\n".join(lines)
 
 
-def _pair_words(grid: Grid, version: str) -> str:
+def _row_words(grid: Grid, version: str) -> str:
     """How far a release gets with which companion versions, and why no further."""
-    words = [f"imports {version_picker.levels(grid, version)}"]
+    words = [" ".join(labels.map_words(grid, version))]
     reasons: dict[str, list[str]] = {}
     for other, pair in grid.rows[version].items():
         if pair.reason and pair.kind not in UNTRIED:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.changes import entries
 from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.pythons import pythons
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import verdict
 from compatmatrix.core.encoding import by_version
@@ -42,7 +43,7 @@ class Site:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.grid = grid.grid(view)
+        self.grid, self.pythons = grid.grid(view), pythons(view)
         self.answers = {
             release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
@@ -52,6 +53,7 @@ class Site:
             "config": view.config,
             "subject": view.config.subject.display_name,
             "companion": self.grid.companion,
+            "pairs": self.grid,
             "groups": labels.groups(view),
             "verdict": labels.sentence(view),
             "probe_of": {probe.id: probe for probe in view.probes},
@@ -99,7 +101,7 @@ class Site:
         """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
         numbers: dict[str, int] = {}
         for cell in self.view.cells:
-            if cell.pairings != (GRID.name,):
+            if {*cell.pairings} & {*self.view.pairings}:
                 for outcome in cell.outcomes.values():
                     if outcome.signature:
                         numbers.setdefault(outcome.signature, len(numbers))
@@ -109,9 +111,8 @@ class Site:
     def _grid(self) -> dict[str, Any]:
         present = {pair.kind for row in self.grid.rows.values() for pair in row.values()}
         return {
-            "pairs": self.grid,
             "kinds": [kind for kind in grid.Kind if kind in present],
-            "levels": (grid.IMPORTS, grid.TRAINS, grid.FULLY),
+            "pythons": self.pythons,
         }
 
     def _changes(self) -> dict[str, Any]:
@@ -150,6 +151,7 @@ class Site:
             "cells": [(cell, [name for name in view.pairings if name in cell.pairings]) for cell in cells.values()],
             "answer": self.answers[release.version],
             "row": self.grid.rows[release.version],
+            "pythons": self.pythons.get(release.version),
             "grid_pairing": GRID.name,
             "grid_probes": [probe for probe in view.probes if probe.id in asked],
             "older": order[place - 1] if place else None,

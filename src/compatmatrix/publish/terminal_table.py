@@ -174,15 +174,8 @@ def print_map(console: Console, subject: str, pairs: Grid) -> None:
     legend = [f"{kind.sign} {kind.word}" for kind in Kind if kind in kinds]
     legend += [f"· {NOT_EXAMINED}"] if any("·" in row for row in signs.values()) else []
     _say(console, f"A column is a {pairs.companion}, named above where its name begins. {', '.join(legend)}")
-    for words, group in groupby([*pairs.rows][::-1], key=lambda version: _in_words(pairs, version)):
-        _say(console, f"{subject} {_span(tuple(group)[::-1])}: {words or NOT_EXAMINED}")
-
-
-def _in_words(pairs: Grid, version: str) -> str:
-    """``works with companion 1.0 to 1.6; import-fails with 2.0``."""
-    kinds = [kind for kind in Kind if any(pair.kind is kind for pair in pairs.rows[version].values())]
-    told = [f"{kind.word} with {pairs.companion} {pairs.spans(version, [kind])}" for kind in kinds]
-    return "; ".join(told)
+    for words, group in groupby([*pairs.rows][::-1], key=lambda version: labels.map_words(pairs, version)):
+        _say(console, f"{subject} {_span(tuple(group)[::-1])}: {' '.join(words)}")
 
 
 def _labels(columns: Sequence[str], step: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from compatmatrix.analysis import recommend
-from compatmatrix.analysis.grid import FAILS, FULLY, IMPORTS, MAY_TRAIN, TRAINS, Grid, Kind, Pair
+from compatmatrix.analysis.grid import IMPORTS, MAY_TRAIN, Grid, Kind, Pair
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
@@ -58,7 +58,7 @@ def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
     """The answer for one pair; what was not tried with it is that of the release, and said to be."""
     name, headline = grid.companion, view.config.subject.headline
     kind = pair.kind
-    imports = Finding(kind=kind.value, sign=kind.sign, word=kind.word, text=pair.reason or kind.meaning)
+    imports = Finding(kind=kind.value, sign=kind.sign, word=kind.word, text=labels.pair_words(grid, pair))
     answer = msgspec.structs.replace(general, imports=imports)
     by_label = [(", ".join(cell.pairings), cell) for cell in pair.cells if headline in cell.outcomes]
     if by_label:
@@ -120,20 +120,6 @@ def recipe_text(probes: Sequence[Probe], file: str | None) -> str:
     return next((probe.recipes[file] for probe in probes if file in probe.recipes), "") if file else ""
 
 
-def levels(grid: Grid, version: str) -> str:
-    """``with companion 1.0 to 1.6; trains with 1.2 to 1.6; …; not with 1.7``: how far a release gets with which versions."""
-    imports, trains, fully = (grid.spans(version, level) for level in (IMPORTS, TRAINS, FULLY))
-    if not imports:
-        return f"with no {grid.companion} release examined"
-    text = f"with {grid.companion} {imports}"
-    if trains != imports:
-        text += f"; trains with {trains or 'none'}"
-    if fully != trains:
-        text += f"; every control works with {fully or 'none'}"
-    fails = grid.spans(version, FAILS)
-    return text + (f"; not with {fails}" if fails else "")
-
-
 def _with_recipe(view: View, answer: Answer, recipe: Recipe, note: str) -> Answer:
     title = next((labels.plain(known.title) for known in view.probes if known.id == recipe.probe), recipe.probe)
     return msgspec.structs.replace(answer, recipe=recipe.file, recipe_title=title, recipe_note=note)
@@ -169,6 +155,7 @@ def _imports(grid: Grid, version: str) -> Finding:
     """With which companion versions a release imports, in words."""
     if not grid.rows[version]:
         return _finding(OutcomeState.NOT_RUN, "not examined", "")
-    works = bool(grid.spans(version, IMPORTS))
+    lead, ranges = labels.map_words(grid, version)
+    works = any(pair.kind in IMPORTS for pair in grid.rows[version].values())
     kind = Kind.WORKS if works else Kind.IMPORT_FAILS
-    return Finding(kind=kind.value, sign=kind.sign, word="imports" if works else kind.word, text=levels(grid, version))
+    return Finding(kind=kind.value, sign=kind.sign, word=lead if works else kind.word, text=ranges)

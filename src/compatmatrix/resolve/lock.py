@@ -80,13 +80,15 @@ def resolve(config: Config, request: CellRequest, cache: Path, connections: int 
     if answer.lock is None:
         return Unresolvable(python=answer.python, why=answer.why)
     versions = named_versions(config, answer.lock)
+    if request.wheel:
+        versions[config.subject.name] = request.subject
     return Cell(
         subject=request.subject,
         python=answer.python,
         platform=request.platform,
         lock=answer.lock,
-        versions=versions | ({config.subject.name: request.subject} if request.wheel else {}),
-        companions=tuple(name for name in versions if name != config.subject.name),
+        versions=versions,
+        named=tuple(name for name in config.named if name in versions),
         source=_with_version(request.source, answer.lock) if request.source and not request.wheel else request.source,
         wheel=request.wheel,
         indexes=tuple(request.nightly.values()),
@@ -94,9 +96,9 @@ def resolve(config: Config, request: CellRequest, cache: Path, connections: int 
 
 
 def named_versions(config: Config, lock: Lock) -> dict[str, str]:
-    """Versions of the subject, the companions and what follows them, as far as the lock holds them."""
+    """Versions of the packages whose versions are recorded, as far as the lock holds them."""
     versions = {pin.name: pin.version for pin in lock}
-    return {name: versions[canonicalize_name(name)] for name in config.named if canonicalize_name(name) in versions}
+    return {name: versions[canonicalize_name(name)] for name in config.recorded if canonicalize_name(name) in versions}
 
 
 def parse_pylock(text: str) -> Lock:

@@ -101,23 +101,24 @@ def read(folder: Path, refuse_formats: bool = True) -> Ledger:
     return msgspec.structs.replace(known, evidence=evidence, damage=tuple(damage))
 
 
-def holders(records: Iterable[Record], grid_companion: str | None = None) -> dict[tuple[str, ...], Record]:
+def holders(records: Iterable[Record], companion: str = "") -> dict[tuple[str, ...], Record]:
     """The record that stands for each slot: the one for which its pairing was resolved last.
 
     A record of a Python that was missing gives way to any other.
 
     Args:
         records: Those to choose from.
-        grid_companion: The companion over whose releases the grid goes; each of them has a slot of its own.
+        companion: The one that the map is about; each of its releases has a slot of its own.
 
     Returns:
-        Records by (platform, subject version, pairing), and for the grid the companion's version.
+        Records by slot: platform, subject version, pairing, and what the pairing is over.
     """
     ranked: dict[tuple[str, ...], tuple[tuple[bool, str, str], Record]] = {}
     for record in records:
         for label, instants in record.pairings.items():
             source = record.source.name if record.source else ()
-            slot = pairings.slot(record.platform, record.subject, label, record.versions, grid_companion, source)
+            version = record.versions.get(companion, "")
+            slot = pairings.slot(record.platform, record.subject, label, record.python, version, source)
             rank = (record.state is not CellState.NO_PYTHON, max(instants, default=""), record.cell)
             if slot not in ranked or ranked[slot][0] < rank:
                 ranked[slot] = (rank, record)
