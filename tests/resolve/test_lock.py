@@ -55,7 +55,7 @@ def cell(project: Project, wanted: CellRequest, locks: Path) -> Cell:
 def test_newest_is_the_newest_that_is_neither_yanked_nor_a_candidate(project: Project, locks: Path) -> None:
     found = cell(project, project.request("0.5.0"), locks)
     assert found.versions == {"subject": "0.5.0", "companion": "3.0", "companionlib": "3.0", "helper": "0.2"}
-    assert found.companions == ("companion", "companionlib", "helper"), "in the order of matrix.toml"
+    assert found.named == ("subject", "companion", "companionlib", "helper"), "in the order of matrix.toml"
     assert found.python == THIS
 
 
