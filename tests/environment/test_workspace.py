@@ -73,6 +73,16 @@ BROKEN: dict[str, bytes] = {
     "METADATA that is none": with_member("/METADATA", b"\xff\xfe\x00"),
     "WHEEL of a later standard": with_text(b"Wheel-Version: 1.0", b"Wheel-Version: 9.0"),
     "WHEEL that is none": with_member("/WHEEL", b"nonsense"),
+    "a script in Python's place": rezipped(
+        lambda name, content: [
+            (name, content),
+            *(
+                [(f"{INFO}entry_points.txt", b"[console_scripts]\npython = helper:step\n")]
+                if "METADATA" in name
+                else []
+            ),
+        ]
+    ),
     "a file where a folder is": rezipped(
         lambda name, content: [*([("helper", b"")] if name.endswith("__init__.py") else []), (name, content)]
     ),
@@ -188,6 +198,20 @@ def test_defect_the_content_of_another_index_was_kept_where_its_version_was_the_
         answers[number] = printed.stdout.strip()
         assert list(python.parents[1].rglob("helper/__pycache__/*.pyc")), "the byte code was compiled"
     assert answers == {"1": "1", "2": "2"}
+
+
+def test_defect_a_wheel_that_brings_a_file_of_another_package_broke_the_next_cell(
+    project: Project, index: LocalIndex, workspace: Workspace
+) -> None:
+    """uv removed the file with the wheel that had brought it, and the release after was recorded as `import-fails`."""
+    intruder = replace(HELPER, name="intruder", requires=(), modules={"helper/__init__.py": "raise SystemExit(1)\n"})
+    for release in (HELPER, intruder):
+        index.add(release)
+    pins = [pin(*artefacts(release)) for release in (HELPER, intruder)]
+    workspace.bring_to(cell_of(project, *pins))
+    python = workspace.bring_to(cell_of(project, pins[0]))
+    source = next(python.parents[1].rglob("helper/__init__.py"))
+    assert source.read_text() == HELPER.modules["helper/__init__.py"]
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -89,6 +89,13 @@ def test_defect_a_release_that_skipped_was_absent(examine: Examine, body: str) -
     assert (outcome.where or "").startswith("subject/core.py:")
 
 
+@pytest.mark.parametrize("file", ["top_level.txt", "PKG-INFO"])
+def test_defect_a_folder_of_metadata_in_a_wheel_was_taken_for_an_installed_package(examine: Examine, file: str) -> None:
+    """Packaging left it there. The cell crashed before the import, or was never recorded for not being the lock."""
+    reading = examine(modules={f"left.egg-info/{file}": "Metadata-Version: 1.0\nName: left\nVersion: 1.0\n"})
+    assert reading.outcomes["standalone"].state is OutcomeState.SUPPORTED
+
+
 def test_a_skip_by_the_probes_helper_is_absent(examine: Examine) -> None:
     reading = examine(lacks_trainer=True)
     assert {reading.outcomes[name].state for name in ("held", "standalone")} == {OutcomeState.ABSENT}

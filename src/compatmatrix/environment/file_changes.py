@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compatmatrix.core import untrusted_files
@@ -20,6 +20,7 @@ MOST = 1000
 WALKED = 20 * MOST
 """How many entries that a cell may have made are looked at, folders included."""
 
+RECORDS = "site-packages/*.dist-info/RECORD"
 RECORD_BYTES = 50_000_000
 
 Snapshot = Mapping[str, tuple[int, int, int, int, int]]
@@ -59,26 +60,32 @@ def differences(before: Snapshot, environment: Path) -> tuple[str, ...]:
             changed |= {path}
         elif before[path] != after[path]:
             touched.add(path)
-    digests = _record_digests(environment, before) if touched else {}
-    return _named(changed | {path for path in touched if digests.get(path) != _digest(environment / path)})
+    digests = dict(_recorded(environment / path for path in before if touched and Path(path).match(RECORDS)))
+    touched = {path for path in touched if digests.get(str(environment / path)) != _digest(environment / path)}
+    return _named(changed | touched)
 
 
 def _named(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(path.replace(os.sep, "/") for path in paths)[:MOST])
 
 
-def _record_digests(environment: Path, installed: Iterable[str]) -> dict[str, str]:
-    """Path -> digest, from the RECORD of each installed distribution (PyPA, Recording installed projects)."""
-    digests = {}
-    for path in map(Path, installed):
-        if path.name != "RECORD" or path.parent.suffix != ".dist-info" or path.parents[1].name != "site-packages":
-            continue
-        content = untrusted_files.read(environment / path, RECORD_BYTES).decode("utf-8", "replace")
+def has_shared_files(environment: Path) -> bool:
+    """Whether two distributions have a file in common: uv removes it with either, and the other lacks it from then on."""
+    folders = ("lib/python*", "Lib")  # POSIX, Windows
+    records = (path for folder in folders for path in environment.glob(f"{folder}/{RECORDS}"))
+    files = [path for path, _ in _recorded(records)]
+    return len(files) != len({*files})
+
+
+def _recorded(records: Iterable[Path]) -> Iterator[tuple[str, str | None]]:
+    """Path and digest of each file in RECORDs (PyPA, Recording installed projects)."""
+    for record in records:
+        content = untrusted_files.read(record, RECORD_BYTES).decode("utf-8", "replace")
         for line in content.splitlines():
-            name, _, rest = line.rpartition(",")[0].rpartition(",sha256=")
+            name, _, digest = line.rpartition(",")[0].rpartition(",")
             if name:
-                digests[os.path.normpath(path.parents[1] / name.strip('"'))] = rest
-    return digests
+                path = os.path.normpath(record.parents[1] / name.strip('"'))
+                yield path, digest.removeprefix("sha256=") or None
 
 
 def _digest(path: Path) -> str:

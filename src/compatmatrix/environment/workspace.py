@@ -23,6 +23,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import SCRATCH_PREFIX
 from compatmatrix.core.model import Cell, Lock
 from compatmatrix.environment.bytecode import ByteCode
+from compatmatrix.environment.file_changes import has_shared_files
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index.releases import TIMEOUT_SECONDS
 from compatmatrix.index.wheel_tags import fits
@@ -86,10 +87,11 @@ class Workspace:
             self._sync(cell, base, folder, self._write_lock(cell, place), installed)
             if self._byte_code:
                 self._byte_code.provide(base, cell.python, folder)
-            self._installed_path(place).write_bytes(msgspec.json.encode(cell.lock))
+            if not has_shared_files(folder):  # else the next cell gets a new one
+                self._installed_path(place).write_bytes(msgspec.json.encode(cell.lock))
+                self._holds[place] = cell.lock
         except OSError as error:
             raise InfrastructureError(f"the lock cannot be written to {self._root.name}/: {error.strerror}") from None
-        self._holds[place] = cell.lock
         return python
 
     def _sync(self, cell: Cell, base: Path, folder: Path, lock: Sequence[str | Path], installed: Lock) -> None:

@@ -11,6 +11,7 @@ from compatmatrix.core import sanitize
 
 _WHEEL_BROKEN = (
     "The wheel is invalid",
+    "Scripts must not use the reserved name",
     "malformed wheel",
     "`RECORD` file is invalid",
     "Failed to extract archive",

@@ -76,10 +76,14 @@ def main() -> int:
 
 
 def _lock_differences(lock: dict[str, str]) -> list[str]:
-    """Where the installed packages are not exactly the names and versions of the lock."""
+    """Where the installed packages are not exactly the names and versions of the lock.
+
+    Each was installed from a wheel. A folder of metadata without WHEEL is a file of one of them, left by its packaging.
+    """
     installed: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
-        installed[re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()] = distribution.version
+        if distribution.read_text("WHEEL") is not None:
+            installed[re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()] = distribution.version
     return [
         f"{name}: {lock.get(name, 'not')} in the lock, {installed.get(name, 'not')} installed"
         for name in sorted({*lock, *installed})
