@@ -177,8 +177,12 @@ def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
         ("class TestMine:\n    pass\n", "a probe is a plain function, not a method"),
         ('async def test_mine():\n    """Mine?"""\n', "not an async one"),
         (
-            'import pytest\n\n\n@pytest.mark.parametrize("x", [1])\ndef test_mine(x):\n    """Mine?"""\n',
-            "write a function for each case",
+            "import pytest\npytestmark = pytest.mark.parametrize('x', [1])\n",
+            "test_mine.py:2: .* must stand as a decorator",
+        ),
+        (
+            "import pytest\n\n\n@pytest.fixture(params=[1])\ndef x():\n    pass\n",
+            "test_mine.py:4: a fixture with parameters",
         ),
         (
             'import pytest\n\n\n@pytest.mark.skipif(True, reason="no")\ndef test_mine():\n    """Mine?"""\n',
@@ -226,3 +230,41 @@ def test_defect_a_changed_check_left_every_answer_as_it_was(
     harness.write_text(probe_files.HARNESS.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
     monkeypatch.setattr(probe_files, "HARNESS", harness)
     assert not digests(folder).items() & before.items()
+
+
+def cases(arguments: str, function: str = "test_add") -> str:
+    return f'import pytest\n\n\n@pytest.mark.parametrize({arguments})\ndef {function}(x):\n    """Does it add?"""\n'
+
+
+def test_each_case_of_literal_parameters_is_a_probe(folder: Path) -> None:
+    write(folder, {"test_new.py": cases("('x', 'y'), [(1, 'a b'), pytest.param(None, 2.5, id='last')]")})
+    first, last = (probe for probe in probe_files.read(folder) if probe.file == "test_new.py")
+    assert (first.id, first.node, first.question) == ("add-1-a-b", "test_add[1-a b]", "Does it add? (x=1, y='a b')")
+    assert (last.id, last.node, last.title) == ("add-last", "test_add[last]", "add [last]")
+
+
+def test_a_case_that_is_added_leaves_the_others_as_they_are(folder: Path) -> None:
+    write(folder, {"test_new.py": cases("'x', [1, 2]")})
+    assert changed(folder, "test_new.py", cases("'x', [0, 1, 2]")) == {"add-0"}
+    assert changed(folder, "test_new.py", cases("'x', [0, 1, 3], ids=['0', '1', '2']")) == {"add-2"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "'x', range(3)",
+        "'x', [1, 1]",
+        "'x', []",
+        "'x', [[1]]",
+        "'x', [NAME]",
+        "'x', ['a[b]']",
+        "'x', [pytest.param(1, marks=())]",
+        "'x, y', [(1, 2, 3)]",
+        "'x', [1, 2], ids=str",
+        "'x'",
+    ],
+)
+def test_parameters_that_cannot_be_read_are_an_error_with_its_place(folder: Path, arguments: str) -> None:
+    write(folder, {"test_new.py": cases(arguments)})
+    with pytest.raises(UserError, match=r"test_new.py:4: test_add: parameters are read from the source"):
+        probe_files.read(folder)

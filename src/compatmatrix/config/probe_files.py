@@ -2,17 +2,23 @@
 
 A probe is a test function in a file `test_*.py`. Its id is the function's name, its question the first paragraph of
 the docstring. Everything else is in one mark with literal arguments:
-`@pytest.mark.probe(title=..., group=..., links=(...), control=True, needs=(...))`.
+`@pytest.mark.probe(title=..., group=..., links=(...), control=True, needs=(...))`. A function with parameters is a probe
+for each case.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from compatmatrix.config import parameters
+from compatmatrix.config.parameters import Case
 from compatmatrix.config.syntax_tree import tree_digest
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.errors import UserError
@@ -66,12 +72,12 @@ def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[P
                 f"{path}:{node.lineno}: {node.name} has no docstring; its first paragraph is the question that readers see"
             )
         first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-        scripts = sorted((folder / "recipes").glob(f"{_id(node)}.*"))
+        scripts = sorted((folder / "recipes").glob(f"{_id(node.name)}.*"))
         recipes = {script.name: tree_digest(_parsed(script)) for script in scripts}
         mark = _mark(node, path)
-        yield Probe(
-            id=_id(node),
-            title=str(mark.get("title") or _id(node)),
+        probe = Probe(
+            id=_id(node.name),
+            title=str(mark.get("title") or _id(node.name)),
             question=" ".join(question.split()),
             advice=" ".join(advice.split()),
             group=str(mark.get("group", "others")),
@@ -83,13 +89,44 @@ def _of_file(path: Path, folder: Path, helpers: Mapping[str, str]) -> Iterator[P
             source="".join(lines[first_line - 1 : node.end_lineno]),
             recipes={recipe.name: recipe.read_text(encoding="utf-8") for recipe in scripts},
         )
+        yield from (_of_case(probe, node.name, case) for case in cases) if (cases := _cases(node, path)) else [probe]
+
+
+def _of_case(probe: Probe, function: str, case: Case) -> Probe:
+    """The probe of a function with parameters, for one case of them."""
+    return msgspec.structs.replace(
+        probe,
+        id=f"{probe.id}-{re.sub('[^A-Za-z0-9.]+', '-', case.name).strip('-')}",
+        title=f"{probe.title} [{case.name}]",
+        question=f"{probe.question} ({case.words})",
+        digest=digest([probe.digest, case.words]),
+        test=f"{function}[{case.name}]",
+    )
+
+
+def _cases(node: ast.FunctionDef, path: Path) -> list[Case]:
+    """The cases of a function with parameters; none of one without."""
+    marks = [decorator for decorator in node.decorator_list if parameters.is_mark(decorator)]
+    if len(marks) > 1:
+        raise UserError(f"{path}:{node.lineno}: {node.name}: has {parameters.MARK} twice; list the cases in one")
+    try:
+        return parameters.cases(marks[0]) if marks else []
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}:{marks[0].lineno}: {node.name}: parameters are read from the source, so literals only, in a list: {error}"
+        ) from None
 
 
 def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("pytest.fixture", "fixture"):
+            if any(keyword.arg == "params" for keyword in node.keywords):
+                raise UserError(f"{path}:{node.lineno}: a fixture with parameters would run a probe more than once")
+    return tree
 
 
 def _is_mark(decorator: ast.expr) -> bool:
@@ -99,7 +136,8 @@ def _is_mark(decorator: ast.expr) -> bool:
 
 def _without_mark(node: ast.FunctionDef) -> ast.FunctionDef:
     bare = copy.copy(node)
-    bare.decorator_list = [decorator for decorator in node.decorator_list if not _is_mark(decorator)]
+    # A case that is added to a function's parameters leaves the answers of the others as they are.
+    bare.decorator_list = [one for one in node.decorator_list if not _is_mark(one) and not parameters.is_mark(one)]
     return bare
 
 
@@ -120,23 +158,22 @@ def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
 
 def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
     """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
+    read = {id(decorator) for node in tree.body for decorator in getattr(node, "decorator_list", ())}
     for marker in ast.walk(tree):
         if isinstance(marker, ast.Attribute) and ast.unparse(marker) in ("pytest.mark.skip", "pytest.mark.skipif"):
             raise UserError(
                 f"{path}:{marker.lineno}: a release can mark a probe too, so no mark counts as a skip; call pytest.skip()"
             )
+        if isinstance(marker, ast.Call) and parameters.is_mark(marker) and id(marker) not in read:
+            raise UserError(f"{path}:{marker.lineno}: {parameters.MARK} must stand as a decorator at each probe")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not an async one")
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            if any("mark.parametrize" in ast.unparse(decorator) for decorator in node.decorator_list):
-                raise UserError(
-                    f"{path}:{node.lineno}: {node.name}: a probe asks one question; write a function for each case"
-                )
             yield node
 
 
-def _id(node: ast.FunctionDef) -> str:
-    return node.name.removeprefix("test_").replace("_", "-")
+def _id(function: str) -> str:
+    return function.removeprefix("test_").replace("_", "-")

@@ -281,6 +281,7 @@ class Probe(_Frozen, frozen=True, kw_only=True):
         needs: ids of the probes that must be supported for its answer to mean anything.
         source: the function's text.
         recipes: the scripts that it may run: file name and text.
+        test: pytest's name of one case of a function with parameters.
     """
 
     id: str
@@ -295,6 +296,12 @@ class Probe(_Frozen, frozen=True, kw_only=True):
     advice: str = ""
     source: str = ""
     recipes: Mapping[str, str] = {}
+    test: str = ""
+
+    @property
+    def node(self) -> str:
+        """pytest's name of the test."""
+        return self.test or f"test_{self.id.replace('-', '_')}"
 
 
 def record_key(cell: str, probes: Mapping[str, str]) -> str:

@@ -164,6 +164,7 @@ def _run(config: Config, python: Path, place: Sandbox, stop: Callable[[], bool])
 # Output is not captured: pytest would hold all of it in memory.
 _PYTEST_OPTIONS = (
     *("-c", os.devnull, "-q", "--tb=no", "--capture=no", "--no-summary", "-p", "no:cacheprovider"),
+    "--continue-on-collection-errors",
     *("-p", "pytest_metadata.plugin", "-p", "pytest_jsonreport.plugin", "--json-report"),
     *("--json-report-omit", "collectors", "log", "streams", "warnings", "keywords", "traceback"),
 )
@@ -178,8 +179,9 @@ def _task(config: Config, cell: Cell, probes: Sequence[Probe], scratch: Path) ->
         "import": config.subject.import_,
         "probes": str(copy),
         "events": str(scratch / "events.jsonl"),
+        "tests": [f"{probe.file}::{probe.node}" for probe in probes],
         "pytest": [
-            *(f"{copy / probe.file}::test_{probe.id.replace('-', '_')}" for probe in probes),
+            *dict.fromkeys(str(copy / probe.file) for probe in probes),
             f"--rootdir={copy}",
             f"--confcutdir={copy}",
             f"--json-report-file={scratch / 'report.json'}",

@@ -168,7 +168,7 @@ class Site:
             "recipes": [(name, text, tested[name]) for name, text in probe.recipes.items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
             "badge": badge.badge(view, probe),
-            "test": f"probes/{probe.file}::test_{probe.id.replace('-', '_')}",
+            "test": f"probes/{probe.file}::{probe.node}",
         }
 
 

@@ -35,6 +35,7 @@ class RaisedError(msgspec.Struct, frozen=True):
 
     Attributes:
         package: The subject or the companion that its class belongs to.
+        unknown_module: The module that was not found, if it is none of the subject or a companion.
         check: Whether the fixture `check` raised it.
         answer: Whether it left a `check.answer()`.
     """
@@ -42,6 +43,7 @@ class RaisedError(msgspec.Struct, frozen=True):
     type: str = ""
     message: str = ""
     package: str | None = None
+    unknown_module: str | None = None
     check: bool = False
     answer: bool = False
     frames: tuple[Frame, ...] = ()
@@ -113,4 +115,4 @@ def _innermost(error: RaisedError) -> Frame:
 def is_probes_import_error(error: RaisedError) -> bool:
     """Whether the import failed in the probes' helpers, by something else than what a release lacks."""
     in_probes = bool(error.frames) and error.frames[-1].path.startswith(_PROBES)
-    return in_probes and error.type not in _SUBJECT_IMPORT_ERRORS
+    return in_probes and (error.unknown_module is not None or error.type not in _SUBJECT_IMPORT_ERRORS)

@@ -146,20 +146,22 @@ def _interpret(raw: Raw, probes: Sequence[Probe]) -> Reading:
         return _import_failure(attribution.parse(failed.get("exception")))
     if raw.exit_code < 0:
         return Reading(state=CellState.CRASHED, detail=f"{how} ({stage})")
-    tests = _tests(raw) if "imported" in events and "done" in events and raw.exit_code in (0, 1) else None
+    tests = _tests(raw, probes) if "imported" in events and "done" in events and raw.exit_code in (0, 1) else None
     # A session can end early without an error: by `pytest.exit(returncode=0)`, or by `session.shouldstop`. Then some
     # probe lacks a phase. A report beside a process that did not come to its end was not written by pytest at all.
-    if tests is None or not all(probe.id in tests and tests[probe.id].is_complete for probe in probes):
+    if tests is None or not all(probe.node in tests and tests[probe.node].is_complete for probe in probes):
         detail = f"ended without a complete report, exit code {raw.exit_code} ({stage})"
         return Reading(state=CellState.CRASHED, detail=detail)
     evidence: dict[str, str] = {}
-    outcomes = {probe.id: _outcome(tests[probe.id], evidence) for probe in probes}
+    outcomes = {probe.id: _outcome(tests[probe.node], evidence) for probe in probes}
     return Reading(state=CellState.RAN, outcomes=outcomes, evidence=evidence)
 
 
 def _import_failure(error: attribution.RaisedError) -> Reading:
     if attribution.is_probes_import_error(error):
-        raise InfrastructureError(f"the probes' own import failed: {error}")
+        module = error.unknown_module and sanitize.line(error.unknown_module, 100)
+        remedy = f"; name the package that has {module} as a companion, or skip the probes without it" if module else ""
+        raise InfrastructureError(f"the probes' own import failed: {error}{remedy}")
     trace = error.traceback()
     return Reading(state=CellState.IMPORT_FAILS, detail=str(error), evidence={digest(trace): trace})
 
@@ -177,7 +179,7 @@ def _outcome(test: _Test, evidence: dict[str, str]) -> Outcome:
     if test.outcome == "skipped" and attribution.is_probes_skip(error):
         return Outcome(state=OutcomeState.ABSENT, **{**properties, "note": message})
     in_call = phase == "call"
-    if error.check or (in_call and attribution.is_failed_assert(error, _test_of(test.nodeid))):
+    if error.check or (in_call and attribution.is_failed_assert(error, _node_of(test.nodeid).partition("[")[0])):
         return Outcome(state=OutcomeState.NO_EFFECT, message=message or error.kind, **properties)
     trace = error.traceback()
     evidence[digest(trace)] = trace
@@ -200,23 +202,29 @@ def _outcome(test: _Test, evidence: dict[str, str]) -> Outcome:
     )
 
 
-def _tests(raw: Raw) -> dict[str, _Test] | None:
-    """The report's entries by probe; None where the report is malformed, or not that of the process that ended."""
+def _tests(raw: Raw, probes: Sequence[Probe]) -> dict[str, _Test] | None:
+    """The report's entries by pytest's name of the test; None where the report is malformed, or not that of the process.
+
+    The probes of a file that could not be imported are not in the report: they count as failed in their setup.
+    """
     try:
         report = msgspec.convert(raw.report, _Report)
     except msgspec.ValidationError:
         return None
-    tests = {_probe_of(test.nodeid): test for test in report.tests}
-    return tests if len(tests) == len(report.tests) and report.exitcode == raw.exit_code else None
+    tests = {_node_of(test.nodeid): test for test in report.tests}
+    if len(tests) != len(report.tests) or report.exitcode != raw.exit_code:
+        return None
+    failed, passed = _Phase(outcome="failed"), _Phase(outcome="passed")
+    for event in (event for event in raw.events if event.get("event") == "not-collected"):
+        metadata, outcome = {"setup": event.get("exception")}, event.get("outcome")
+        for probe in (probe for probe in probes if probe.file == event.get("file") and probe.node not in tests):
+            tests[probe.node] = _Test(probe.node, outcome, setup=failed, teardown=passed, metadata=metadata)
+    return tests
 
 
-def _test_of(nodeid: str) -> str:
-    """The name of the test function."""
+def _node_of(nodeid: str) -> str:
+    """pytest's name of a test, without its file."""
     return nodeid.rsplit("::", 1)[-1]
-
-
-def _probe_of(nodeid: str) -> str:
-    return _test_of(nodeid).removeprefix("test_").replace("_", "-")
 
 
 def _properties(test: _Test) -> dict[str, Any]:
@@ -236,10 +244,10 @@ def _properties(test: _Test) -> dict[str, Any]:
 def _stage(events: Sequence[Mapping[str, Any]], probes: Sequence[Probe]) -> str:
     """What the cell was doing at its end, for a message. An event of a probe that it was not to run was forged."""
     later = ""
-    known = {probe.id for probe in probes}
+    known = {probe.node: probe.id for probe in probes}
     for event in reversed(events):
         match event.get("event"):
-            case "probe" if (probe := _probe_of(str(event.get("nodeid")))) in known:
+            case "probe" if probe := known.get(_node_of(str(event.get("nodeid")))):
                 return f"in {probe}{later}"
             case str(name) if name in _STAGES:
                 return f"{_STAGES[name]}{later}"

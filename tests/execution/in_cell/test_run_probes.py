@@ -11,7 +11,7 @@ import pytest
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.execution.in_cell import run_probes
+from compatmatrix.execution.in_cell import cell_report
 from fixtures import Ready, ask
 
 Make = Callable[[str], Ready]
@@ -46,7 +46,7 @@ def test_a_package_too_many_or_too_few_is_a_difference(tmp_path: Path, works: Re
     [
         ("from companion import never_there", "ImportError: cannot import name 'never_there' from 'companion'"),
         ("import companion\ncompanion.never_there", "AttributeError: module 'companion' has no attribute"),
-        ("import never_there", "ModuleNotFoundError: No module named 'never_there'"),
+        ("import companion.never_there", "ModuleNotFoundError: No module named 'companion.never_there'"),
     ],
 )
 def test_an_import_that_fails_is_the_cells_state(tmp_path: Path, works: Ready, top: str, detail: str) -> None:
@@ -58,6 +58,13 @@ def test_an_import_that_fails_is_the_cells_state(tmp_path: Path, works: Ready, t
     (trace,) = reading.evidence.values()
     assert "probes/subject_api.py:" in trace
     assert str(tmp_path) not in trace
+
+
+def test_defect_a_module_that_nobody_installs_was_the_subjects_import_failure(tmp_path: Path, works: Ready) -> None:
+    with pytest.raises(
+        InfrastructureError, match=r"No module named 'never_there'; name the package that has never_there"
+    ):
+        works.read(ask(tmp_path, "pass", **{"subject_api.py": "import never_there\n"}))
 
 
 def test_a_mistake_in_the_probes_own_helper_is_our_trouble(tmp_path: Path, works: Ready) -> None:
@@ -100,7 +107,7 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
     reading = works.read(ask(tmp_path, body))
     (trace,) = reading.evidence.values()
     assert "frames left out]" in trace
-    assert trace.count(".py:") == run_probes.FRAMES
+    assert trace.count(".py:") == cell_report.FRAMES
     assert reading.outcomes["it"].state is OutcomeState.RAISES
     assert (reading.outcomes["it"].where or "").startswith("companion/__init__.py:")
 
@@ -108,7 +115,7 @@ def test_a_deep_traceback_keeps_its_outermost_and_innermost_frames(tmp_path: Pat
 def test_it_keeps_to_the_syntax_of_the_oldest_python_that_a_cell_may_have() -> None:
     import ast
 
-    for file in Path(run_probes.__file__).parent.glob("*.py"):
+    for file in Path(cell_report.__file__).parent.glob("*.py"):
         ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
@@ -135,3 +142,107 @@ def test_a_helper_of_the_probes_that_was_replaced_is_told(tmp_path: Path, works:
 
 def test_an_honest_cell_is_caught_at_nothing(tmp_path: Path, works: Ready) -> None:
     assert works.read(ask(tmp_path, "check.close(0.0, 0.0)")).tampering == ()
+
+
+ANSWERS = '''
+import pytest
+import subject
+import subject_api
+
+def raise_from(file, what="ValueError"):
+    exec(compile(f"raise {what}", file, "exec"), {})
+
+def test_class_of_the_subject(check):
+    """It is raised by C code, of which there is no frame."""
+    raise subject.core.NotTrainable("no")
+
+def test_file_of_the_subject(check):
+    """One that its distribution installed."""
+    raise_from("/x/site-packages/subject/core.py")
+
+def test_file_in_the_subjects_folder(check):
+    """As that of another package in the same namespace."""
+    raise_from("/x/site-packages/subject/of_another_package.py")
+
+def test_code_that_the_subject_generated(check):
+    """It has no file."""
+    exec(compile("raise ValueError", "<generated>", "exec"), {"__file__": subject.core.__file__})
+
+def test_inside_an_answer(check):
+    """Nothing but the probe knows whose it is."""
+    with check.answer():
+        int("x")
+
+def test_outside_an_answer(check):
+    """The same."""
+    int("x")
+
+def test_assert(check):
+    """Its own."""
+    assert subject.__name__ == "other"
+
+def test_assert_in_a_helper(check):
+    """That is a mistake of the helper."""
+    subject_api.insist()
+
+def test_fail(check):
+    """As pytest has it."""
+    pytest.fail("it is wrong")
+
+def test_raises(check):
+    """Nothing is raised."""
+    with pytest.raises(ValueError):
+        pass
+
+def test_raises_with_another_message(check):
+    """The wrong one."""
+    with pytest.raises(ValueError, match="never"):
+        int("x")
+
+def test_equal(check):
+    """No."""
+    check.equal([1], [2])
+
+@pytest.mark.parametrize(("left", "right"), [(1, 1), pytest.param(1, 2, id="one two")])
+def test_case(left, right):
+    """Are they equal?"""
+    assert left == right
+'''
+"""Ways to end, and below, the outcome of each."""
+
+OUTCOMES = {
+    "class-of-the-subject": OutcomeState.RAISES,
+    "file-of-the-subject": OutcomeState.RAISES,
+    "file-in-the-subjects-folder": OutcomeState.INCONCLUSIVE,
+    "code-that-the-subject-generated": OutcomeState.RAISES,
+    "inside-an-answer": OutcomeState.RAISES,
+    "outside-an-answer": OutcomeState.INCONCLUSIVE,
+    "assert": OutcomeState.NO_EFFECT,
+    "assert-in-a-helper": OutcomeState.INCONCLUSIVE,
+    "fail": OutcomeState.NO_EFFECT,
+    "raises": OutcomeState.NO_EFFECT,
+    "raises-with-another-message": OutcomeState.NO_EFFECT,
+    "equal": OutcomeState.NO_EFFECT,
+    "case-1-1": OutcomeState.SUPPORTED,
+    "case-one-two": OutcomeState.NO_EFFECT,
+    "of-a-broken-file": OutcomeState.INCONCLUSIVE,
+    "of-a-file-that-skips": OutcomeState.ABSENT,
+}
+
+
+def test_defect_exceptions_asserts_and_parameters_were_the_probes_own_fault(tmp_path: Path, works: Ready) -> None:
+    """Only frames in a folder of the subject's name counted, and only a helper's exception of a certain name."""
+    files = {
+        "test_it.py": ANSWERS,
+        "test_broken.py": 'from subject import never_there\n\ndef test_of_a_broken_file():\n    """?"""\n',
+        "test_skips.py": (
+            'import pytest\npytest.importorskip(\'never_there\')\n\ndef test_of_a_file_that_skips():\n    """?"""\n'
+        ),
+        "subject_api.py": "import subject\n\ndef insist():\n    assert not subject\n",
+    }
+    reading = works.read(ask(tmp_path, "pass", **files))
+    assert reading.tampering == ()
+    assert {name: outcome.state for name, outcome in reading.outcomes.items()} == OUTCOMES
+    assert reading.outcomes["assert"].message == "assert 'subject' == 'other'"
+    assert reading.outcomes["equal"].message == "found [1], expected [2]"
+    assert reading.outcomes["of-a-broken-file"].exception == "ImportError"

@@ -111,7 +111,7 @@ REPLACED = {
     "pytest_jsonreport.serialize.make_teststage": (
         "import pytest_jsonreport.serialize as it\nit.make_teststage = lambda *found: {'outcome': 'passed'}"
     ),
-    "__main__.Describer.__call__": "import __main__\n__main__.Describer.__call__ = lambda self, error: None",
+    "cell_report.Describer.__call__": "import cell_report\ncell_report.Describer.__call__ = lambda self, error: None",
     "tamper_check.TamperCheck.check_at_end": "import tamper_check\ntamper_check.TamperCheck.check_at_end = lambda self: None",
 }
 """What is replaced -> how; what follows the name only tells one way from another."""

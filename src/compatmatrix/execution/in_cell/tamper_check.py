@@ -19,8 +19,8 @@ from typing import Any
 TEST_TOOLS = ("pytest", "_pytest", "pluggy", "pytest_jsonreport")
 """The packages that run the probes and report on them."""
 
-HARNESS = "probe_harness"
-"""The module beside this one that gives the probes `check` and `recipe`."""
+NEIGHBORS = ("probe_harness", "cell_report")
+"""The modules beside this one: what gives the probes `check` and `recipe`, and what reports of them."""
 
 FILE_BYTES = 1_000_000
 """How much of a file in the probes' folder is compared, at most."""
@@ -69,7 +69,7 @@ class Snapshot:
 class TamperCheck:
     """Remembers what decides about a release, restores what can be restored, and lists what was changed in ``changes``.
 
-    It is a module finder: each module of the probes' folder and of `TEST_TOOLS`, and `HARNESS`, is remembered right after
+    It is a module finder: each module of the probes' folder and of `TEST_TOOLS`, and `NEIGHBORS`, is remembered right after
     its execution, before other code can change it. A release shares the process, so it can always find a way that is not detected.
     """
 
@@ -78,14 +78,14 @@ class TamperCheck:
         self._probes = probes
         self._files = files
         self._settings = settings
-        self._names = {*TEST_TOOLS, HARNESS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in files)}
+        self._names = {*TEST_TOOLS, *NEIGHBORS, *(os.path.splitext(file.split(os.sep)[0])[0] for file in files)}
         self._modules: dict[str, types.ModuleType] = {}
         self._snapshots: list[Snapshot] = []
         self._before: dict[str, types.ModuleType] = {}
 
     @classmethod
     def start(cls, probes: str) -> TamperCheck:
-        """Read the probes' files and import pytest and `HARNESS`: before the subject, so that it cannot provide others."""
+        """Read the probes' files and import pytest and `NEIGHBORS`: before the subject, so that it cannot provide others."""
         check = cls(probes, _contents(probes), _settings())
         check._snapshots.append(Snapshot("builtins", builtins, False))
         check._remember(sys.modules["__main__"])
@@ -93,7 +93,8 @@ class TamperCheck:
         check.go_first()
         import pytest  # noqa: F401
 
-        importlib.import_module(HARNESS)
+        for name in NEIGHBORS:
+            importlib.import_module(name)
         check._before = dict(sys.modules)
         return check
 
