@@ -15,7 +15,7 @@ import nnx_api
 import optax
 import pytest
 from nnx_api import nnx
-from yardstick import Check
+from yardstick import Check, adam_lands_at, single
 
 
 def variable(value: float = 0.0) -> Any:
@@ -32,15 +32,15 @@ def test_standalone_split_merge(check: Check) -> None:
     nnx_api.require("split", "merge")
     graphdef, state = nnx.split(variable(2.5))
     merged = nnx.merge(graphdef, state)
-    check.same_type(merged, nnx.Variable)
-    check.number(nnx_api.read(merged), 2.5)
+    check.equal(type(merged), nnx.Variable)
+    check.close(nnx_api.read(merged), 2.5)
 
 
 @pytest.mark.probe(title="nnx.state of a bare Variable", group="ladder")
 def test_standalone_state(check: Check) -> None:
     """Does `nnx.state` give the state of a bare `nnx.Variable`?"""
     nnx_api.require("state")
-    check.single(nnx_api.leaves(nnx.state(variable(2.5))), 2.5)
+    single(check, nnx_api.leaves(nnx.state(variable(2.5))), 2.5)
 
 
 @pytest.mark.probe(title="nnx.clone of a bare Variable", group="ladder")
@@ -49,8 +49,8 @@ def test_standalone_clone(check: Check) -> None:
     nnx_api.require("clone")
     original = variable(2.5)
     copy = nnx.clone(original)
-    check.same_type(copy, nnx.Variable)
-    check.number(nnx_api.read(copy), 2.5)
+    check.equal(type(copy), nnx.Variable)
+    check.close(nnx_api.read(copy), 2.5)
     nnx_api.write(copy, jnp.array(7.0))
     check.that(float(nnx_api.read(original)) == 2.5, "writing to the copy changed the original")
 
@@ -61,8 +61,8 @@ def test_standalone_update(check: Check) -> None:
     nnx_api.require("update")
     var, other = variable(1.0), variable(2.5)
     nnx.update(var, other)
-    check.same_type(var, nnx.Variable)
-    check.number(nnx_api.read(var), 2.5)
+    check.equal(type(var), nnx.Variable)
+    check.close(nnx_api.read(var), 2.5)
     nnx_api.write(var, jnp.array(7.0))
     check.that(float(nnx_api.read(other)) == 2.5, "the two Variables share their value afterwards")
 
@@ -77,14 +77,14 @@ def test_standalone_jit(check: Check) -> None:
         nnx_api.write(var, nnx_api.read(var) * 2.0)
 
     double(var)
-    check.number(nnx_api.read(var), 5.0)
+    check.close(nnx_api.read(var), 5.0)
 
 
 @pytest.mark.probe(title="nnx.grad of a bare Param", group="ladder")
 def test_standalone_grad_param(check: Check) -> None:
     """Does `nnx.grad` differentiate a function of a bare `nnx.Param`?"""
     grads = calibration.grad(loss)(nnx.Param(jnp.array(0.0)))
-    check.single(nnx_api.leaves(grads), -6.0)
+    single(check, nnx_api.leaves(grads), -6.0)
 
 
 @pytest.mark.probe(title="nnx.grad of a bare Variable, filter given", group="ladder")
@@ -92,7 +92,7 @@ def test_standalone_grad_variable(check: Check) -> None:
     """Does `nnx.grad` differentiate a function of a bare `nnx.Variable` when its filter names `nnx.Variable`?"""
     calibration.require_filter()
     grads = calibration.grad(loss, wrt=nnx.Variable)(variable())
-    check.single(nnx_api.leaves(grads), -6.0)
+    single(check, nnx_api.leaves(grads), -6.0)
 
 
 @pytest.mark.probe(title="nnx.grad of a bare Variable, default filter", group="ladder")
@@ -103,7 +103,7 @@ def test_standalone_grad_variable_default(check: Check) -> None:
     """
     calibration.require_default_filter()
     grads = calibration.grad(loss)(variable())
-    check.single(nnx_api.leaves(grads), -6.0)
+    single(check, nnx_api.leaves(grads), -6.0)
 
 
 @pytest.mark.probe(title="nnx.grad of arithmetic on a bare Variable", group="ladder")
@@ -122,26 +122,26 @@ def test_standalone_grad_arithmetic(check: Check) -> None:
     grads = calibration.grad(arithmetic, wrt=nnx.Variable)(variable())
     if received[0] != "Variable":
         check.note("the loss was handed an array in the Variable's place")
-    check.single(nnx_api.leaves(grads), -6.0)
+    single(check, nnx_api.leaves(grads), -6.0)
 
 
 @pytest.mark.probe(title="jax.grad of a bare Variable", group="ladder")
 def test_jax_grad_variable(check: Check) -> None:
     """Does plain `jax.grad` differentiate a function of a bare `nnx.Variable`?"""
-    check.single(nnx_api.leaves(jax.grad(loss)(variable())), -6.0)
+    single(check, nnx_api.leaves(jax.grad(loss)(variable())), -6.0)
 
 
 @pytest.mark.probe(title="optax on a bare Variable as a pytree", group="ladder")
 def test_optax_pytree(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can plain optax train a bare `nnx.Variable`, taking it as the pytree that it is?"""
-    check.trained(recipe(nnx_api.value_form()))
+    check.close(recipe(nnx_api.value_form()), adam_lands_at())
 
 
 @pytest.mark.probe(title="optax on the split state of a bare Variable", group="ladder")
 def test_optax_split(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can plain optax train the state that `nnx.split` takes out of a bare `nnx.Variable`?"""
     nnx_api.require("split", "merge")
-    check.trained(recipe(nnx_api.value_form()))
+    check.close(recipe(nnx_api.value_form()), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -164,7 +164,7 @@ def test_standalone_optimizer_jit(check: Check) -> None:
 
     for _ in range(10):
         train_step(var, optimizer)
-    check.trained(nnx_api.read(var))
+    check.close(nnx_api.read(var), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -179,4 +179,4 @@ def test_model_and_optimizer(check: Check) -> None:
     optimizer = form.construct("ModelAndOptimizer", var, optax.adam(0.1), nnx.Variable)
     for _ in range(10):
         form.update(optimizer, var, by.grad(loss, nnx.Variable)(var))
-    check.trained(nnx_api.read(var))
+    check.close(nnx_api.read(var), adam_lands_at())

@@ -10,7 +10,7 @@ import nnx_api
 import optax
 import pytest
 from nnx_api import nnx
-from yardstick import Check
+from yardstick import Check, adam_lands_at
 
 
 @pytest.mark.probe(title="nnx.Optimizer on a module with a Param", group="ways-out", control=True)
@@ -23,7 +23,7 @@ def test_wrapper_param(check: Check, recipe: Callable[[str], Any]) -> None:
     known = calibration.calibrated().trained
     if not known:
         check.note("no form of call trains a module that holds an nnx.Param here")
-    check.trained(calibration.train(recipe, nnx.Param, nnx_api.module_of, lambda module: module.var))
+    check.close(calibration.train(recipe, nnx.Param, nnx_api.module_of, lambda module: module.var), adam_lands_at())
     check.that(known, "no known form of call trains it; the probe's recipe does")
 
 
@@ -44,7 +44,7 @@ def test_wrapper_param_jit(check: Check) -> None:
 
     for _ in range(10):
         train_step(wrapper, optimizer)
-    check.trained(nnx_api.read(wrapper.var))
+    check.close(nnx_api.read(wrapper.var), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -55,7 +55,7 @@ def test_wrapper_param_jit(check: Check) -> None:
 def test_wrapper_variable_wrt(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer` train a plain `nnx.Variable` held by a module, when optimizer and gradient are both told to?"""
     calibration.require_wrt()
-    check.trained(calibration.train(recipe, nnx.Variable, nnx_api.module_of, lambda module: module.var))
+    check.close(calibration.train(recipe, nnx.Variable, nnx_api.module_of, lambda module: module.var), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -74,7 +74,7 @@ def test_wrapper_variable_as_published(check: Check) -> None:
     for _ in range(10):
         grads = nnx.grad(nnx_api.module_loss)(wrapper)
         optimizer.update(grads)
-    check.trained(nnx_api.read(wrapper.var))
+    check.close(nnx_api.read(wrapper.var), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -92,7 +92,7 @@ def test_wrapper_variable_param_filter(check: Check) -> None:
     optimizer = calibration.make_optimizer(wrapper, optax.adam(0.1), wrt=nnx.Param)
     for _ in range(10):
         calibration.update(optimizer, wrapper, calibration.grad(nnx_api.module_loss)(wrapper))
-    check.trained(nnx_api.read(wrapper.var))
+    check.close(nnx_api.read(wrapper.var), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -109,4 +109,4 @@ def test_wrapper_variable_model_and_optimizer(check: Check) -> None:
     optimizer = form.construct("ModelAndOptimizer", wrapper, optax.adam(0.1), None)
     for _ in range(10):
         form.update(optimizer, wrapper, nnx.grad(nnx_api.module_loss)(wrapper))
-    check.trained(nnx_api.read(wrapper.var))
+    check.close(nnx_api.read(wrapper.var), adam_lands_at())

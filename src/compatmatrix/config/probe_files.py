@@ -123,9 +123,9 @@ def _parsed(path: Path) -> ast.Module:
     except SyntaxError as error:
         raise UserError(f"{path}:{error.lineno}: is no valid Python: {error.msg}") from None
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("pytest.fixture", "fixture"):
-            if any(keyword.arg == "params" for keyword in node.keywords):
-                raise UserError(f"{path}:{node.lineno}: a fixture with parameters would run a probe more than once")
+        keywords = [keyword.arg for keyword in node.keywords] if isinstance(node, ast.Call) else []
+        if isinstance(node, ast.Call) and "params" in keywords and ast.unparse(node.func).endswith("fixture"):
+            raise UserError(f"{path}:{node.lineno}: a fixture with parameters would run a probe more than once")
     return tree
 
 
