@@ -374,6 +374,14 @@ def test_no_hostile_text_survives_into_an_outcome_or_its_evidence(kind: str, mes
     assert all(len(text) <= 4000 for text in reading.evidence.values())
 
 
+def test_defect_half_a_surrogate_in_a_forged_report_left_the_cell_unrecorded() -> None:
+    """In the place of a list, or as a key: msgspec raises a UnicodeEncodeError, and no ValidationError."""
+    forged = raw({**entry("passed"), "setup": {"\ud800": 1}})
+    assert interpret(forged, [STANDALONE]).state is CellState.CRASHED
+    found = outcome(entry("failed", {**exception(), "frames": "\ud800"}))
+    assert found.state is OutcomeState.INCONCLUSIVE
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),

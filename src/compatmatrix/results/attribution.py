@@ -73,7 +73,7 @@ def parse(description: object) -> RaisedError:
     """The exception that a cell describes; one without type and frames where the description is malformed."""
     try:
         return msgspec.convert(description, RaisedError)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return RaisedError()
 
 

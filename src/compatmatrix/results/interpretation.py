@@ -209,7 +209,7 @@ def _tests(raw: Raw, probes: Sequence[Probe]) -> dict[str, _Test] | None:
     """
     try:
         report = msgspec.convert(raw.report, _Report)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     tests = {_node_of(test.nodeid): test for test in report.tests}
     if len(tests) != len(report.tests) or report.exitcode != raw.exit_code:
