@@ -379,7 +379,7 @@ def test_defect_a_flood_of_output_was_held_in_the_cells_memory_until_it_was_too_
 
 def test_an_exception_can_be_attributed_to_a_reported_package(tmp_path: Path, works: Ready) -> None:
     """Of another package's exception nothing is said but that the probe is at fault."""
-    folder = ask(tmp_path / "probes", "import helper\nhelper.step('a number', 1.0)")
+    folder = ask(tmp_path / "probes", "import helper\nhelper.step(0.0, 'a number')")
     companion = '[[companion]]\nname = "helper"\n'
     for table, state in (
         (companion.replace("companion", "reported"), OutcomeState.RAISES),

@@ -289,7 +289,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 for name, other in required
                 if not holding(mine, [other])
             ]
-            return (), "; ".join([needed, *blocking])
+            mine_first = [needed] if rule.over is not Over.PYTHON else []
+            return (), "; ".join([*mine_first, *blocking])
         best = holding(possible, [other for pairs in aims.values() for _, other in pairs])
         return tuple(dict.fromkeys((*best, *possible))), None
 
