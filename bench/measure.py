@@ -1,7 +1,8 @@
 """Measures the engine against a plain noxfile and against the floor, in one run on one machine: ratios, not seconds.
 
 Started by `nox -s bench`. Every way runs the same cells and probes with a warm package cache, which a first, unmeasured
-round makes sure of. The figures go to the terminal and to reports/bench.md.
+round makes sure of. Where a cell's time goes is what the engine itself says, and jax of its compilations. The figures go to
+the terminal and to reports/bench.md.
 """
 
 from __future__ import annotations
@@ -9,20 +10,38 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import synthetic
 
 ROOT = Path(__file__).parent.parent
+HARNESS = ROOT / "src/compatmatrix/execution/in_cell"
+"""Where the pytest plugin `probe_harness` is, with which the probes answer."""
+
 FLAX = ["0.12.0", "0.12.1", "0.12.2", "0.12.3"]
 JAX = ["0.8.1", "0.8.2"]
 WORKERS = 2
+
+PART = ("flax>=0.10.2,<=0.10.6", "jax>=0.5.0,<=0.6.2")
+"""A part of the grid in which jax changes often and some pairs do not import, as in the whole."""
+
+PARTS = {
+    "environment": "environment: uv brings it to the lock",
+    "start": "sandbox, Python and pytest start",
+    "import": "import",
+    "pytest": "pytest finds the probes",
+    "probes": "probes",
+    "end": "end: the report is written, the sandbox removed",
+    "record": "record",
+}
+"""Part of a cell's time, as the engine names it -> in words."""
 
 
 def main() -> int:
@@ -37,39 +56,14 @@ def main() -> int:
 
 def cells(scratch: Path) -> list[tuple[str, str, str]]:
     """The block of cells, each way; and the floor: pytest alone in environments that are there with bytecode."""
-    only = ["--only", f"flax>={FLAX[0]},<={FLAX[-1]}", "--only", f"jax>={JAX[0]},<={JAX[-1]}"]
-    engine = [
-        sys.executable,
-        "-m",
-        "compatmatrix",
-        "run",
-        "--pairing",
-        "grid",
-        *only,
-        "--fresh",
-        "--jobs",
-        str(WORKERS),
-    ]
+    block, told = (f"flax>={FLAX[0]},<={FLAX[-1]}", f"jax>={JAX[0]},<={JAX[-1]}"), [""]
 
     def plain(backend: str, *more: str) -> Callable[[], object]:
-        command = [
-            sys.executable,
-            "-m",
-            "nox",
-            "-f",
-            "bench/noxfile.py",
-            "-db",
-            backend,
-            "--envdir",
-            str(scratch / backend),
-            *more,
-        ]
-        return lambda: run(command)
+        options = ["-f", "bench/noxfile.py", "-db", backend, "--envdir", str(scratch / backend), *more]
+        return lambda: run([sys.executable, "-m", "nox", *options])
 
     def ours() -> None:
-        # Locks are part of the job: none is taken from an earlier run.
-        shutil.rmtree(cache_folder() / "locks", ignore_errors=True)
-        run([*engine, "--reports", str(scratch / "reports")])
+        told[0] = engine(scratch, block)
 
     ways: dict[str, Callable[[], object]] = {
         "(a) plain noxfile, virtualenv and pip": plain("virtualenv"),
@@ -93,23 +87,71 @@ def cells(scratch: Path) -> list[tuple[str, str, str]]:
         (
             f"floor: pytest alone, environments ready, divided by {WORKERS}",
             f"{floor:.1f} s",
-            f"(d) is {mine / floor:.2f} × the floor; beside it {best}",
+            f"(d) is {mine / floor:.2f} × the floor, goal: at most 1.10; beside it {best}",
         )
     )
-    return rows
+    return [*rows, part_of_grid(scratch, floor / count), *parts(told[0]), *compilations(scratch / "uv")]
+
+
+def engine(scratch: Path, specifiers: Sequence[str]) -> str:
+    """Run the cells that the specifiers admit, and return what was said. No lock is taken from an earlier run."""
+    shutil.rmtree(cache_folder() / "locks", ignore_errors=True)
+    only = [word for specifier in specifiers for word in ("--only", specifier)]
+    options = ["--pairing", "grid", *only, "--fresh", "--jobs", str(WORKERS), "--timings"]
+    return run([sys.executable, "-m", "compatmatrix", "run", *options, "--reports", str(scratch / "reports")])
+
+
+def part_of_grid(scratch: Path, floor: float) -> tuple[str, str, str]:
+    """A part of the grid that stands for the whole; ``floor`` is that of one cell."""
+    engine(scratch, PART)
+    began = time.perf_counter()
+    told = engine(scratch, PART)
+    seconds, number = time.perf_counter() - began, int(re.findall(r"(\d+) cells run and recorded", told)[-1])
+    return (
+        f"{number} cells of the grid as (d): {', '.join(PART)}",
+        f"{seconds:.1f} s, {seconds / number:.2f} s a cell",
+        f"{seconds / number / floor:.2f} × the floor a cell, goal: at most 1.3",
+    )
+
+
+def parts(told: str) -> list[tuple[str, str, str]]:
+    """Where the time of a cell goes, as `--timings` of (d) says."""
+    found = re.findall(r"^  (\w+) +([\d.]+) s a cell +(\d+%)", told, re.MULTILINE)
+    return [(f"of a cell of (d): {PARTS.get(name, name)}", f"{value} s", share) for name, value, share in found]
+
+
+def compilations(environments: Path) -> list[tuple[str, str, str]]:
+    """How much of the probes' time jax compiles, on average of the block's cells; measured apart from the floor."""
+    heard = environments / "compilations.json"
+    found = []
+    for command in floor_commands(environments):
+        command[3:3] = ["-p", "compilations"]
+        run(command, BENCH_COMPILATIONS=str(heard))
+        found.append(json.loads(heard.read_bytes()))
+    number, seconds = (sum(column) / len(found) for column in zip(*found, strict=True))
+    return [("of a cell's probes: compilation", f"{seconds:.2f} s", f"{number:.0f} compilations")]
 
 
 def floor_seconds(environments: Path) -> float:
     """Sum of the plain pytest processes, one after the other, in the environments that the uv way left behind."""
     total = 0.0
-    probes = json.loads(
-        run([sys.executable, "-c", "import json, noxfile; print(json.dumps(noxfile.selected()))"], cwd=ROOT / "bench")
-    )
-    for environment in sorted(path for path in environments.iterdir() if (path / "bin").is_dir()):
-        command = [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--json-report"]
-        command += [f"--json-report-file={environment}/report.json", *(f"{path}::{name}" for path, name in probes)]
+    for command in floor_commands(environments):
         total += timed(lambda: run(command))  # noqa: B023 - called at once
+        report = Path(next(word for word in command if word.startswith("--json-report-file=")).partition("=")[2])
+        if json.loads(report.read_bytes())["summary"].get("error"):
+            sys.exit(f"{' '.join(command)}: the probes were not put, so this is no floor")
     return total
+
+
+def floor_commands(environments: Path) -> list[list[str]]:
+    """The plain pytest process of each environment."""
+    code = "import json, noxfile, pathlib; print(json.dumps(noxfile.arguments(pathlib.Path('REPORT'))))"
+    arguments = json.loads(run([sys.executable, "-c", code], cwd=ROOT / "bench"))
+    return [
+        [str(path / "bin" / "python"), *(word.replace("REPORT", str(path / "report.json")) for word in arguments)]
+        for path in sorted(environments.iterdir())
+        if (path / "bin").is_dir()
+    ]
 
 
 def starts(scratch: Path) -> list[tuple[str, str, str]]:
@@ -191,10 +233,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def run(command: list[str], cwd: Path = ROOT) -> str:
+def run(command: list[str], cwd: Path = ROOT, **more: str) -> str:
     """Run to its end; a failure of the measured thing is a failure of the measurement."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environ |= {"BENCH_FLAX": " ".join(FLAX), "BENCH_JAX": " ".join(JAX), "JAX_PLATFORMS": "cpu"}
+    environ |= {"PYTHONPATH": os.pathsep.join(map(str, (HARNESS, ROOT / "bench")))} | more
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True)
     if done.returncode not in (0, 1) or (done.returncode == 1 and "pytest" not in command):
         sys.exit(

@@ -12,6 +12,9 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent.parent
+HARNESS = ROOT / "src/compatmatrix/execution/in_cell"
+"""Where the pytest plugin `probe_harness` is, with which the probes answer."""
+
 GRID = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["pairings"]["grid"]["probes"]
 
 nox.options.reuse_existing_virtualenvs = False
@@ -25,11 +28,16 @@ def pair(session: nox.Session, flax: str, jax: str) -> None:
     session.install(f"flax=={flax}", f"jax[cpu]=={jax}", "optax", "pytest==8.4.2", "pytest-json-report==1.5.0")
     report = Path(session.create_tmp()) / "report.json"
     session.run(
-        *("pytest", "-q", "-p", "no:cacheprovider", "--json-report", f"--json-report-file={report}"),
-        *(f"{path}::{name}" for path, name in selected()),
-        env={"JAX_PLATFORMS": "cpu"},
+        *("python", *arguments(report)),
+        env={"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HARNESS)},
         success_codes=[0, 1],  # a probe that fails is a finding, not an error of the run
     )
+
+
+def arguments(report: Path) -> list[str]:
+    """What an environment's Python is given to run the grid's probes."""
+    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "probe_harness", "--json-report"]
+    return [*options, f"--json-report-file={report}", *(f"{path}::{name}" for path, name in selected())]
 
 
 def selected() -> list[tuple[str, str]]:
