@@ -12,7 +12,7 @@ from typing import Any, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from compatmatrix.config.tables import Config
+from compatmatrix.config.tables import MatrixFile
 from compatmatrix.config.toml_errors import documentation, table_in, toml
 
 FILE = Path(__file__).parents[1] / "docs" / "matrix-toml.md"
@@ -36,7 +36,7 @@ The shortest file:
 def reference() -> str:
     """The text of docs/matrix-toml.md."""
     parts = [START.format(shortest="\n\n".join(example(required=True)))]
-    parts += ["\n".join(lines) + "\n" for lines in sections(Config)]
+    parts += ["\n".join(lines) + "\n" for lines in sections(MatrixFile)]
     parts.append("## A file with every key\n\n```toml\n" + "\n\n".join(example(required=False)) + "\n```\n")
     return "\n".join(parts)
 
@@ -66,7 +66,7 @@ def rows(table: type[msgspec.Struct]) -> Iterator[str]:
             yield f"| `{field.encode_name}` | {meaning} | {_type(field)} | {default} | `{value}` |"
 
 
-def example(required: bool, table: type[msgspec.Struct] = Config, above: str = "") -> Iterator[str]:
+def example(required: bool, table: type[msgspec.Struct] = MatrixFile, above: str = "") -> Iterator[str]:
     """A file of the examples, table by table: of the required keys, or of all."""
     for field in msgspec.structs.fields(table):
         inner = table_in(field.type)

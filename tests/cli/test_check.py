@@ -193,12 +193,50 @@ def test_the_site_has_a_constraints_file_for_each_python(project: Project) -> No
 
 def test_explain_takes_arguments_or_standard_input(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     said = project.main("explain", ERROR)
-    assert (
-        said.code == 0
-        and "comes up at the import\n    subject 0.2.0 with companion 2.0; works with companion 1.0, 3.0" in said.out
-    )
+    assert said.code == 0 and 'works: pip install "subject==0.2.0" "companion==3.0"\n' in said.out
+    assert "\n    subject 0.2.0 with companion 2.0; works with companion 1.0, 3.0" in said.out
     monkeypatch.setattr("sys.stdin", io.StringIO(f"Traceback (most recent call last):\n  File ...\n{ERROR}\n"))
     assert project.main("explain").out == said.out
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    file = project.folder / "traceback.txt"
+    file.write_text(f"Traceback (most recent call last):\n  File ...\n{ERROR}\n", encoding="utf-8")
+    assert project.main("explain", str(file)).out == said.out
     nothing = project.main("explain")
     assert nothing.code == 1 and "nothing on record is like this error" in nothing.out
+
+
+def test_explain_says_what_is_known_of_the_installed_versions(project: Project, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    answer = {"python": "3.11", "platform": PLATFORM, "versions": {"subject": "0.2.0", "companion": "2.0"}}
+    python.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n", encoding="utf-8")
+    python.chmod(0o755)
+    said = project.main("explain", ERROR, "--python", str(python))
+    assert said.code == 0 and said.out.startswith(project.main("explain", ERROR).out)
+    assert "subject 0.2.0 with companion 2.0: known broken" in said.out
+    assert "nearest that works: subject==0.2.0 companion==1.0" in said.out
+
+
+def test_a_cause_is_shown_as_written_by_a_person(project: Project) -> None:
+    """It stands beside the probes, and published data brings it along."""
+    (project.folder / "probes" / "errors.toml").write_text(
+        "[[error]]\npattern = \"^ImportError: .*'gone'\"\ncause = 'It has left.'\nlinks = ['https://example.org/1']\n",
+        encoding="utf-8",
+    )
+    said = project.main("explain", ERROR).out
+    assert "explained by a person: It has left. https://example.org/1" in said
+    assert project.main("report").code == 0
+    assert project.main("explain", "--data", str(project.reports / "compatibility.json"), ERROR).out == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[error]]\npattern = '('\ncause = 'x'\n", "errors.toml:2: `error[0].pattern`: no regular expression"),
+        ("[[error]]\npattern = 'x'\n", "`error[0].cause` is missing; accepted: pattern, cause, links"),
+        ("[error", "not valid TOML"),
+    ],
+)
+def test_wrong_causes_are_2(project: Project, text: str, said: str) -> None:
+    (project.folder / "probes" / "errors.toml").write_text(text, encoding="utf-8")
+    answer = project.main("explain", ERROR)
+    assert answer.code == 2 and said in answer.err

@@ -27,6 +27,7 @@ from compatmatrix.analysis.recommend import Bounds
 from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
+from compatmatrix.core.text import runs, span
 
 _ANYWHERE = Environment()
 
@@ -38,14 +39,15 @@ class Compatibility:
         subject: name of the package whose releases are examined.
         companion: name of the package whose versions are paired with them.
         as_of: day (UTC) of the newest record.
+        grid: the map of all pairs.
     """
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._grid = grid(view)
+        self.grid = grid(view)
         self._known: dict[tuple[str, tuple[str, ...]], tuple[Standing, Kind, str]] = {}
         self.subject = view.config.subject.name
-        self.companion = self._grid.companion
+        self.companion = self.grid.companion
         self.as_of = view.as_of
 
     def pair(self, *, python: str = "", platform: str = "", needs: Sequence[str] = (), **versions: str) -> PairStatus:
@@ -92,7 +94,12 @@ class Compatibility:
 
     def explain(self, text: str) -> tuple[Explanation, ...]:
         """The errors on record that a text shows, a traceback or a line of one; empty where nothing is like it."""
-        return errors.explain(self.view, text)
+        return errors.explain(self.errors, text)
+
+    @cached_property
+    def errors(self) -> Mapping[str, Explanation]:
+        """Every error on record, by its signature."""
+        return errors.on_record(self.view)
 
     def check_probes(self, probes: Iterable[str]) -> None:
         """Raises ValueError where a probe does not exist."""
@@ -132,8 +139,8 @@ class Compatibility:
             where: the environment; the versions of other packages are left to the resolver.
         """
         stable = [release.version for release in self.view.releases if release.stable]
-        rows = [version for version in self._grid.rows if _admits(subject, version, stable)]
-        columns = [version for version in self._grid.columns if _admits(companion, version, self._grid.columns)]
+        rows = [version for version in self.grid.rows if _admits(subject, version, stable)]
+        columns = [version for version in self.grid.columns if _admits(companion, version, self.grid.columns)]
         found = {pair: self._in_brief(_pair(*pair), where) for pair in product(rows, columns)}
         sorted_by = {
             wanted: tuple(pair for pair, (standing, _, _) in found.items() if standing is wanted)
@@ -150,7 +157,7 @@ class Compatibility:
         if set(broken) - set(elsewhere):
             standing = Standing.BROKEN
         best = ranges.widest(rows, columns, set(good) - set(elsewhere), set(sorted_by[None]))
-        every = {self.subject: tuple(self._grid.rows), self.companion: self._grid.columns}
+        every = {self.subject: tuple(self.grid.rows), self.companion: self.grid.columns}
         return RangeStatus(
             specifiers={self.subject: subject, self.companion: companion},
             standing=standing,
@@ -229,7 +236,7 @@ class Compatibility:
 
     def _nearest(self, subject: str, companion: str, where: Environment) -> Mapping[str, str]:
         """Of the pairs that are known good, the one that changes one package only, with the fewest releases between."""
-        rows, columns = list(map(Version, self._grid.rows)), list(map(Version, self._grid.columns))
+        rows, columns = list(map(Version, self.grid.rows)), list(map(Version, self.grid.columns))
         asked = (
             *_pair(subject, companion),
             bisect_left(rows, Version(subject)),
@@ -256,21 +263,25 @@ class Compatibility:
 
     def works_with(self, subject: str, where: Environment = _ANYWHERE) -> str:
         """The companion's versions that are known good beside a release of the subject, in words."""
-        row = next((version for version in self._grid.rows if Version(version) == Version(subject)), None)
+        return ", ".join(map(span, self.good_runs(subject, where)))
+
+    def good_runs(self, subject: str, where: Environment = _ANYWHERE) -> list[list[str]]:
+        """The companion's versions that are known good beside a release of the subject, in runs of neighbors."""
+        row = next((version for version in self.grid.rows if Version(version) == Version(subject)), None)
         if row is None:
-            return ""
+            return []
         good = [
-            one for one in self._grid.rows[row] if self._in_brief(_pair(row, one), where) == (Standing.GOOD, "", True)
+            one for one in self.grid.rows[row] if self._in_brief(_pair(row, one), where) == (Standing.GOOD, "", True)
         ]
-        return self.joined(row, good)
+        return runs(good, self.grid.tried(row, good))
 
     def joined(self, subject: str, companions: Sequence[str]) -> str:
         """These of the companion's versions beside a release of the subject, neighbors drawn together, in words."""
-        return self._grid.joined(subject, companions) if subject in self._grid.rows else ", ".join(companions)
+        return self.grid.joined(subject, companions) if subject in self.grid.rows else ", ".join(companions)
 
     def _neighbors(self, subject: str, companion: str, where: Environment) -> Iterator[PairStatus]:
         """The nearest pairs on both sides of which something is known: of the same subject or, without one, companion."""
-        pairs = [(subject, one) for one in self._grid.columns], [(one, companion) for one in self._grid.rows]
+        pairs = [(subject, one) for one in self.grid.columns], [(one, companion) for one in self.grid.rows]
         for line, changing in zip(pairs, (1, 0), strict=True):
             known = [
                 (pair, found)

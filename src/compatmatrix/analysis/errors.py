@@ -1,27 +1,50 @@
-"""View -> what is on record of an error message: which probes raise it, with which versions. Pure.
+"""View -> what is on record of error messages: the texts, who raises them, with which versions. Pure.
 
 A text is normalized by the rules of signatures (`sanitize.signature`), so that paths, numbers and shapes do not matter.
+The pages search in the same way (`static/errors.js`); a test holds the two against each other.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.support import View
+from compatmatrix.config.causes import Cause
 from compatmatrix.core import sanitize
+from compatmatrix.core.encoding import digest
 from compatmatrix.core.states import CellState
 
 MOST_TEXT = 200_000
 """Characters of a text that are looked at, from its end: a traceback ends in its error."""
 
-CLOSE = 0.5
-"""Share of the words of two messages that must be the same for one to be shown instead of the other."""
+MOST_LINES = 40
+"""Lines that are looked at, from the end, of a text in which no line names an exception."""
 
-_ERROR = re.compile(r"\s*(?:E\s+)?((?:\w+\.)*[A-Za-z]\w*)(?:: (.*))?")
+CLOSE = 0.6
+"""Share of what a line says that must stand in a signature for it to be shown as the closest one."""
+
+ERRORS = (
+    r"(?:E )?((?:\w+\.)*[A-Za-z]\w*)(?:: (.*))?",
+    r".*?[ \]]((?:\w+\.)*[A-Za-z]\w*(?:Error|Exception))(?:: (.*))?",  # after what a log puts before it
+)
+"""Patterns of a line that is an error's: class and message. Of the first, a line without a message needs a class that ends so."""
+
+TEXTS = 5
+"""Raw texts that are kept of one error, the most frequent first."""
+
+
+class Sighting(NamedTuple):
+    """Where an error was seen: the probe that raised it, empty at the import; the cell; the text as it was raised."""
+
+    probe: str
+    cell: CellView
+    text: str
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,58 +53,115 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         signature: the error without what differs between releases and machines.
         exact: whether the text has this signature; if not, it is the closest one on record.
+        texts: as it was raised, the most frequent text first.
         probes: ids of the probes that raise it; none where it comes up at the import.
         versions: of the subject and the companions of each cell that it was seen in.
+        import_fails: whether it comes up at the import.
+        of_versions: whether it comes up at the import or in a control: the versions do not fit each other.
+        cause: what somebody wrote about it, if anybody did.
     """
 
     signature: str
-    exact: bool
+    exact: bool = True
+    texts: tuple[str, ...]
     probes: tuple[str, ...]
     versions: tuple[Mapping[str, str], ...]
+    import_fails: bool
+    of_versions: bool
+    cause: Cause | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in addresses; it depends on nothing but the signature."""
+        words = re.sub(r"[^a-z0-9_]+", "-", self.signature.lower()).strip("-")
+        return f"{words[:60].strip('-')}-{digest(self.signature)[:6]}".lstrip("-")
 
 
-def explain(view: View, text: str) -> tuple[Explanation, ...]:
-    """The errors of a text that are on record, the last one in it first; where none is, the closest; else nothing."""
-    known = _recorded(view)
-    asked = list(dict.fromkeys(reversed(list(_signatures(text[-MOST_TEXT:])))))
-    if exact := [signature for signature in asked if signature in known]:
-        return tuple(_explanation(known, signature, True) for signature in exact)
-    near = [(_likeness(one, other), other) for one in asked for other in known]
-    likeness, signature = max(near, default=(0.0, ""))
-    return (_explanation(known, signature, False),) if likeness >= CLOSE else ()
+def on_record(view: View) -> Mapping[str, Explanation]:
+    """Every error on record by its signature, those seen in most cells first."""
+    seen = sightings(view)
+    order = sorted(seen, key=lambda signature: (-len(seen[signature]), signature))
+    return {signature: _explanation(view, signature, seen[signature]) for signature in order}
 
 
-_Seen = tuple[str, Mapping[str, str]]
-
-
-def _recorded(view: View) -> Mapping[str, list[_Seen]]:
-    """Each signature on record -> the probe that raised it (empty at the import) and the versions, for each cell."""
-    known: dict[str, list[_Seen]] = defaultdict(list)
+def sightings(view: View) -> Mapping[str, Sequence[Sighting]]:
+    """Signature -> where it was seen."""
+    seen: dict[str, list[Sighting]] = defaultdict(list)
     for cell in (*view.cells, *view.sources):
         if cell.state is CellState.IMPORT_FAILS:
-            for signature in _signatures(cell.detail):
-                known[signature].append(("", cell.versions))
+            for line in cell.detail.splitlines():
+                for signature in _signatures([line]):
+                    seen[signature].append(Sighting("", cell, sanitize.line(line)))
         for probe, outcome in cell.outcomes.items():
             if outcome.signature:
-                known[outcome.signature].append((probe, cell.versions))
-    return known
+                text = f"{outcome.exception}: {outcome.message or ''}".rstrip(": ")
+                seen[outcome.signature].append(Sighting(probe, cell, sanitize.line(text)))
+    return seen
 
 
-def _explanation(known: Mapping[str, list[_Seen]], signature: str, exact: bool) -> Explanation:
-    seen = known[signature]
-    versions = {tuple(versions.items()): versions for _, versions in seen}
-    probes = tuple(sorted({probe for probe, _ in seen} - {""}))
-    return Explanation(signature=signature, exact=exact, probes=probes, versions=tuple(versions.values()))
+def explain(known: Mapping[str, Explanation], text: str) -> tuple[Explanation, ...]:
+    """The errors of a text that are on record, the last one in it first; where none is, the closest; else nothing.
+
+    Args:
+        known: what is on record, by signature.
+        text: a traceback, or a line of one.
+    """
+    lines = text[-MOST_TEXT:].splitlines()
+    asked = list(dict.fromkeys(reversed(list(_signatures(lines)))))
+    if exact := [signature for signature in asked if signature in known]:
+        return tuple(known[signature] for signature in exact)
+    if not asked:
+        lines = [line for line in lines if line.strip()][-MOST_LINES:]
+        asked = [sanitize.signature("", line) for line in reversed(lines)]
+    closest = _closest(asked, known)
+    return (msgspec.structs.replace(known[closest], exact=False),) if closest else ()
 
 
-def _signatures(text: str) -> Iterator[str]:
-    """The signature of each line that can be an error's: a class, a colon, a message."""
-    for line in text.splitlines():
-        match = _ERROR.fullmatch(line[: 20 * sanitize.SIGNATURE])
-        if match and (match[2] or match[1].endswith(("Error", "Exception"))):
+def _explanation(view: View, signature: str, seen: Sequence[Sighting]) -> Explanation:
+    probes = {one.probe for one in seen}
+    controls = {probe.id for probe in view.probes if probe.control}
+    return Explanation(
+        signature=signature,
+        texts=tuple(text for text, _ in Counter(one.text for one in seen).most_common(TEXTS)),
+        probes=tuple(probe.id for probe in view.probes if probe.id in probes),
+        versions=tuple({tuple(one.cell.versions.items()): one.cell.versions for one in seen}.values()),
+        import_fails="" in probes,
+        of_versions=bool(probes & {"", *controls}),
+        cause=next((cause for cause in view.config.causes if re.search(cause.pattern, signature)), None),
+    )
+
+
+def _signatures(lines: Iterable[str]) -> Iterator[str]:
+    """The signature of each line that can be an error's."""
+    for raw in lines:
+        line = sanitize.line(raw, 20 * sanitize.SIGNATURE)
+        match = re.fullmatch(ERRORS[0], line)
+        if not match or not (match[2] or match[1].endswith(("Error", "Exception"))):
+            match = re.fullmatch(ERRORS[1], line)
+        if match:
             yield sanitize.signature(match[1], match[2] or "")
 
 
-def _likeness(one: str, other: str) -> float:
-    words, others = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
-    return len(words & others) / max(1, len(words | others))
+def _closest(asked: Sequence[str], known: Iterable[str]) -> str:
+    """The signature on record that says most of what one of these says; empty where none says enough.
+
+    A word counts the more, the fewer signatures it stands in.
+    """
+    others = {signature: _words(signature) for signature in known}
+    count = Counter(word for words in others.values() for word in words)
+
+    def weight(words: Iterable[str]) -> float:
+        return sum(1 / count.get(word, 1) for word in words)
+
+    best, closest = (CLOSE, 0.0), ""
+    for words in map(_words, asked):
+        for signature, said in others.items():
+            shared = weight(word for word in words if word in said)
+            rank = (shared / (weight(words) or 1), shared / (weight(said) or 1))
+            if rank > best:
+                best, closest = rank, signature
+    return closest
+
+
+def _words(text: str) -> dict[str, None]:
+    return dict.fromkeys(re.findall(r"\w+", text.lower()))

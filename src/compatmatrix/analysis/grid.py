@@ -117,13 +117,17 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         return self.joined(version, [other for other, pair in self.rows[version].items() if pair.answers.get(word)])
 
     def joined(self, version: str, companions: Collection[str]) -> str:
-        """These of a release's companion versions, neighbors drawn together.
+        """These of a release's companion versions, neighbors drawn together."""
+        return spans(companions, self.tried(version, companions))
+
+    def tried(self, version: str, companions: Collection[str]) -> list[str]:
+        """The columns between which these companion versions are neighbors.
 
         A range runs on over what could not be tried at all, and never over what was not examined.
         """
         row = self.rows[version]
         untried = {other for other, pair in row.items() if pair.kind in UNTRIED} - {*companions}
-        return spans(companions, [column for column in self.columns if column not in untried])
+        return [column for column in self.columns if column not in untried]
 
 
 def grid(view: View) -> Grid:

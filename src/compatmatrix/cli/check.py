@@ -30,7 +30,8 @@ def check(context: Context, chosen: options.Check) -> int:
     """Print what is known of the versions that a project has."""
     compatibility = context.compatibility()
     _check_probes(compatibility, chosen.needs)
-    found = [finding for read in _readers(chosen) for finding in _judged(compatibility, chosen, read)]
+    where = chosen.python_version or "", chosen.platform or "", chosen.needs
+    found = [finding for name, reader in _readers(chosen) for finding in _judged(compatibility, name, reader, *where)]
     if chosen.format == "json":
         print(words.as_json(compatibility, found))
     for finding in found if chosen.format != "json" else ():
@@ -62,15 +63,28 @@ def constraints(context: Context, chosen: options.Constraints) -> int:
 
 
 def explain(context: Context, chosen: options.Explain) -> int:
-    """Print what is on record of the errors in a text; 1 where nothing is."""
+    """Print what is on record of the errors in a text, and of what a Python has installed; 1 where nothing is."""
     compatibility = context.compatibility()
-    given = " ".join(chosen.text) or sys.stdin.read(MOST_TEXT * 10)
-    found = compatibility.explain(given)
+    found = compatibility.explain(_given(chosen))
     for explanation in found:
         context.say(words.explanation(compatibility, explanation))
     if not found:
         context.say("nothing on record is like this error")
+    if chosen.python:
+        for finding in _judged(compatibility, str(chosen.python), lambda: installed.read(chosen.python)):
+            context.say(words.as_text(finding))
     return DONE if found else UNEXAMINED
+
+
+def _given(chosen: options.Explain) -> str:
+    """The text: of the file that is named, else the words themselves, else standard input."""
+    text = " ".join(chosen.text)
+    try:
+        if len(chosen.text) == 1 and len(text) < 1000 and Path(text).is_file():
+            return Path(text).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{text}: cannot be read ({error})") from None
+    return text or sys.stdin.read(MOST_TEXT * 10)
 
 
 def exit_code(found: list[Finding], allow_unknown: bool) -> int:
@@ -115,13 +129,16 @@ def _readers(chosen: options.Check) -> Iterator[tuple[str, Callable[[], ProjectF
 
 
 def _judged(
-    compatibility: Compatibility, chosen: options.Check, read: tuple[str, Callable[[], ProjectFile]]
+    compatibility: Compatibility,
+    name: str,
+    reader: Callable[[], ProjectFile],
+    python: str = "",
+    platform: str = "",
+    needs: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    name, reader = read
     try:
         file = reader()
-        platform = chosen.platform or file.platform or machine_name()
-        found = list(findings.judge(compatibility, file, chosen.python_version or "", platform, chosen.needs))
+        found = list(findings.judge(compatibility, file, python, platform or file.platform or machine_name(), needs))
         yield from found
         # What was not read can only narrow, and there is nothing to narrow where every version is pinned.
         if not all(finding.pair for finding in found):

@@ -330,11 +330,12 @@ class Constraints(DataOptions):
 
 
 class Explain(DataOptions):
-    """What is on record of an error: give a traceback, or a line of one, on standard input or as arguments."""
+    """What is on record of an error: give a traceback, or a line of one, on standard input, in a file or as arguments."""
 
     heading = "what"
-    examples = ("explain 'ImportError: cannot import name …'", "explain < traceback.txt")
-    text: tuple[str, ...] = _value("TEXT", "the error (default: standard input)", nargs="*", positional=True)
+    examples = ("explain 'ImportError: cannot import name …'", "explain traceback.txt --python .venv/bin/python")
+    text: tuple[str, ...] = _value("TEXT", "the error, or a file (default: standard input)", nargs="*", positional=True)
+    python: Path | None = _path("PATH", "say too what is known of the versions that this interpreter has installed")
 
 
 class Package(ReadingOptions):

@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config import source_addresses
-from compatmatrix.config.tables import Config, Index
+from compatmatrix.config.causes import read as read_causes
+from compatmatrix.config.tables import Config, Index, MatrixFile
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
@@ -25,7 +26,7 @@ from compatmatrix.core.pairings import NAMES
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read and check matrix.toml.
+    """Read and check matrix.toml, and probes/errors.toml beside it.
 
     Args:
         environ: environment variables; those of uv and pip replace the index addresses.
@@ -41,12 +42,13 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
-    problems = list(structure_problems(tree, Config))
+    problems = list(structure_problems(tree, MatrixFile))
     with suppress(msgspec.ValidationError):
-        config = msgspec.convert(tree, Config)
+        config = Config(**msgspec.structs.asdict(msgspec.convert(tree, MatrixFile)))
         problems += [*_package_problems(config), *_run_problems(config)]
     raise_all(path, text, problems)
-    return msgspec.structs.replace(config, index=_index(config.index, environ))
+    causes = read_causes(path.parent / "probes" / "errors.toml")
+    return msgspec.structs.replace(config, index=_index(config.index, environ), causes=causes)
 
 
 def machine_name() -> str:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 from packaging.utils import canonicalize_name
 
+from compatmatrix.config.causes import Cause
 from compatmatrix.core.pairings import NAMES, NEWEST, RELEASE_DAY, named
 
 
@@ -192,7 +193,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.5
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True):
+class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     """All of matrix.toml, in the order of the file."""
 
     subject: Subject
@@ -262,3 +263,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def recorded(self) -> tuple[str, ...]:
         """The packages whose versions are recorded: these, then those that are only reported."""
         return (*self.named, *(package.name for package in self.reported))
+
+
+class Config(MatrixFile, frozen=True, kw_only=True):
+    """matrix.toml, and what somebody wrote about errors in probes/errors.toml."""
+
+    causes: tuple[Cause, ...] = ()

@@ -14,6 +14,19 @@ EVIDENCE = 4000
 """Longest message, signature and traceback, in characters."""
 
 
+RULES = (
+    (r"\.? (?:Did you mean|Did you forget).*\?$", ""),  # what Python adds where it prints a traceback
+    (r"0x[0-9a-fA-F]+", "0x…"),
+    (r"<class '(?:\w+\.)+(\w+)'>", r"<class '\1'>"),  # classes move between modules
+    (r"(?:[A-Za-z]:)?(?:[\w.@~+-]*[\\/])+[\w.@~+-]*\.\w+(?::\d+)*", "<path>"),
+    (r"(?<![\w/.])(?:[A-Za-z]:|~)?(?:[\\/][\w.@~+-]+){2,}[\\/]?", "<path>"),
+    (r"\bline \d+", "line …"),
+    (r"\[[\d, ]*\d[\d, ]*\]|\((?:\d+, ?)+\d*\)", "[…]"),
+    (r"\b\d+(?:\.\d+)*\b", "N"),
+)
+"""Pattern and replacement of what differs between releases and machines; the pages bring them to the browser."""
+
+
 def line(text: object, limit: int = MESSAGE) -> str:
     """The first line that is not blank, without control, format or bidi characters, cut to ``limit`` characters."""
     bounded = str(text)[: 20 * limit]
@@ -40,13 +53,8 @@ def cut(text: str, limit: int) -> str:
 def signature(exception: str, message: str) -> str:
     """An exception without what differs between releases and machines: paths, addresses, line numbers, shapes, counts."""
     text = line(message, SIGNATURE * 4)
-    text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
-    text = re.sub(r"<class '(?:\w+\.)+(\w+)'>", r"<class '\1'>", text)  # classes move between modules
-    text = re.sub(r"(?:[A-Za-z]:)?(?:[\w.@~+-]*[\\/])+[\w.@~+-]*\.\w+(?::\d+)*", "<path>", text)
-    text = re.sub(r"(?<![\w/.])(?:[A-Za-z]:|~)?(?:[\\/][\w.@~+-]+){2,}[\\/]?", "<path>", text)
-    text = re.sub(r"\bline \d+", "line …", text)
-    text = re.sub(r"\[[\d, ]*\d[\d, ]*\]|\((?:\d+, ?)+\d*\)", "[…]", text)
-    text = re.sub(r"\b\d+(?:\.\d+)*\b", "N", text)
+    for pattern, replacement in RULES:
+        text = re.sub(pattern, replacement, text)
     return cut(f"{exception.rsplit('.', 1)[-1]}: {text}".rstrip(": "), SIGNATURE)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -34,8 +34,17 @@ def aside(text: str) -> str:
 
 def spans(chosen: Collection[str], ordered: Iterable[str]) -> str:
     """``1.0 to 1.6, 2.1``: the chosen of some ordered names, neighbors drawn together."""
-    runs = [[*run] for is_chosen, run in groupby(ordered, key=lambda name: name in chosen) if is_chosen]
-    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    return ", ".join(map(span, runs(chosen, ordered)))
+
+
+def span(run: Sequence[str]) -> str:
+    """``1.0 to 1.6``, or the only one."""
+    return run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}"
+
+
+def runs(chosen: Collection[str], ordered: Iterable[str]) -> list[list[str]]:
+    """The chosen of some ordered names, in runs of neighbors."""
+    return [[*run] for is_chosen, run in groupby(ordered, key=lambda name: name in chosen) if is_chosen]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ import msgspec
 
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
+from compatmatrix.analysis.remedies import elsewhere
+from compatmatrix.analysis.remedies import remedies as remedies_of
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.core import sanitize
 from compatmatrix.projects.findings import Finding
@@ -54,9 +56,20 @@ def title(finding: Finding) -> str:
 
 
 def explanation(compatibility: Compatibility, found: Explanation) -> str:
-    """What is on record of an error, in lines."""
+    """What is on record of an error and what works instead, in lines."""
     lines = [found.signature if found.exact else f"not on record as it is; the closest: {found.signature}"]
-    lines.append(f"comes up in: {', '.join(found.probes)}" if found.probes else "comes up at the import")
+    if found.cause:
+        lines.append(" ".join(("explained by a person:", found.cause.cause, *found.cause.links)))
+    lines += ["comes up at the import"] if found.import_fails else []
+    lines += [f"comes up in: {', '.join(found.probes)}"] if found.probes else []
+    remedies = remedies_of(compatibility, found)
+    if requirements := next((one.requirements for one in remedies if one.requirements), ()):
+        lines.append(f"works: {install(requirements)}")
+    if recipe := next((one for one in remedies if one.recipe), None):
+        name = compatibility.subject
+        lines.append(f"works on {name} {recipe.release}: `recipe --only '{name}=={recipe.release}'` prints it")
+    for probe, specifier in elsewhere(compatibility, found).items():
+        lines.append(f"{probe} is supported in {compatibility.subject}{specifier}")
     seen: dict[str, list[str]] = {}
     for versions in found.versions:
         seen.setdefault(versions[compatibility.subject], []).append(versions.get(compatibility.companion, ""))
@@ -68,6 +81,11 @@ def explanation(compatibility: Compatibility, found: Explanation) -> str:
         works = f"; works with {compatibility.companion} {good}" if good else ""
         lines.append(f"{compatibility.subject} {subject}{beside}{works}")
     return "\n    ".join(lines)
+
+
+def install(requirements: Iterable[str]) -> str:
+    """The command that installs requirements; quoted, for a shell takes a `>` for a redirection."""
+    return " ".join(["pip install", *(f'"{requirement}"' for requirement in requirements)])
 
 
 def _details(finding: Finding) -> list[str]:

@@ -14,6 +14,7 @@ from compatmatrix.analysis.pythons import pythons
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import Support, View, by_pairing, pairings
 from compatmatrix.analysis.verdict import Value, verdict
+from compatmatrix.config.causes import Cause
 from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Reported, Subject
 from compatmatrix.core.encoding import canonical
 from compatmatrix.core.model import SCHEMA, Probe, Release, Source
@@ -49,6 +50,7 @@ class PublishedConfiguration(_Published, frozen=True, kw_only=True):
     tools: dict[str, str]
     groups: dict[str, str]
     recipes: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
 
 
 class PublishedRelease(_Published, frozen=True, kw_only=True):

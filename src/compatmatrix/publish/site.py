@@ -25,6 +25,7 @@ from compatmatrix.publish import (
     badge,
     constraints,
     csv_files,
+    error_pages,
     feed,
     json_data,
     labels,
@@ -43,7 +44,10 @@ class Site:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.grid, self.pythons = grid.grid(view), pythons(view)
+        self.compatibility = Compatibility(view)
+        self.grid, self.pythons = self.compatibility.grid, pythons(view)
+        self.constraints = constraints.files(self.compatibility)
+        self.errors = error_pages.pages(self.compatibility, list(self.constraints))
         self.answers = {
             release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
@@ -60,6 +64,8 @@ class Site:
             "recipe_text": lambda file: version_picker.recipe_text(view.probes, file),
             "environment": terminal.variables_words(view),
             "shows_sources": markdown.shows_sources(view),
+            "error_paths": {page.error.signature: page.path for page in self.errors},
+            "command": lambda version: error_pages.command(self.compatibility, version, list(self.constraints)),
         }
 
     def pages(self) -> Iterator[tuple[str, str]]:
@@ -72,8 +78,11 @@ class Site:
             ("changes", self._changes),
             ("data", lambda: {"badges": {probe.id: badge.badge(view, probe) for probe in view.probes}}),
             ("about", self._about),
+            ("errors", lambda: {"errors": self.errors}),
         ):
             yield f"{name}.html", self._page(name, f"{name}.html", **values())
+        for page in self.errors:
+            yield page.path, self._page("error", page.path, page=page)
         if view.sources:
             yield "unreleased.html", self._page("unreleased", "unreleased.html")
         for release in view.releases:
@@ -95,6 +104,8 @@ class Site:
             "choices": Markup(version_picker.document(view, self.grid, self.answers)),  # escaped there, for a script
             "timeline": Markup(timeline.render(view, view.pairings[0])),
             "news": self.news[:8],
+            "errors": self.errors,
+            "search": Markup(error_pages.document(self.errors)),
         }
 
     def _table(self) -> dict[str, Any]:
@@ -173,7 +184,7 @@ class Site:
 
 
 def _static(_: Site) -> dict[str, bytes]:
-    sheets = [(STATIC / name).read_bytes() for name in ("palette.css", "site.css", "timeline.css")]
+    sheets = [(STATIC / name).read_bytes() for name in ("palette.css", "site.css", "errors.css", "timeline.css")]
     scripts = {path.name: path.read_bytes() for path in sorted(STATIC.glob("*.js"))}
     return {"site.css": b"".join(sheets), "icon.svg": (STATIC / "icon.svg").read_bytes(), ".nojekyll": b"", **scripts}
 
@@ -205,7 +216,7 @@ OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
     _locks,
     lambda site: feed.feeds(render.environment(), site.view, site.news),
     lambda site: badge.files(site.view),
-    lambda site: constraints.files(Compatibility(site.view)),
+    lambda site: site.constraints,
     lambda site: timeline.files(site.view),
 )
 """What makes the files below the site; another output is another line."""

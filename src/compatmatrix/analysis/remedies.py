@@ -1,0 +1,65 @@
+"""What to do about an error on record: other versions, or a recipe that works on the same ones. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from compatmatrix.analysis import recommend
+from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.errors import Explanation
+from compatmatrix.analysis.grid import IMPORTS
+from compatmatrix.analysis.recommend import Recipe
+from compatmatrix.analysis.standing import Environment
+from compatmatrix.core.encoding import by_version
+
+
+class Remedy(msgspec.Struct, frozen=True, kw_only=True):
+    """What works instead, for those who have one release of the subject.
+
+    Attributes:
+        release: of the subject, on which the error was seen.
+        requirements: what to install; empty where other versions do not help, or none are known that do.
+        recipe: a script that works on this release, where the versions are not at fault.
+    """
+
+    release: str
+    requirements: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+
+
+def remedies(compatibility: Compatibility, error: Explanation) -> tuple[Remedy, ...]:
+    """What works instead on each release that an error was seen on, the newest first."""
+    view, releases = compatibility.view, by_version({versions[compatibility.subject] for versions in error.versions})
+    if error.of_versions:
+        return tuple(
+            Remedy(release=version, requirements=requirements(compatibility, version)) for version in reversed(releases)
+        )
+    recipes = view.config.publish.recipes
+    # Where nobody recommends a recipe in the groups of the probes that raise it, none is about what they ask.
+    groups = {probe.group for probe in view.probes if probe.id in recipes}
+    about = any(probe.group in groups for probe in view.probes if probe.id in error.probes)
+    return tuple(
+        Remedy(release=version, recipe=recommend.recipe(view, version, recipes) if about else None)
+        for version in reversed(releases)
+    )
+
+
+def requirements(compatibility: Compatibility, version: str) -> tuple[str, ...]:
+    """The requirements of a release beside what it is known to work with; else those of the nearest pair that works."""
+    name, companion = compatibility.subject, compatibility.companion
+    if good := compatibility.good_runs(version):
+        run = good[-1]
+        bounds = f"=={run[0]}" if len(run) == 1 else f">={run[0]},<={run[-1]}"
+        return f"{name}=={version}", f"{companion}{bounds}"
+    row = compatibility.grid.rows.get(version, {})
+    newest = ([other for other, pair in row.items() if pair.kind in IMPORTS] or list(row))[-1:]
+    nearest = compatibility.status(version, newest[0], Environment()).nearest if newest else {}
+    return tuple(f"{package}=={number}" for package, number in nearest.items() if package in (name, companion))
+
+
+def elsewhere(compatibility: Compatibility, error: Explanation) -> dict[str, str]:
+    """Where the versions are not at fault: each probe that raises the error -> the specifier of the releases that support it."""
+    if error.of_versions:
+        return {}
+    found = {probe: compatibility.supported(probe).specifier for probe in error.probes}
+    return {probe: specifier for probe, specifier in found.items() if specifier}
