@@ -232,7 +232,7 @@ def test_a_cause_is_shown_as_written_by_a_person(project: Project) -> None:
     ("text", "said"),
     [
         ("[[error]]\npattern = '('\ncause = 'x'\n", "errors.toml:2: `error[0].pattern`: no regular expression"),
-        ("[[error]]\npattern = 'x'\n", "`error[0].cause` is missing; accepted: pattern, cause, links"),
+        ("[[error]]\npattern = 'x'\n", "`error[0].cause`: is missing. A sentence or two."),
         ("[error", "not valid TOML"),
     ],
 )
