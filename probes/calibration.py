@@ -266,7 +266,7 @@ def update(optimizer: Any, model: Any, grads: Any, **extra: Any) -> None:
     calibrated().form.update(optimizer, model, grads, **extra)
 
 
-def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad") -> Any:
+def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad", **options: Any) -> Any:
     """`nnx.<function>`, in the Variables of type `wrt` where it is given.
 
     Else it is with the release's default filter or, where there is none, in those of type `nnx.Param`.
@@ -274,7 +274,7 @@ def grad(loss: Callable[..., Any], wrt: Any = None, function: str = "grad") -> A
     form, known = calibrated_filter(function)
     if wrt is None and (not known or differentiates(DEFAULT_FILTER, nnx.Param, function)):
         form = DEFAULT_FILTER
-    return form.grad(loss, wrt or nnx.Param, function)
+    return form.grad(loss, wrt or nnx.Param, function, **options)
 
 
 def calls_of_module() -> tuple[Form, Filter]:

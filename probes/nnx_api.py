@@ -10,11 +10,16 @@ user can train anything here either.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+# What is computed here is tiny and thrown away: XLA's optimizations cost more time than they save. Set before jax is imported.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import jax.numpy as jnp
@@ -62,6 +67,35 @@ def write(variable: Any, value: Any) -> None:
         variable[...] = value
 
 
+def held(module: Any, name: str) -> Any:
+    """The value of the Variable that a module holds under that name; the first releases hand out the value itself."""
+    found = getattr(module, name)
+    return read(found) if isinstance(found, Variable) else found
+
+
+def hold(module: Any, name: str, value: Any) -> None:
+    """Assign to the Variable that a module holds under that name."""
+    found = getattr(module, name)
+    if isinstance(found, Variable):
+        write(found, value)
+    else:
+        setattr(module, name, value)
+
+
+def split(module: Any) -> tuple[Any, Any]:
+    """The graphdef and the state of a module; the first releases have a method for it, which gives them the other way around."""
+    if hasattr(nnx, "split"):
+        graphdef, state = nnx.split(module)
+    else:
+        state, graphdef = module.split()
+    return graphdef, state
+
+
+def merge(graphdef: Any, state: Any) -> Any:
+    """The module of a graphdef and a state."""
+    return nnx.merge(graphdef, state) if hasattr(nnx, "split") else graphdef.merge(state)
+
+
 def leaves(tree: Any) -> list[Any]:
     """The arrays in whatever a transform returned: a State, a Variable, an array or a container of those."""
     found = jax.tree_util.tree_leaves(tree, is_leaf=lambda node: isinstance(node, Variable))
@@ -89,6 +123,11 @@ def module_of(var: Any) -> Any:
             self.var = var
 
     return Wrapper()
+
+
+def ones_linear() -> Any:
+    """A Linear of two features whose kernel is all ones."""
+    return nnx.Linear(2, 2, kernel_init=lambda key, shape, dtype: jnp.ones(shape, dtype), rngs=nnx.Rngs(0))
 
 
 def module_loss(module: Any) -> Any:
@@ -141,9 +180,9 @@ class Filter:
     name: Literal["argnums", "wrt"] | None
     positional: bool = False
 
-    def grad(self, loss: Callable[..., Any], wrt: Any, function: str = "grad") -> Any:
+    def grad(self, loss: Callable[..., Any], wrt: Any, function: str = "grad", **options: Any) -> Any:
         """`nnx.<function>` of the loss in the Variables of type `wrt`; where it is not told, with its default filter."""
-        differentiate = getattr(nnx, function)
+        differentiate = functools.partial(getattr(nnx, function), **options)
         if self.name is None:
             return differentiate(loss)
         value = nnx.DiffState(0, wrt) if self.name == "argnums" else wrt

@@ -1,0 +1,225 @@
+"""A pytest plugin for an environment with Flax: runs each everyday probe as it is, and with what it asks about broken.
+
+Nothing of a broken library may come out `supported`. Each entry of `SABOTAGES` replaces one part by something that does
+nothing, or the wrong thing, without raising.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Sabotage = Callable[[pytest.MonkeyPatch, Any], None]
+"""Breaks a part of `nnx` for one test."""
+
+
+def replaced(path: str, make: Callable[[Any], Any]) -> Sabotage:
+    """Replaces what stands at a path below `nnx` by what is made of it."""
+
+    def sabotage(monkeypatch: pytest.MonkeyPatch, nnx: Any) -> None:
+        *owners, name = path.split(".")
+        owner = functools.reduce(getattr, owners, nnx)
+        monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+
+    return sabotage
+
+
+def nothing(_: Any) -> Any:
+    return lambda *args, **kwargs: None
+
+
+def first_of_rest(_: Any) -> Any:
+    return lambda self, x, *args, **kwargs: x
+
+
+def with_arguments(**fixed: Any) -> Callable[[Any], Any]:
+    """The same call with these arguments, whatever was given."""
+    return lambda real: lambda *args, **kwargs: real(*args, **{**kwargs, **fixed})
+
+
+def half(real: Any) -> Any:
+    return lambda *args, **kwargs: 0.5 * real(*args, **kwargs)
+
+
+def without_rule(real: Any) -> Any:
+    """A decorator whose `defvjp` is not heard."""
+
+    class Function:
+        def __init__(self, function: Any) -> None:
+            self.function = function
+
+        def __call__(self, *args: Any) -> Any:
+            return self.function(*args)
+
+        def defvjp(self, *args: Any) -> None: ...
+
+    return Function
+
+
+def same_mask(real: Any) -> Any:
+    """A dropout that drops every second number, whatever the key."""
+
+    def dropped(self: Any, x: Any, *, deterministic: bool | None = None, **kwargs: Any) -> Any:
+        import jax.numpy as jnp
+
+        return x if deterministic else jnp.where(jnp.arange(x.shape[-1]) % 2, 2.0 * x, 0.0)
+
+    return dropped
+
+
+def gradients(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A `value_and_grad` whose gradients are changed."""
+
+    def make(real: Any) -> Any:
+        def differentiate(*args: Any, **kwargs: Any) -> Any:
+            import jax
+
+            def call(*inputs: Any) -> Any:
+                value, grads = real(*args, **kwargs)(*inputs)
+                return value, jax.tree_util.tree_map(change, grads)
+
+            return call
+
+        return differentiate
+
+    return make
+
+
+def checkpoint(change: Callable[[Any], Any]) -> Sabotage:
+    """Changes every array that orbax restores."""
+
+    def sabotage(monkeypatch: pytest.MonkeyPatch, nnx: Any) -> None:
+        import jax
+        import orbax.checkpoint as ocp
+
+        for name in ("StandardCheckpointer", "PyTreeCheckpointer"):
+            checkpointer = getattr(ocp, name)
+
+            def restore(self: Any, *args: Any, real: Any = checkpointer.restore, **kwargs: Any) -> Any:
+                return jax.tree_util.tree_map(change, real(self, *args, **kwargs))
+
+            monkeypatch.setattr(checkpointer, "restore", restore)
+
+    return sabotage
+
+
+def restarted(leaf: Any) -> Any:
+    """A counter at 0; keys stay."""
+    import jax.numpy as jnp
+
+    return jnp.zeros_like(leaf) if jnp.issubdtype(leaf.dtype, jnp.integer) else leaf
+
+
+def unsharded(real: Any) -> Any:
+    def specs(tree: Any) -> Any:
+        import jax
+
+        return {name: jax.sharding.PartitionSpec() for name in ("kernel", "bias")}
+
+    return specs
+
+
+def all_sharded(real: Any) -> Any:
+    def specs(tree: Any) -> Any:
+        import jax
+
+        return {name: jax.sharding.PartitionSpec(None, "model") for name in ("kernel", "bias")}
+
+    return specs
+
+
+UPDATE_DOES_NOTHING = replaced("Optimizer.update", nothing)
+
+SABOTAGES: dict[str, dict[str, Sabotage]] = {
+    "train-mlp": {
+        "an update that does nothing": UPDATE_DOES_NOTHING,
+        "relu that lets everything through": replaced("relu", lambda real: lambda x: x),
+    },
+    "batch-norm": {
+        "always as in training": replaced("BatchNorm.__call__", with_arguments(use_running_average=False)),
+        "always as in evaluation": replaced("BatchNorm.__call__", with_arguments(use_running_average=True)),
+    },
+    "dropout": {
+        "nothing dropped": replaced("Dropout.__call__", first_of_rest),
+        "no key used": replaced("Dropout.__call__", same_mask),
+        "half dropped, none scaled": replaced("Dropout.__call__", half),
+    },
+    "layer-norm-vmapped": {
+        "no normalization": replaced("LayerNorm.__call__", first_of_rest),
+        "vmap that hands its input on": replaced("vmap", lambda real: lambda op, **kwargs: lambda *args: args[-1]),
+    },
+    "scan-over-layers": {
+        "no layer applied": replaced("scan", lambda real: lambda *a, **k: lambda x, layers: (x, None) if not k else x),
+    },
+    "vmap-ensemble": {
+        "the wrong result": replaced("vmap", lambda real: lambda *a, **k: half(real(*a, **k)) if a else 0)
+    },
+    "remat": {"nothing recomputed": replaced("remat", lambda real: lambda function, **kwargs: function)},
+    "cond": {
+        "no branch": replaced("cond", nothing),
+        "always the first": replaced("cond", lambda real: lambda taken, one, other, *operands: one(*operands)),
+        "both": replaced("cond", lambda real: lambda taken, one, other, *operands: (one(*operands), other(*operands))),
+    },
+    "while-loop": {
+        "no turn": replaced("while_loop", lambda real: lambda go_on, turn, carry: carry),
+        "one turn": replaced("while_loop", lambda real: lambda go_on, turn, carry: turn(carry)),
+    },
+    "custom-vjp": {"the rule not used": replaced("custom_vjp", without_rule)},
+    "value-and-grad-aux": {
+        "no gradient": replaced("value_and_grad", gradients(lambda slope: 0.0 * slope)),
+        "the wrong gradient": replaced("value_and_grad", gradients(lambda slope: slope + 1.0)),
+    },
+    "split-merge-jax-jit": {"an update that does nothing": replaced("update", nothing)},
+    "list-of-layers": {"an update that does nothing": UPDATE_DOES_NOTHING},
+    "gradient-clipping-and-schedule": {"an update that does nothing": UPDATE_DOES_NOTHING},
+    "checkpoint-roundtrip": {"zeros restored": checkpoint(lambda leaf: 0 * leaf)},
+    "checkpoint-rng-state": {"the counter restarted": checkpoint(restarted)},
+    "linen-to-nnx": {"half the result": replaced("bridge.ToNNX.__call__", half)},
+    "nnx-to-linen": {"half the result": replaced("bridge.ToLinen.__call__", half)},
+    "sharding-metadata": {
+        "no annotation": replaced("with_partitioning", lambda real: lambda init, axes: init),
+        "no axis": replaced("get_partition_spec", unsharded),
+        "an axis everywhere": replaced("get_partition_spec", all_sharded),
+    },
+    "lora": {
+        "no product": replaced("LoRA.__call__", lambda real: lambda self, x: self.base_module(x)),
+        "every Param is one": replaced("LoRAParam", lambda real: real.__mro__[1]),
+    },
+    "metrics": {
+        "a reset that does nothing": replaced("MultiMetric.reset", nothing),
+        "only the last batch": replaced(
+            "MultiMetric.update", lambda real: lambda self, **k: (self.reset(), real(self, **k))
+        ),
+    },
+}
+
+
+def probe_of(name: str) -> str:
+    return name.removeprefix("test_").replace("_", "-")
+
+
+@pytest.fixture(autouse=True)
+def sabotage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks what the parameter names; the probe's calibration has been done before."""
+    import calibration
+    from nnx_api import nnx
+
+    if hasattr(nnx, "Optimizer"):
+        calibration.calibrated()
+        calibration.recipe_of(nnx.Param, calibration.calls_of_module())
+    for function in ("grad", "value_and_grad"):
+        calibration.grad(len, function=function)
+    if request.param:
+        try:
+            SABOTAGES[probe_of(request.node.originalname)][request.param](monkeypatch, nnx)
+        except AttributeError as missing:
+            pytest.skip(f"nothing to break here: {missing}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each probe as it is, and with each of its sabotages."""
+    sabotages = SABOTAGES.get(probe_of(metafunc.function.__name__), {})
+    metafunc.parametrize("sabotage", ["", *sabotages], indirect=True, ids=["as it is", *sabotages])
