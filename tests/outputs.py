@@ -15,7 +15,7 @@ from rich.console import Console
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core.pairings import named
-from compatmatrix.publish import json_data, markdown, site, terminal_table
+from compatmatrix.publish import json_data, markdown, pair_map, site, terminal_table
 
 
 def one(pattern: str, text: str) -> str:
@@ -107,20 +107,18 @@ class Said:
 
     @cached_property
     def markdown_tables(self) -> dict[tuple[str, str, str], str]:
-        """(pairing, version, probe) -> word and mark."""
+        """(pairing, version, probe) -> word and mark, from the blocks of the releases."""
         told: dict[tuple[str, str, str], str] = {}
-        pairing, probes = "", list[str]()
-        for line in self.markdown.splitlines():
-            if match := re.match(r"## Subject releases, (.*)", line):
-                pairing = self.pairings[match[1]]
-            elif line.startswith("## "):
-                pairing = ""
-            columns = [column.strip() for column in line.strip("|").split("|")]
-            if pairing and line.startswith("| Subject | released"):
-                probes = [column.removesuffix(" (control)") for column in columns[4:]]
-            elif pairing and re.match(r"\| \d", line) and "not released" not in line:
-                version = columns[0].split(" ")[0]
-                told |= {(pairing, version, probe): words for probe, words in zip(probes, columns[4:], strict=True)}
+        blocks = re.findall(r"<summary>Subject ([\w.]+)([^<]*)</summary>\n\n(.*)\n</details>", self.markdown)
+        for version, summary, text in blocks:
+            for cell in text.split("<br><br>") if "not released" not in summary else ():
+                title, *outcomes = cell.split("<br>")
+                titles = one(r"\*\*(.*?)\*\*", title)
+                pairings = [self.pairings[name[0].lower() + name[1:]] for name in titles.split(" and ")]
+                for outcome in outcomes:
+                    words, _, listed = outcome.partition(":")
+                    probes = re.findall("`(.*?)`", listed) or list(self.view.support)
+                    told |= {(pairing, version, probe): words for pairing in pairings for probe in probes}
         return told
 
     @cached_property
@@ -143,11 +141,9 @@ class Said:
     def bands(self, probe: str, pairing: str) -> dict[str, str]:
         """Version -> class, in the list of a probe's page."""
         section = one(rf'<section aria-labelledby="b-{pairing}">(.*?)</section>', self.page(f"probe/{probe}.html"))
-        versions = [release.version for release in self.view.releases]
         told = {}
         for span, kind in re.findall(r'<li><a href="[^"]*">([^<]*)</a> <span class="tag k-([\w-]+)">', section):
-            first, _, last = span.partition(" to ")
-            for version in versions[versions.index(first) : versions.index(last or first) + 1]:
+            for version in self.between(span):
                 told[version] = kind
         return told
 
@@ -164,11 +160,9 @@ class Said:
         headings = ["".join(parts) for parts in zip(*map(cut, lines[: rows[0]]), strict=True)] if rows else []
         titles = {named(pairing).title("companion"): [pairing] for pairing in self.view.pairings}
         titles |= {"both": list(self.view.pairings)}
-        versions = [release.version for release in self.view.releases]
         told: dict[tuple[str, str, str], str] = {}
         for columns in (cut(lines[place]) for place in rows):
-            first, _, last = columns[0].partition(" (")[0].partition(" to ")
-            for version in versions[versions.index(first) : versions.index(last or first) + 1]:
+            for version in self.between(columns[0].partition(" (")[0]):
                 for pairing in (one for title in columns[1].split(", ") for one in titles[title]):
                     told |= {
                         (pairing, version, probe): words
@@ -179,18 +173,38 @@ class Said:
 
     @cached_property
     def markdown_grid(self) -> dict[tuple[str, str], str]:
-        """(version, companion version) -> sign."""
-        if "Columns, left to right: " not in self.markdown:
+        """(version, companion version) -> sign, as the page has it."""
+        if "```text" not in self.markdown:
             return {}
-        after = self.markdown.split("Columns, left to right: companion ", 1)[1]
-        columns = after.split(".\n", 1)[0].split(", ")
-        rows = [line.split() for line in after.split("```text\n", 1)[1].split("```", 1)[0].splitlines() if line]
+        families, *lines = one(r"^```text\n(.*?)\n```", self.markdown).splitlines()
+        rows = [line for line in lines if line[0] != " "]
+        columns = {}
+        for match in re.finditer(r"\S+", families.replace("companion", " " * len("companion"))):
+            for place in range(match.start(), len(families) + 99, 2):
+                rest = "".join(line[place : place + 1] for line in lines if line[0] == " ").strip()
+                if rest and not families[match.end() : place + 1].strip():
+                    columns[place] = match[0] + rest
+        signs = {sign: pair_map.SIGNS[kind] for kind, sign in pair_map.ASCII.items() if kind}
         return {
-            (version, column): sign
-            for version, signs in rows
-            for column, sign in zip(columns, signs, strict=True)
-            if sign != "·"
+            (version, column): signs[row[place]]
+            for row in rows
+            for version in self.between(row.split("  ")[0])
+            for place, column in columns.items()
+            if row[place : place + 1].strip()
         }
+
+    @cached_property
+    def markdown_imports(self) -> dict[str, str]:
+        """Version -> the companion versions with which it imports."""
+        table = self.markdown.split("\n## Which companion works with which Subject\n")[1].split("```text")[0]
+        rows = re.findall(r"^\| (\d[^|]*) \| ([^|]*) \|", table, re.M)
+        return {version: imports for span, imports in rows for version in self.between(span)}
+
+    def between(self, span: str) -> list[str]:
+        """The versions of ``0.1.0 to 0.3.0``."""
+        versions = [release.version for release in self.view.releases]
+        first, _, last = span.partition(" to ")
+        return versions[versions.index(first) : versions.index(last or first) + 1]
 
     @cached_property
     def html_grid(self) -> dict[tuple[str, str], tuple[str, str]]:
@@ -233,13 +247,12 @@ class Said:
     @cached_property
     def markdown_first(self) -> dict[tuple[str, str], str]:
         """(probe, pairing) -> since when."""
-        told, probe = {}, ""
-        for line in self.markdown.splitlines():
-            if match := re.match(r"`([\w-]+)`(?:, control)?: ", line):
-                probe = match[1]
-            elif probe and (match := re.match(r"- (.*?): \*\*(.*)\*\*$", line)):
-                told[probe, self.pairings[match[1]]] = match[2]
-        return told
+        rows = re.findall(r"^\| \*\*.*?<br>`([\w-]+)`.*? \| (\*\*.*) \|$", self.markdown, re.M)
+        return {
+            (probe, pairing): one(r"^\*\*(.*?)\*\*", column)
+            for probe, columns in rows
+            for pairing, column in zip(self.view.pairings, columns.split(" | "), strict=True)
+        }
 
     @cached_property
     def sentences(self) -> dict[str, str]:

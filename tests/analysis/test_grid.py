@@ -83,7 +83,7 @@ def test_defect_a_pair_that_two_cells_hold_was_classed_by_either(configured: Con
             in found.reason
         )
     view = support.view(ledger(day, today), configured, PUT)
-    assert "Subject **0.1.0**: imports with companion 1.0;" in markdown.render(view)
+    assert "\n| 0.1.0 | 1.0 |\n" in markdown.render(view)
     assert version_picker.for_release(view, "0.1.0", grid(view)).imports.text.startswith("with companion 1.0")
 
 
@@ -167,7 +167,7 @@ def test_the_answers_of_a_release_are_the_same_words_everywhere(configured: Conf
     view = support.view(ledger(*records), asking(configured), PUT)
     pairs, words = grid(view), "imports, trains and jits with companion 1.0 to 1.1; saves with 1.1"
     assert " ".join(labels.map_words(pairs, "0.1.0")) == words
-    assert f"Subject **0.1.0**: {words};" in markdown.render(view)
+    assert "\n| 0.1.0 | 1.0 to 1.1 | 1.0 to 1.1 | 1.0 to 1.1 | 1.1 |\n" in markdown.render(view)
     shown = version_picker.for_release(view, "0.1.0", pairs).imports
     assert f"{shown.word} {shown.text}" == words
     published = json_data.published(view).answers["0.1.0"]

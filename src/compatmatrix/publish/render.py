@@ -44,6 +44,8 @@ def environment() -> Environment:
         "line": _line,
         "block": sanitize.block,
         "md": escaped,
+        "md_code": markdown_code,
+        "slug": slug,
         "prose": prose,
         "inline_code": inline_code,
         "fenced": fenced,
@@ -67,6 +69,25 @@ def escaped(text: object) -> Markup:
     line = " ".join(str(text).split())
     line = _MARKDOWN.sub(lambda found: "&lt;" if found[0] == "<" else "\\" + found[0], line)
     return Markup(re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", line))  # a numbered list
+
+
+def markdown_code(text: str) -> Markup:
+    """Text of the project's own in which `backticks` mark code, as one line of Markdown that may stand in a table."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a stray backtick marks nothing
+        return escaped(text)
+    shown = [
+        inline_code(part).replace("|", "\\|")
+        if number % 2
+        else " " * part[:1].isspace() + escaped(part) + " " * part[-1:].isspace()
+        for number, part in enumerate(parts)
+    ]
+    return Markup("".join(shown))
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def prose(text: object) -> Markup:

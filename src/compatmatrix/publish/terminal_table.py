@@ -20,7 +20,7 @@ from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import TABLE
 from compatmatrix.core.text import marks, shortened
-from compatmatrix.publish import labels
+from compatmatrix.publish import labels, pair_map
 from compatmatrix.publish.terminal import line
 
 GAP = 2
@@ -103,7 +103,7 @@ def _texts(view: View, columns: Sequence[_Column]) -> list[list[Text]]:
     ]
     for column in columns:
         cells = [_text(column, row) for row in rows]
-        lines = wrap(column.heading, max(12, *map(_width, cells)))
+        lines = wrap(column.heading, max([12, *map(_width, cells)]))
         texts.append([Text("\n".join(lines)), *cells])
     return texts
 
@@ -154,37 +154,16 @@ def _rows(view: View, columns: Sequence[_Column]) -> Iterator[_Row]:
             yield _Row(releases, tuple(pairings), tuple(cell for cell in cells if cell))
 
 
-def print_map(console: Console, subject: str, pairs: Grid) -> None:
-    """Print the map of pairs in blocks that fit, a legend of its signs, and each row in words; equal rows are one."""
-    signs = {
-        version: [row[column].kind.sign if column in row else "·" for column in pairs.columns]
-        for version, row in pairs.rows.items()
-    }
-    grouped = [tuple(group)[::-1] for _, group in groupby([*pairs.rows][::-1], key=lambda version: signs[version])]
-    margin = max(len(_span(versions)) for versions in grouped) + GAP
-    room, longest = console.width - margin, max(map(len, pairs.columns)) + 1
-    step = longest if longest * len(pairs.columns) <= room else 1
-    size = max(20, room // step)
-    for start in range(0, len(pairs.columns), size):
-        line(console, " " * margin + _labels(pairs.columns[start : start + size], step))
-        for versions in grouped:
-            row = "".join(sign.ljust(step) for sign in signs[versions[0]][start : start + size])
-            line(console, f"{_span(versions):{margin}}{row}".rstrip())
-    kinds = {pair.kind for row in pairs.rows.values() for pair in row.values()}
-    legend = [f"{kind.sign} {kind.word}" for kind in Kind if kind in kinds]
-    legend += [f"· {NOT_EXAMINED}"] if any("·" in row for row in signs.values()) else []
-    _say(console, f"A column is a {pairs.companion}, named above where its name begins. {', '.join(legend)}")
+def print_map(console: Console, subject: str, pairs: Grid, in_words: bool = False) -> None:
+    """Print each row of the map of pairs in words; before that, unless only the words are wanted, the map and its signs."""
+    if not in_words:
+        for block in pair_map.blocks(pairs, console.width):
+            for text in block:
+                line(console, text)
+        signs = ", ".join(f"{sign} {word}" for sign, word, _ in pair_map.legend(pairs))
+        _say(console, f"A column is a {pairs.companion}, its version is read downwards: {signs}")
     for words, group in groupby([*pairs.rows][::-1], key=lambda version: labels.map_words(pairs, version)):
         _say(console, f"{subject} {_span(tuple(group)[::-1])}: {' '.join(words)}")
-
-
-def _labels(columns: Sequence[str], step: int) -> str:
-    """The columns' names, each from its own place on, as many as fit."""
-    text = ""
-    for place, column in enumerate(columns):
-        if not text or len(text) < place * step:
-            text = text.ljust(place * step) + column
-    return text
 
 
 def _say(console: Console, text: str) -> None:
