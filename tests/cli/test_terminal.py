@@ -11,7 +11,7 @@ import pytest
 from compatmatrix.results import ledger
 from fixtures import NOWHERE, THIS, Project
 from packages import world
-from packages.index import LocalIndex
+from packages.index import Fault, LocalIndex
 from platforms import NEEDS_TERMINAL
 from terminals import Terminal
 
@@ -108,14 +108,21 @@ def test_the_grid_is_a_map_and_its_rows_in_words(project: Project) -> None:
     arguments = ("run", "--pairing", "grid", "--only", "subject==1.1.0", "--only", "companion<=2")
     lines = screen(project, 80, *arguments).splitlines()
     assert lines[-2] == "3 cells run and recorded"
-    first = next(place for place, line in enumerate(lines) if line.startswith("    "))
-    assert lines[first : first + 5] == [
-        "       1.0 1.1 1.2 2.0",
-        "1.1.0  ★   ★   ∦   ★",
-        "A column is a companion, named above where its name begins. ★ yes, ∦",
-        "unresolvable",
+    first = next(place for place, line in enumerate(lines) if line.startswith("companion  "))
+    assert lines[first] == "companion  2. 1."
+    assert lines[first + 1 : first + 6] == [
+        "           0  2 1 0",
+        "1.1.0      ★  ∦ ★ ★",
+        "A column is a companion, its version is read downwards: ★ yes, ∦ unresolvable",
         "subject 1.1.0: imports with companion 1.0 to 2.0",
+        "3 cells run and recorded",
     ]
+    again = screen(project, 80, *arguments).splitlines()
+    assert again[1:] == [
+        "subject 1.1.0: imports with companion 1.0 to 2.0",
+        "4 cells on record, nothing new; `--table` shows them",
+        "reports: reports/compatibility.md, compatibility.json; records: reports/records",
+    ], "no verdict, which is about all records"
 
 
 def test_a_day_of_the_past_has_the_answer_of_that_day(recorded: Project) -> None:
@@ -183,6 +190,20 @@ def test_an_interrupted_run_names_the_command_that_goes_on(
     assert lines[-1 - len(goes_on) :] == ["interrupted: 1 of 4 cells are recorded", *goes_on]
     assert {len(line) <= 98 for line in bars} == {True}, "shorter than the terminal: ^C is echoed at its end"
     assert len(ledger.read(project.records).records) == 1
+
+
+def test_defect_an_interrupt_while_cells_were_resolved_was_not_answered(tmp_path: Path, index: LocalIndex) -> None:
+    """Until the last process of uv had ended, nothing was on the screen."""
+    world.fill(index, {"works": world.subject("works", "1.1.0", "2025-05-20")}, world.COMPANIONS, world.HELPERS)
+    index.fault(Fault.SLOW, "/files/*", seconds=5)
+    project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+    terminal = Terminal(project.folder, 80, "run")
+    terminal.read(lambda lines: any("resolving 2 cells" in line for line in lines))
+    terminal.interrupt()
+    assert "stopping …" in terminal.read(lambda lines: "stopping …" in lines, seconds=2)
+    code, lines = terminal.ended()
+    assert code == 130
+    assert lines[-2:] == ["interrupted: what was finished is recorded", "to go on: python -m compatmatrix run"]
 
 
 def test_interrupted_by_way_of_nox_the_command_is_that_of_nox(project: Project) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from compatmatrix.cli import options
 from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG
 from compatmatrix.cli.parser import PROGRAM, parse
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
     options.Run: ("run", "run"),
@@ -61,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     people = Console() if sys.stdout.isatty() else Console(width=250, force_terminal=False)
     form = getattr(chosen, "format", "text")
     console = people if form == "text" else errors
-    with nullcontext() if form == "github" else github.workflow_commands_off():
+    with nullcontext() if form == "github" else github.workflow_commands_off(), _interrupts(console):
         try:
             return command(context.create(chosen, console, given), chosen)
         except UserError as error:
@@ -77,3 +82,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             sys.stderr.close()  # the reader of the output has gone; a flush at exit would raise again
             return DONE
+
+
+@contextmanager
+def _interrupts(console: Console) -> Iterator[None]:
+    """Answers Ctrl-C, and a runner that cancels, at once, whatever the command is doing: to end processes takes seconds."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        restore()
+        with suppress(RuntimeError):  # it came while something was being printed
+            console.print("stopping …")
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()

@@ -91,19 +91,20 @@ def _of_shard(todo: Plan, jobs: Sequence[Job]) -> tuple[Answer, ...]:
 
 def _show(context: Context, chosen: options.Run, done: _Done, view: View, known: Ledger) -> None:
     """Print what was asked for, and at the end what was done."""
-    if done.results or done.failed or chosen.table:
-        if view.pairings and view.releases:
-            new = done.probes() if len(done.probes()) < len(view.probes) else []
-            terminal_table.print_table(context.console, view, new)
-        if done.pairs:
-            pairs = grid.grid(context.view(known)).limited(done.pairs)
-            terminal_table.print_map(context.console, view.config.subject.name, pairs)
-        if done.pythons:
-            compatibility = Compatibility(context.view(known))
-            for version in done.pythons:
-                context.say(f"{view.config.subject.name} {version} {compatibility.pythons(version) or 'not examined'}")
-    day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
-    context.say(f"{day}{labels.sentence(view if view.pairings else context.view(known))}")
+    new = bool(done.results or done.failed or chosen.table)
+    if new and view.pairings and view.releases:
+        probes = done.probes() if len(done.probes()) < len(view.probes) else []
+        terminal_table.print_table(context.console, view, probes)
+    if done.pairs:
+        pairs = grid.grid(context.view(known)).limited(done.pairs)
+        terminal_table.print_map(context.console, view.config.subject.name, pairs, in_words=not new)
+    if done.pythons:
+        compatibility = Compatibility(context.view(known))
+        for version in done.pythons:
+            context.say(f"{view.config.subject.name} {version} {compatibility.pythons(version) or 'not examined'}")
+    if view.pairings:
+        day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
+        context.say(f"{day}{labels.sentence(view)}")
     if done.results or done.failed:
         count = f"{done.recorded} cells run and recorded"
         context.say(f"{count}, {len(done.failed)} not examined" if done.failed else count)
@@ -117,8 +118,9 @@ def _show(context: Context, chosen: options.Run, done: _Done, view: View, known:
 def as_json(view: View, done: _Done) -> str:
     """What was asked for and what was done, for programs."""
     found = verdict.verdict(view, view.config.subject.headline)
+    answer = {"value": found.value.value, "release": found.release, "sentence": str(labels.sentence(view))}
     tree = {
-        "verdict": {"value": found.value.value, "release": found.release, "sentence": str(labels.sentence(view))},
+        "verdict": answer if view.pairings else None,  # pairs of the grid alone are no verdict
         "requested": len(done.answers),
         "run": len(done.results),
         "recorded": done.recorded,

@@ -136,7 +136,6 @@ class Scheduler:
                 while thread.is_alive():
                     thread.join(0.2)
         except KeyboardInterrupt:
-            self._progress.message("stopping …")
             self.stop()
             uv.stop()
             until = time.monotonic() + STOP_SECONDS
