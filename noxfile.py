@@ -77,11 +77,14 @@ def install_engine(session: nox.Session) -> None:
     stamp = ENGINE / "installed"
     if stamp.exists() and PYTHON.exists() and stamp.read_text(encoding="utf-8") == state():
         return
-    uv = shutil.which("uv")
-    create = [uv, "venv", "--clear"] if uv else [sys.executable, "-m", "virtualenv", "--clear"]
-    session.run(*create, "--quiet", str(ENGINE), external=True)
-    pip = [uv, "pip", "install", "--python", str(PYTHON)] if uv else [str(PYTHON), "-m", "pip", "install"]
-    session.run(*pip, "--quiet", "-c", str(CONSTRAINTS), "-e", ".", external=True)
+    if uv := shutil.which("uv"):
+        session.run(uv, "venv", "--clear", "--quiet", str(ENGINE), external=True)
+    else:  # pip brings uv alone, and uv the rest: in a third of the time
+        session.run(sys.executable, "-m", "virtualenv", "--clear", "--quiet", str(ENGINE), external=True)
+        session.run(str(PYTHON), "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), "uv", external=True)
+    program = [uv] if uv else [str(PYTHON), "-m", "uv"]
+    pip = [*program, "pip", "install", "--quiet", "--python", str(PYTHON)]
+    session.run(*pip, "-c", str(CONSTRAINTS), "-e", ".", external=True)
     stamp.write_text(state(), encoding="utf-8")
 
 
