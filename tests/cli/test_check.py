@@ -173,7 +173,7 @@ def test_constraints_are_the_newest_set_that_works_without_the_tools(project: Pr
         (("subject==0.2.0", "--python-version", "3.13"), "there is one, for Python 3.11 and 3.12"),
         (("subject==0.2.0", "--needs", "standalone"), "no set of versions is known"),
         (("subject==0.2.0", "--needs", "x"), "there is no such probe"),
-        (("subject==9.0",), "no set of versions is known in which that works\n"),
+        (("subject==9.0",), "no set of versions is known in which that works; the nearest: 0.2.0\n"),
         (("subject>=0.2",), "write subject==VERSION"),
         (("other==1",), "write subject==VERSION"),
     ],

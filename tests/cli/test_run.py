@@ -48,7 +48,7 @@ def test_every_cell_state_appears_with_its_reason(story: Story, version: str, st
 
 def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_and_told_nobody(story: Story) -> None:
     last = story.first.out[story.first.out.index("23 cells run and recorded, 1 not examined") :]
-    assert "not examined: subject 2.0.0, companion 3.0" in last
+    assert "not examined: subject 2.0.0, release-day, newest (Python" in last
     assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in last
     assert story.view().cell("newest", "2.0.0") is None
     row = next(line for line in story.first.out.splitlines() if line.startswith("2.0.0"))

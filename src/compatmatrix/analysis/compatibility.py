@@ -27,7 +27,7 @@ from compatmatrix.analysis.recommend import Bounds
 from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
-from compatmatrix.core.text import runs, span
+from compatmatrix.core.text import alternatives, runs, span
 
 _ANYWHERE = Environment()
 
@@ -106,7 +106,7 @@ class Compatibility:
         known = [probe.id for probe in self.view.probes]
         for probe in probes:
             if probe not in known:
-                raise ValueError(f"{probe}: there is no such probe; there are {', '.join(known)}")
+                raise ValueError(f"{probe}: there is no such probe{alternatives(probe, known)}")
 
     def status(self, subject: str, companion: str, where: Environment) -> PairStatus:
         """What is known of a pair of versions in an environment."""

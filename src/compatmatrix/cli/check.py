@@ -19,6 +19,7 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config.matrix_file import machine_name
 from compatmatrix.core.errors import UserError
+from compatmatrix.planning.requests import nearest
 from compatmatrix.projects import findings, installed, project_files
 from compatmatrix.projects.entries import NotReadable, ProjectFile
 from compatmatrix.projects.findings import Finding
@@ -56,7 +57,9 @@ def constraints(context: Context, chosen: options.Constraints) -> int:
     )
     if known is None:
         pythons = sorted({python for version, python in every(compatibility) if version == versions[0]}, key=Version)
-        there = f"; with fewer options there is one, for Python {' and '.join(pythons)}" if pythons else ""
+        there = f"; with fewer options there is one, for Python {' and '.join(pythons)}"
+        if not pythons:
+            there = nearest(requirement.specifier, {version for version, _ in every(compatibility)})
         raise UserError(f"{chosen.release}: no set of versions is known in which that works{there}")
     context.say(constraints_file.text(known).rstrip("\n"))
     return DONE

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from compatmatrix import __version__
 from compatmatrix.cli import options
-from compatmatrix.cli.options import Options
+from compatmatrix.cli.options import WRONG, Options
 from compatmatrix.core.text import suggestion
 
 PROGRAM = "compatmatrix" if Path(sys.argv[0]).stem == "compatmatrix" else "python -m compatmatrix"
@@ -38,7 +38,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             message += suggestion(found[1], re.findall(r"[\w-]+", found[2]))
-        super().error(message)
+        # Without the usage, which is longer than a screen and hides the message.
+        self.exit(WRONG, f"{self.prog}: error: {message}\n`--help` says what it takes\n")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

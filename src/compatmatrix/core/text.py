@@ -55,11 +55,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def alternatives(word: str, known: Iterable[str]) -> str:
-    """The end of a message about a name that is none of those known: the nearest, and all of them."""
+def alternatives(word: str, known: Iterable[str], most: int = 12) -> str:
+    """The end of a message about a name that is none of those known: the nearest, and all of them if they are not many."""
     names = list(known)
-    near = suggestion(word, names)
-    return f"{near} There are {', '.join(names)}" if near else f"; there are {', '.join(names)}"
+    near, listed = suggestion(word, names), f"here are {shortened(names, most)}"
+    if near:
+        return near if len(names) > most else f"{near} T{listed}"
+    return f"; t{listed}"
 
 
 def shortened(names: Iterable[str], most: int = 3) -> str:

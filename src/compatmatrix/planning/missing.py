@@ -47,8 +47,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        versions = ", ".join(f"{name} {self.cell.versions[name]}" for name in self.cell.named)
-        return f"{versions} (Python {self.cell.python}; {', '.join(self.labels)})"
+        """``subject 1.0, newest (Python 3.12, companion 2.0)``: what tells cells apart comes first, for lines are cut."""
+        subject, *beside = (f"{name} {self.cell.versions[name]}" for name in self.cell.named)
+        return f"{subject}, {', '.join(self.labels)} ({', '.join([f'Python {self.cell.python}', *beside])})"
 
     @property
     def group(self) -> tuple[str, ...]:

@@ -223,8 +223,11 @@ def _not_known(view: View, found: Verdict) -> str:
 
 
 def _unknown(view: View, found: Verdict, colon: str) -> str:
-    """``at release it does not import``: each pairing that says neither yes nor no, and why."""
-    return joined(f"{phrases(view, [one.pairing])}{colon} it {_why_unknown(one)}" for one in found.unknown)
+    """``at release it does not import``: the pairings that say neither yes nor no, and why."""
+    pairings: dict[str, list[str]] = {}
+    for one in found.unknown:
+        pairings.setdefault(_why_unknown(one), []).append(one.pairing)
+    return joined(f"{phrases(view, names)}{colon} it {why}" for why, names in pairings.items())
 
 
 def _why_unknown(reason: Reason) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.grid import Grid, Kind
+from compatmatrix.analysis.grid import Grid
 from compatmatrix.analysis.support import View
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Release
@@ -158,7 +158,7 @@ def print_map(console: Console, subject: str, pairs: Grid, in_words: bool = Fals
     """Print each row of the map of pairs in words; before that, unless only the words are wanted, the map and its signs."""
     if not in_words:
         for block in pair_map.blocks(pairs, console.width):
-            for text in block:
+            for text in [*block, ""]:
                 line(console, text)
         signs = ", ".join(f"{sign} {word}" for sign, word, _ in pair_map.legend(pairs))
         _say(console, f"A column is a {pairs.companion}, its version is read downwards: {signs}")
