@@ -62,7 +62,7 @@ class Site:
             "verdict": labels.sentence(view),
             "probe_of": {probe.id: probe for probe in view.probes},
             "recipe_text": lambda file: version_picker.recipe_text(view.probes, file),
-            "environment": terminal.variables_words(view),
+            "pytest": terminal.pytest_words(view),
             "shows_sources": markdown.shows_sources(view),
             "error_paths": {page.error.signature: page.path for page in self.errors},
             "command": lambda version: error_pages.command(self.compatibility, version, list(self.constraints)),

@@ -30,9 +30,11 @@ def print_sources(console: Console, view: View, rows: Sequence[CellView]) -> Non
 
 def print_release(console: Console, view: View, cells: Sequence[CellView], full: bool) -> None:
     """Cells of one release: state, versions and a line for each outcome; ``full`` is with evidence, lock and commands."""
-    for cell in cells:
+    for number, cell in enumerate(cells):
+        if number:
+            line(console, "")
         pairings = ", ".join(map(view.config.pairing_title, cell.pairings))
-        console.rule(Text(f"{view.config.subject.name} {cell.subject}, {pairings}"), align="left")
+        console.print(Text(f"{view.config.subject.name} {cell.subject}, {pairings}", style="bold"), soft_wrap=True)
         environment = f"{labels.environment_words(view, cell)}, {cell.platform}"
         line(console, f"{cell.state.value}: {cell.state.meaning}" + (f". {cell.detail}" if cell.detail else ""))
         line(console, f"{environment}; recorded {cell.recorded}; cell {cell.id}")
@@ -51,14 +53,16 @@ def print_release(console: Console, view: View, cells: Sequence[CellView], full:
             line(console, "\nReproduce: save the lines below as cell.txt, then")
             line(console, f"  uv venv --python {cell.python} cell")
             line(console, f"  uv pip sync --python cell{exact} cell.txt")
-            line(console, f"  {variables_words(view)}cell/bin/python -I -m pytest probes\n")
+            line(console, f"  {pytest_words(view)} probes\n")
             for pin in cell.lock:
                 line(console, f"  {pin}")
 
 
-def variables_words(view: View) -> str:
-    """The cell's environment variables as a shell writes them before a command."""
-    return "".join(f"{name}={shlex.quote(value)} " for name, value in view.config.environment.items())
+def pytest_words(view: View) -> str:
+    """The command that runs probes in a cell: its variables, and the engine's plugin, which the cell does not have."""
+    variables = "".join(f"{name}={shlex.quote(value)} " for name, value in view.config.environment.items())
+    harness = 'PYTHONPATH=$(python -c "import compatmatrix.execution.in_cell as it; print(*it.__path__)")'
+    return f"{variables}{harness} cell/bin/python -m pytest -p probe_harness"
 
 
 def line(console: Console, text: str) -> None:
