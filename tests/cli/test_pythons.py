@@ -41,7 +41,7 @@ def test_the_pythons_of_a_release_are_run_recorded_and_told(asked: Project) -> N
     assert published(asked) == before, "nothing that is said of another pairing is another"
     data = json.loads((asked.reports / "compatibility.json").read_bytes())
     assert data["pythons"] == {"0.5.0": {THIS: "headline", NOWHERE: None}}
-    assert f"**0.5.0** {WORDS}" in (asked.reports / "compatibility.md").read_text(encoding="utf-8")
+    assert f"| 0.5.0 | {WORDS} |" in (asked.reports / "compatibility.md").read_text(encoding="utf-8")
     for page in ("grid.html", "release/0.5.0.html"):
         assert WORDS in (asked.reports / "site" / page).read_text(encoding="utf-8")
 

@@ -1,8 +1,10 @@
-"""What a user sees, in terminals of several widths: the screens, as text."""
+"""What a user sees, in terminals of several widths and in a pipe: the screens, as text."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,9 +50,9 @@ def project(tmp_path: Path, small: LocalIndex) -> Project:
 
 
 def screen(project: Project, columns: int, *arguments: str) -> str:
-    """The screen at the end, with `N` for seconds."""
+    """The screen at the end, with `N` for seconds, whose number of digits decides where a line is cut."""
     _, lines = Terminal(project.folder, columns, *arguments).ended()
-    return re.sub(r"\d+\.\d s:", "N s:", "\n".join(lines))
+    return re.sub(r"(?m)\d+\.\d s: (.*?)( comp.*…)?$", r"N s: \1", "\n".join(lines))
 
 
 def test_a_run_in_80_columns(project: Project) -> None:
@@ -58,8 +60,8 @@ def test_a_run_in_80_columns(project: Project) -> None:
         screen(project, 80, "run", "--only", "subject<1.2", "--jobs", "1")
         == f"""\
 4 cells requested: 0 recorded or settled, 2 to run
-[1/2] ran ✓2 ✗1 N s: subject 1.0.0, release-day, newest (Python {THIS}, companio…
-[2/2] ran ✓3 N s: subject 1.1.0, release-day, newest (Python {THIS}, companion 3…
+[1/2] ran ✓2 ✗1 N s: subject 1.0.0, release-day, newest (Python {THIS},
+[2/2] ran ✓3 N s: subject 1.1.0, release-day, newest (Python {THIS},
 subject  with  standalone   held         companion  helper  Python
 1.1.0    both  ✓ supported  ✓ supported  3.0        0.2     {THIS}
 1.0.0    both  ✗ raises     ✓ supported  3.0        0.2     {THIS}
@@ -222,3 +224,29 @@ def test_no_color_and_quiet_are_honored(recorded: Project) -> None:
     assert b"\x1b[32m" in colored.written
     assert not re.search(rb"\x1b\[\d+m", plain.written.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b""))
     assert lines[1] == lines[0][1:-1], "without the counts before and the paths after"
+
+
+def piped(project: Project, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "compatmatrix", *arguments]
+    return subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_in_a_pipe_nothing_is_folded_colored_or_moved(recorded: Project) -> None:
+    out, err = piped(recorded, "run", "--table", "--only", "subject<1.2").communicate(timeout=60)
+    assert err == b""
+    assert b"\x1b" not in out
+    lines = [line.rstrip() for line in out.decode().splitlines()]
+    assert lines[1:4] == [
+        "subject  with  standalone   held         companion  helper  Python",
+        f"1.1.0    both  ✓ supported  ✓ supported  3.0        0.2     {THIS}",
+        f"1.0.0    both  ✗ raises     ✓ supported  3.0        0.2     {THIS}",
+    ]
+    assert lines[4] == "Yes: A bare Value can be trained since Subject 1.1.0 (companion 3.0, helper 0.2)."
+
+
+def test_defect_a_reader_that_leaves_early_made_the_exit_code_1(recorded: Project) -> None:
+    running = piped(recorded, "show", "subject==1.0.0", "--full")
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert (running.wait(timeout=60), running.stderr.read()) == (0, b"")
+    running.stderr.close()

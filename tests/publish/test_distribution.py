@@ -105,6 +105,7 @@ def test_data_takes_the_place_of_a_checkout(
         ["--data", "none.json"],
         ["--data", str(tmp_path / "requirements.txt")],
         ["--data", str(published), "--reports", "x"],
+        ["--data", str(published), "--config", "x"],
     ):
         assert main(["check", *wrong]) == 2
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from compatmatrix.analysis import support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
-from compatmatrix.cli.options import IndexOptions, Options, ReadingOptions
+from compatmatrix.cli.options import CONFIG, IndexOptions, Options, ReadingOptions
 from compatmatrix.cli.parser import PROGRAM
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.tables import Config
@@ -130,8 +130,8 @@ def _published(data: Path, options: Options, console: Console) -> Context:
     """A context that knows what a compatibility.json says, and nothing else."""
     from compatmatrix.publish import json_data
 
-    if getattr(options, "reports", None):
-        raise UserError("--data is read instead of records: leave out --reports")
+    if getattr(options, "reports", None) or options.config != CONFIG:
+        raise UserError("--data is read instead of matrix.toml and records: leave out --config and --reports")
     try:
         view = json_data.read(data.read_bytes())
     except OSError as error:

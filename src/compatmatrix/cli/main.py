@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             state = str(interrupt) or f"what was finished is recorded\nto go on: {shlex.join(given)}"
             errors.print(Text(f"interrupted: {state}"), soft_wrap=True)
             return INTERRUPTED
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
             sys.stderr.close()  # the reader of the output has gone; a flush at exit would raise again
             return DONE
 

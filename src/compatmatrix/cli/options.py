@@ -16,6 +16,8 @@ from compatmatrix.core.pairings import NAMES
 DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit codes, as `--help` explains them."""
 
+CONFIG = Path("matrix.toml")
+
 CONDITIONS = {
     "changed": "an answer changed",
     "regressed": "an answer changed for the worse",
@@ -75,7 +77,7 @@ class Options:
 
     heading = "files"
     examples: tuple[str, ...] = ()
-    config: Path = _path("FILE", "what is tested (default: matrix.toml)", default=Path("matrix.toml"))
+    config: Path = _path("FILE", f"what is tested (default: {CONFIG})", default=CONFIG)
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -134,8 +136,10 @@ class Plan(PlanningOptions):
     save: Path | None = _path("FILE", "write the plan there, for `run --plan` and `merge --plan`")
 
     def conflict(self) -> str:
-        missing = self.format == "lines" and self.save is None
-        return "--format lines needs --save FILE: its commands read the plan from that file" if missing else ""
+        if self.format == "lines" and self.save is None:
+            return "--format lines needs --save FILE: its commands read the plan from that file"
+        every = self.format == "lines" and self.shard != (1, 1)
+        return "--format lines is a command for each shard; leave out --shard" if every else ""
 
 
 class Run(PlanningOptions):
@@ -166,6 +170,8 @@ class Run(PlanningOptions):
             return "--plan says what is run; give --only, --pairing, --as-of and --fresh when planning"
         if self.source and (narrowed or self.plan or self.shard != (1, 1) or self.timings or self.table):
             return "--source examines sources alone: without --only, --pairing, --plan, --shard, --timings and --table"
+        if self.table and self.format == "json":
+            return "--format json has all cells; leave out --table"
         of_sources = self.against or self.record or self.format == "markdown"
         problem = "--against, --record and --format markdown are about --source; name one"
         return problem if of_sources and not self.source else ""
@@ -315,7 +321,7 @@ class Check(DataOptions):
     def conflict(self) -> str:
         if self.python and (self.python_version or self.platform):
             return "--python is asked for its version and platform; leave out --python-version and --platform"
-        return ""
+        return "--python is checked instead of files; leave out either" if self.python and self.files else ""
 
 
 class Constraints(DataOptions):
