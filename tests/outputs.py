@@ -123,19 +123,21 @@ class Said:
 
     @cached_property
     def html_tables(self) -> dict[tuple[str, str, str], tuple[str, str]]:
-        """(pairing, version, probe) -> class, and word and mark."""
-        told = {}
+        """(pairing, version, probe) -> class, and sign; a cell stands for as many releases as it is wide."""
+        told: dict[tuple[str, str, str], tuple[str, str]] = {}
         for pairing, section in re.findall(
             r'<section class="pairing" id="[^"]*" data-pairing="([^"]*)".*?>(.*?)</section>',
             self.page("table.html"),
             re.S,
         ):
-            probes = re.findall(r'id="[^"]*\.\.([^"]*)"', section)
-            for version, row in re.findall(r'<tr data-release="([^"]*)">(.*?)</tr>', section, re.S):
-                found = re.findall(r'<td class="k-([\w-]+)"[^>]*>(.*?)</td>', row, re.S)
-                if "not released" not in row:
-                    for probe, (kind, words) in zip(probes, found, strict=True):
-                        told[pairing, version, probe] = (kind, plain(words))
+            versions = re.findall(r'<th scope="col" data-release="([^"]*)"><a href="release/', section)
+            for probe, row in re.findall(r'<tr data-find=.*?id="[^"]*\.\.([^"]*)".*?>(.*?)</tr>', section, re.S):
+                cells = re.findall(
+                    r'<td class="k-([\w-]+)" colspan="(\d+)" data-start="(\d+)"><a href="release/[^"]*"><span class="sign">(.*?)</span>',
+                    row,
+                )
+                signs = [(kind, sign) for kind, count, _, sign in cells for _ in range(int(count))]
+                told |= {(pairing, version, probe): shown for version, shown in zip(versions, signs, strict=True)}
         return told
 
     def bands(self, probe: str, pairing: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.analysis import changes, recommend, support
+from compatmatrix.analysis import changes, history, recommend, support
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.config.tables import Config
@@ -58,7 +58,7 @@ def test_defect_a_yes_beside_a_control_that_does_not_work_was_published(configur
     assert str(labels.sentence(view)).startswith("Not known for Subject 0.2.0: ")
     assert view.support["standalone"]["newest"].first_supported is None
     assert recommend.bounds(view, "standalone").specifier is None
-    assert not [entry for entry in changes.entries(view) if entry.probe.id == "standalone"]
+    assert not [entry for entry in history.entries(view) if entry.probe.id == "standalone"]
 
 
 def test_defect_a_yes_of_a_release_that_tampered_with_the_test_was_published(configured: Config) -> None:
@@ -98,7 +98,7 @@ def test_defect_a_pre_release_was_first_supported_and_bounds_knew_of_none(config
     assert final.support["standalone"]["newest"].first_supported == "0.2.0"
     assert recommend.bounds(final, "standalone").specifier == ">=0.2.0"
     told = [
-        (entry.release, entry.after.state.value) for entry in changes.entries(final) if entry.probe.id == "standalone"
+        (entry.release, entry.after.state.value) for entry in history.entries(final) if entry.probe.id == "standalone"
     ]
     assert told == [("0.2.0", "supported"), ("0.2.0rc1", "supported")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import feedparser
@@ -50,7 +51,7 @@ def kinds(served: Served) -> tuple[str, ...]:
     """One page of every kind; of releases and questions those that hold most."""
     release = max((served.folder / "release").iterdir(), key=lambda path: path.stat().st_size)
     probe = max((served.folder / "probe").iterdir(), key=lambda path: path.stat().st_size)
-    pages = ("index", "table", "grid", "changes", "data", "about")
+    pages = ("index", "table", "grid", "compare", "changes", "data", "about", "status", "404")
     return (*(f"{page}.html" for page in pages), f"release/{release.name}", f"probe/{probe.name}")
 
 
@@ -143,35 +144,86 @@ def shown(page: Page) -> list[str]:
     return texts
 
 
+QUESTIONS = ".pairing.shown tbody tr:not(.group):not([hidden])"
+
+
 def test_the_filters(visit: Opener) -> None:
     page = visit("table.html")
-    everything = len(shown(page))
+    everything, questions = len(shown(page)), page.locator(QUESTIONS).count()
     page.select_option("select[name=outcome]", "raises")
     raising = shown(page)
-    assert raising and all("raises" in text for text in raising)
+    assert raising and all("✗" in text for text in raising)
     assert "outcome=raises" in page.url
+    fewer = page.locator(QUESTIONS).count()
     page.reload()
     assert shown(page) == raising
+    expect(page.locator("output")).to_contain_text(f"{fewer} of {questions} questions")
+    expect(page.locator("output")).to_contain_text(f"{questions - fewer} questions without ✗ raises")
     page.select_option("select[name=group]", index=1)
     assert len(shown(page)) < len(raising)
+    expect(page.locator("output")).to_contain_text("outside “")
     page.click("button[type=reset]")
     expect(page).to_have_url(re.compile(r"table\.html#?$"))
     assert len(shown(page)) == everything
+
+
+def test_a_range_of_releases_is_cut_out_of_the_table(visit: Opener) -> None:
+    page = visit("table.html")
     versions = page.locator("select[name=from] option").all_inner_texts()[1:]
     page.select_option("select[name=from]", versions[4])
     page.select_option("select[name=to]", versions[2])
-    assert page.locator(".pairing.shown tbody tr:not([hidden])").count() == 3
-    page.click("button[type=reset]")
+    heads = page.locator(".pairing.shown thead [data-release]:not([hidden])")
+    assert [head.get_attribute("data-release") for head in heads.all()] == versions[4:1:-1]
+    widths = page.evaluate(f"""[...document.querySelectorAll("{QUESTIONS}")].map(
+      (row) => [...row.cells].slice(1).filter((cell) => !cell.hidden).reduce((sum, cell) => sum + cell.colSpan, 0))""")
+    assert set(widths) == {3}
+    expect(page.locator("output")).to_contain_text(f"before {versions[4]} or after {versions[2]}")
+
+
+def test_a_table_without_an_answer_says_why_and_leaves_no_empty_frame(visit: Opener) -> None:
+    page = visit("table.html")
     page.fill("input[name=text]", "no such question or error")
-    expect(page.locator("output")).to_have_text("No answer fits.")
+    expect(page.locator("output")).to_contain_text("without “no such question or error”")
+    expect(page.locator(".nothing")).to_contain_text("No answer fits")
+    expect(page.locator(".pairing.shown .frame")).to_be_hidden()
+    page.click("button[type=reset]")
+    expect(page.locator(".nothing")).to_be_hidden()
+    expect(page.locator(".pairing.shown .frame")).to_be_visible()
+
+
+def test_neighbors_with_the_same_answer_are_one_cell(visit: Opener) -> None:
+    page = visit("table.html")
+    for row in page.locator(f"{QUESTIONS}").all()[:8]:
+        texts = [(cell.get_attribute("class"), cell.text_content()) for cell in row.locator("td").all()]
+        words = [(kind, re.sub(r"[\d.]+( to [\d.]+)?", "", text or "", count=1)) for kind, text in texts]
+        assert all(one != other for one, other in pairwise(words)), words
+
+
+def test_a_cell_says_all_of_its_answer_in_a_place_that_does_not_move(visit: Opener) -> None:
+    page = visit("table.html")
+    detail = page.locator(".pairing.shown .detail")
+    before = detail.bounding_box()
+    cell = page.locator(f"{QUESTIONS} td.k-raises").first
+    cell.locator("a").hover()
+    expect(detail).to_contain_text((cell.locator(".why").text_content() or "")[:40])
+    assert detail.bounding_box() == before
+
+
+def test_on_a_phone_each_question_is_a_card(visit: Opener) -> None:
+    page = visit("table.html", width=360)
+    for cell in page.locator(f"{QUESTIONS} td").all()[:6]:
+        expect(cell.locator(".label")).to_be_visible()
+        expect(cell.locator(".span")).to_be_visible()
+        box = cell.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360
 
 
 def test_an_error_message_finds_where_it_is_raised(visit: Opener) -> None:
     page = visit("table.html")
-    signature = page.locator("#signatures li").first.text_content() or ""
-    page.fill("input[name=text]", signature[:60])
-    found = shown(page)
-    assert found and len(found) < 500
+    everything = page.locator(QUESTIONS).count()
+    why = page.locator(f"{QUESTIONS} td.k-raises .why").first.text_content() or ""
+    page.fill("input[name=text]", why[:60].strip())
+    assert shown(page) and page.locator(QUESTIONS).count() < everything
 
 
 def test_the_other_pairing(visit: Opener) -> None:
@@ -181,9 +233,45 @@ def test_the_other_pairing(visit: Opener) -> None:
     page.locator(".switch label").nth(1).click()
     expect(other).to_be_visible()
     assert page.url.endswith(f"#pairing={other.get_attribute('data-pairing')}")
-    column = other.locator("thead tr:nth-child(2) th").last.get_attribute("id")
-    linked = visit(f"table.html#{column}")
+    row = other.locator("tbody th[id]").last.get_attribute("id")
+    linked = visit(f"table.html#{row}")
     expect(linked.locator(".pairing").nth(1)).to_be_visible()
+    expect(linked.locator(f"[id='{row}']")).to_be_in_viewport()
+
+
+def test_what_changed_between_two_releases_takes_two_clicks(visit: Opener) -> None:
+    page = visit("index.html")
+    page.get_by_role("link", name="Compare", exact=True).click()
+    versions = page.locator("#from option").all_inner_texts()
+    older = versions[len(versions) // 2].split(" ")[0]
+    page.select_option("#from", older)
+    newer = page.input_value("#to")
+    assert page.url.endswith(f"#from={older}&to={newer}")
+    expect(page.locator("#comparison h2")).to_have_text(f"{older} → {newer}")
+    said = page.locator("#comparison").inner_text()
+    linked = visit(f"compare.html#from={older}&to={newer}")
+    assert linked.locator("#comparison").inner_text() == said
+    assert linked.evaluate(SHIFT) < 0.02
+    page.goto(page.url.split("#")[0] + "#from=<b>&to=" + newer)
+    expect(page.locator("#comparison")).to_contain_text("Not on record: <b>.")
+
+
+def test_the_comparison_of_a_release_is_that_of_the_page_that_compares(visit: Opener, served: Served) -> None:
+    release = max((served.folder / "release").iterdir(), key=lambda path: path.stat().st_size).name
+    page = visit(f"release/{release}")
+    link = page.locator("#changed a", has_text="Compare with another release")
+    rows = page.locator("#changed .differences tr").all_inner_texts()
+    link.click()
+    expect(page.locator("#comparison h2")).to_contain_text(f"→ {release.removesuffix('.html')}")
+    assert page.locator("#comparison .differences tr").all_inner_texts() == rows
+
+
+def test_the_requirement_of_a_question_takes_two_clicks(visit: Opener, served: Served) -> None:
+    page = visit("index.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.url.split("/owner")[0])
+    page.locator("table.pieces tr", has=page.locator("td .k-supported")).first.locator("th a").click()
+    page.locator("section", has_text="Which versions").get_by_role("button", name="Copy").first.click()
+    assert re.match(r"[\w-]+[<>=!~]=?\d", page.evaluate("navigator.clipboard.readText()"))
 
 
 def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
@@ -194,15 +282,57 @@ def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
     assert max(best) < 100, rounds
 
 
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_nothing_moves_under_a_moving_pointer(visit: Opener, width: int) -> None:
+    for name in ("table.html", "compare.html"):
+        page = visit(name, width=width)
+        for step in range(24):
+            page.mouse.move(20 + step * (width - 40) / 24, 200 + (step * 97) % 650)
+        assert page.evaluate(SHIFT) == 0, name
+
+
+def test_the_table_answers_within_a_second_on_a_slow_processor(visit: Opener) -> None:
+    """Four times slower than here; the best of three, for what else runs here is not the page's."""
+    page = visit("about.html")
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    for name in ("table.html", "compare.html"):
+        taken = []
+        for _ in range(3):
+            page.goto(page.url.rsplit("/", 1)[0] + "/" + name)
+            taken.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
+        assert min(taken) < 1000, (name, taken)
+
+
+def test_how_late_the_job_is_is_computed_where_it_is_read(visit: Opener, served: Served) -> None:
+    page = visit("status.html")
+    page.evaluate("""async () => {
+      const ago = (hours) => new Date(Date.now() - hours * 36e5).toISOString();
+      const run = (hours) => new Promise((done) => {
+        document.querySelector("main").innerHTML = '<time id="looked" data-hours="24"></time><b id="lateness"></b>';
+        document.getElementById("looked").dateTime = ago(hours);
+        const script = document.createElement("script");
+        script.src = "status.js";
+        script.onload = () => done(document.getElementById("lateness").textContent);
+        document.body.append(script);
+      });
+      window.told = [await run(1.5), await run(47), await run(24 * 9 + 1)];
+    }""")
+    assert page.evaluate("told") == [
+        "That was 1 hour ago: on time.",
+        "That was 47 hours ago: on time.",
+        "Late: that was 9 days ago.",
+    ]
+
+
 def test_headers_stay_in_sight(visit: Opener) -> None:
-    for address, table in (("table.html", ".pairing.shown .frame"), ("grid.html", ".frame.tall")):
-        page = visit(address, width=360, height=700)
+    for address, table, width in (("table.html", ".pairing.shown .frame", 800), ("grid.html", ".frame.tall", 360)):
+        page = visit(address, width=width, height=700)
         frame = page.locator(table).first
         frame.evaluate("frame => frame.scrollTo(400, 500)")
         box = frame.bounding_box()
         head = frame.locator("thead th").nth(-1).bounding_box()
         corner = frame.locator(".corner").bounding_box()
-        row = frame.locator("tbody th").nth(12).bounding_box()
+        row = frame.locator("tbody tr:not(.group) th").nth(12).bounding_box()
         assert box and head and corner and row
         assert abs(corner["x"] - box["x"]) < 3 and abs(corner["y"] - box["y"]) < 3
         assert abs(row["x"] - box["x"]) < 3
@@ -217,9 +347,10 @@ def test_the_keyboard_reaches_everything(visit: Opener) -> None:
     page.locator(".pairing.shown tbody a").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    focused = "() => { const cell = document.activeElement.closest('td'); return [cell.parentElement.rowIndex, cell.cellIndex]; }"
-    assert page.evaluate(focused) == [3, 1]
+    question = page.locator(f"{QUESTIONS} th a").nth(1).text_content() or ""
+    assert page.evaluate("document.activeElement.closest('tr').cells[0].textContent") == question
     page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.closest('td').nextElementSibling === null")
     page.keyboard.press("Home")
     assert page.evaluate("document.activeElement.closest('th') !== null")
     grid = visit("grid.html")
@@ -275,12 +406,7 @@ def test_nothing_stands_in_the_way_of_anybody(
         page = visit(name, scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach((details, index) => { details.open = index < 5; })")
         found = axe.run(page).response["violations"]
-        grave = {
-            violation["id"]: [node["target"] for node in violation["nodes"]][:5]
-            for violation in found
-            if violation["impact"] in ("serious", "critical")
-        }
-        assert not grave, name
+        assert not {one["id"]: [node["target"] for node in one["nodes"]][:5] for one in found}, name
         keep(page, f"{name.replace('/', '-')}-{scheme}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,11 @@ README = """\
 <!-- answer: made by `nox -s report` -->
 <!-- /answer -->
 """
+
+
+def status(forge: FakeGitHub) -> Any:
+    """What the deployed page says of the job."""
+    return json.loads((forge.page / "status.json").read_text())
 
 
 @pytest.fixture
@@ -53,6 +60,8 @@ def test_six_days(forge: FakeGitHub, index: LocalIndex) -> None:
     assert "A bare Value cannot be trained" in forge.file("README.md")
     assert forge.issues == []
     first = forge.head
+    assert status(forge)["missing"] == []
+    assert status(forge)["planned"] == status(forge)["examined"] > 0
     assert "reports/timeline.svg" in forge.tracked
     assert not [path for path in forge.tracked if path.startswith("reports/site/")], "it is built, not committed"
 
@@ -66,6 +75,8 @@ def test_six_days(forge: FakeGitHub, index: LocalIndex) -> None:
     }  # fmt: skip
     assert forge.head == first
     assert forge.issues == []
+
+    assert status(forge)["planned"] == 0, "the page says that somebody looked"
 
     # Day 3: a release lifts the limitation; page, feed, badge, alarm and issue all say so, in one run.
     index.add(subject("works", "0.3.0", "2025-03-10"))
@@ -100,6 +111,9 @@ def test_six_days(forge: FakeGitHub, index: LocalIndex) -> None:
     assert "refused: nothing could be planned" in day["publish"].log
     assert forge.head == fourth
     assert (forge.page / "index.html").read_text() == page
+    assert day["pages"].result == "success", "the page says that the job is in trouble"
+    assert "the index did not answer" in status(forge)["refusals"][0]
+    assert "the index did not answer" in (forge.page / "status.html").read_text()
     _, trouble = forge.issues
     assert trouble["title"] == "Subject compatibility: the scheduled job needs attention"
     assert "the index did not answer" in trouble["body"]

@@ -13,6 +13,8 @@ from compatmatrix.config.tables import Index
 from compatmatrix.core.errors import UserError
 from fixtures import MATRIX, Project, matrix
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -44,7 +46,7 @@ def test_a_right_file_is_read_whole_and_in_order(file: Path) -> None:
 
 
 def test_the_projects_own_file_is_right() -> None:
-    own = Path(__file__).parents[2] / "matrix.toml"
+    own = ROOT / "matrix.toml"
     assert matrix_file.load(own, environ={}).subject.headline
 
 
@@ -219,3 +221,27 @@ def test_a_misnamed_import_is_an_error_and_not_a_failing_import(tmp_path: Path) 
     project.set('import = "subject_api"', 'import = "subject_apo"')
     with pytest.raises(UserError, match=r"matrix.toml:\d+: `subject.import`: 'subject_apo' is no module of probes/"):
         matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+
+
+@pytest.mark.parametrize(
+    ("repository", "page"),
+    [
+        ("https://github.com/Owner/matrix", "https://owner.github.io/matrix/"),
+        ("https://github.com/owner/owner.github.io", "https://owner.github.io/"),
+        ("https://example.org/owner/matrix", ""),
+        ("", ""),
+    ],
+)
+def test_the_workflow_names_the_addresses_that_are_not_set(repository: str, page: str) -> None:
+    read = matrix_file.load(ROOT / "matrix.toml", environ={"COMPATMATRIX_REPOSITORY": repository})
+    assert (read.publish.repository, read.publish.url) == (repository, page)
+
+
+def test_addresses_that_are_set_stay(tmp_path: Path) -> None:
+    file = tmp_path / "matrix.toml"
+    text = (ROOT / "matrix.toml").read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("[publish]", '[publish]\nurl = "https://example.org/a"\nrepository = "https://example.org/b"')
+    )
+    read = matrix_file.load(file, environ={"COMPATMATRIX_REPOSITORY": "https://github.com/owner/matrix"})
+    assert (read.publish.url, read.publish.repository) == ("https://example.org/a", "https://example.org/b")

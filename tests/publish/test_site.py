@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import html
 import io
 import json
 import re
@@ -17,14 +18,17 @@ import msgspec
 import pytest
 
 import sample
-from compatmatrix.analysis import changes, grid, support
+from compatmatrix.analysis import changes, grid, history, support
 from compatmatrix.analysis.support import View
+from compatmatrix.bisect.result import Bisection, Found, Item, Judged, Question
+from compatmatrix.bisect.search import Verdict
 from compatmatrix.ci import issue_texts
 from compatmatrix.ci.run_result import Bulletin
 from compatmatrix.config.tables import Config
 from compatmatrix.core import pairings
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.publish import csv_files, json_data, render, site, write
+from compatmatrix.publish import comparison, csv_files, json_data, render, site, write
+from compatmatrix.publish.status import Missing, Status
 from compatmatrix.results.ledger import Ledger
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -88,7 +92,7 @@ def test_no_template_spells_a_state_or_a_pairing() -> None:
 
 
 def test_every_kind_of_page_is_there(files: Mapping[str, bytes]) -> None:
-    expected = {"index", "table", "grid", "changes", "data", "about", "release/0.31.0", "probe/bare-value"}
+    expected = {"index", "table", "grid", "compare", "changes", "data", "about", "release/0.31.0", "probe/bare-value"}
     assert {f"{name}.html" for name in expected} <= files.keys()
 
 
@@ -108,7 +112,7 @@ def test_every_link_leads_to_a_file_and_an_element(files: Mapping[str, bytes], p
                     target.append(step)
             path = "/".join(target)
             assert path in files, (name, link)
-            if parts.fragment and path in parsed and not parts.fragment.startswith("text="):
+            if parts.fragment and path in parsed and not re.match(r"(text|from)=", parts.fragment):
                 assert unquote(parts.fragment) in parsed[path].ids, (name, link)
 
 
@@ -238,7 +242,7 @@ def test_an_entry_keeps_its_id_when_more_becomes_known(config: Config) -> None:
         records={key: record for key, record in whole.records.items() if int(record.subject.split(".")[1]) <= 20},
         releases={version: release for version, release in whole.releases.items() if int(version.split(".")[1]) <= 20},
     )
-    then, now = (changes.entries(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
+    then, now = (history.entries(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
     assert {entry.id: entry.at for entry in then}.items() <= {entry.id: entry.at for entry in now}.items()
     assert len(now) > len(then)
 
@@ -247,7 +251,7 @@ def test_the_day_the_limitation_is_lifted_is_one_entry(config: Config) -> None:
     view = support.view(sample.make_ledger(headline_since=31), config, sample.make_probes())
     lifted = [
         entry
-        for entry in changes.entries(view)
+        for entry in history.entries(view)
         if entry.probe.id == "bare-value" and entry.after.state is OutcomeState.SUPPORTED
     ]
     assert [(entry.release, entry.pairings) for entry in lifted] == [("0.31.0", ("release-day", "newest"))]
@@ -300,8 +304,15 @@ def test_rebuilding_gives_the_same_bytes(config: Config, files: Mapping[str, byt
 
 
 def test_sizes(config: Config) -> None:
+    """Compressed, as a reader gets them: each page with its style sheet and scripts."""
     files = site.contents(support.view(sample.make_ledger(hostile=False), config, sample.make_probes()))
-    assert len(gzip.compress(files["index.html"] + files["site.css"] + files["choose.js"] + files["site.js"])) < 150_000
+    for name, content in files.items():
+        if name.endswith(".html"):
+            loaded = {
+                link.rsplit("/", 1)[-1] for link in Page(content.decode()).links if link.endswith((".css", ".js"))
+            }
+            size = sum(len(gzip.compress(part)) for part in (content, *(files[other] for other in loaded)))
+            assert size < (60_000 if name == "index.html" else 150_000), name
     assert sum(map(len, files.values())) < 9_000_000
 
 
@@ -391,3 +402,133 @@ def test_defect_the_pythons_began_with_none(config: Config) -> None:
     files = site.contents(support.view(msgspec.structs.replace(known, records=records), config, sample.make_probes()))
     assert "with Python 3.11, 3.12;" in Page(files["about.html"].decode()).text
     assert "Python ," not in Page(files["release/0.1.0.html"].decode()).text
+
+
+def test_a_release_says_what_differs_from_the_stable_one_before(config: Config) -> None:
+    """Without scripts: the diff that `between_cells` makes, and not that to a yanked release (0.30.0)."""
+    view = support.view(sample.make_ledger(hostile=False, headline_since=31), config, sample.make_probes())
+    text = site.contents(view)["release/0.31.0.html"].decode()
+    section = text.split('<section id="changed"', 1)[1].split("</section>", 1)[0]
+    assert 'Changed since <a href="0.29.0.html">' in section
+    listed = set(re.findall(r'<th scope="row"><a href="../probe/([^"]*).html">', section))
+    expected = set[str]()
+    for pairing in view.pairings:
+        before, after = (view.cell(pairing, version) for version in ("0.29.0", "0.31.0"))
+        assert before and after
+        expected |= {*changes.between_cells(before, after, view.probes).changed}
+    assert listed == expected
+    assert "bare-value" in listed
+
+
+def test_the_page_that_compares_has_each_answer_and_how_any_two_differ(view: View, files: Mapping[str, bytes]) -> None:
+    """What its script looks up is what `analysis/changes` says."""
+    held = files["compare.html"].decode().split('id="answers">', 1)[1].split("</script>", 1)[0]
+    assert "<" not in held
+    tree = json.loads(held)
+    for older, newer in (("0.5.0", "0.31.0"), ("0.31.0", "0.5.0"), ("0.20.0", "0.21.0")):
+        for pairing in view.pairings:
+            cells = [view.cell(pairing, version) for version in (older, newer)]
+            rows = [tree["cells"][pairing][tree["releases"].index(version)] for version in (older, newer)]
+            assert cells[0] and cells[1]
+            expected = changes.between_cells(cells[0], cells[1], view.probes)
+            for probe, before, after in zip(tree["probes"], *rows, strict=True):
+                place = int(tree["differences"][before][after])
+                assert (place < tree["alarming"]) == expected.kinds[probe].alarming, (probe, pairing)
+                assert tree["kinds"][place] in (expected.kinds[probe].value, *comparison.TITLES.values())
+
+
+def test_a_question_has_its_requirement_and_what_changed_it(config: Config) -> None:
+    links = msgspec.structs.replace(
+        config.publish,
+        release_notes="https://example.org/notes/v{version}",
+        comparison="https://example.org/compare/v{before}...v{after}",
+    )
+    linked = msgspec.structs.replace(config, publish=links)
+    view = support.view(sample.make_ledger(hostile=False, headline_since=31), linked, sample.make_probes())
+    before, after = (
+        Judged(item=Item(id=number * 40, title=title), verdict=Verdict(kind=kind))
+        for number, title, kind in (
+            ("a", "<b>before</b>", ("raises", "KeyError: <i>")),
+            ("b", "<b>after</b>", ("supported", None)),
+        )
+    )
+    bisection = Bisection(
+        id="x",
+        question=Question(probe="bare-value", digest="x", good=before.item.id, bad=after.item.id),
+        ends=(before.item, after.item),
+        changes=(Found(before=before, after=after),),
+    )
+    text = site.contents(view, site.Beside(bisections=(bisection,)))["probe/bare-value.html"].decode()
+    assert "<code>gadget&gt;=0.31.0</code>" in text
+    assert 'href="https://example.org/notes/v0.31.0"' in text
+    assert 'href="https://example.org/compare/v0.29.0...v0.31.0"' in text
+    assert "<code>bbbbbbbbbbbb</code> &lt;b&gt;after&lt;/b&gt;" in text
+    assert "KeyError: &lt;i&gt;" in text
+
+
+URL = "https://example.org/matrix/"
+
+
+@pytest.fixture(scope="module")
+def published(config: Config) -> Mapping[str, bytes]:
+    """The site whose address is known, with a status and a picture."""
+    with_url = msgspec.structs.replace(config, publish=msgspec.structs.replace(config.publish, url=URL))
+    status = Status(
+        looked="2025-06-01T05:17:00Z", hours=24, recorded="2025-05-30", planned=3, examined=2,
+        missing=(Missing(cell="gadget 0.31.0 <b>", why="the disk is full"),), refusals=("the control failed",),
+    )  # fmt: skip
+    view = support.view(sample.make_ledger(), with_url, sample.make_probes())
+    return site.contents(view, site.Beside(status=status, picture=b"PNG"))
+
+
+def test_every_page_names_its_address_title_and_picture(published: Mapping[str, bytes]) -> None:
+    for name, content in published.items():
+        if not name.endswith(".html"):
+            continue
+        page = Page(content.decode())
+        meta = {given.get("property"): given.get("content") for tag, given in page.tags if tag == "meta"}
+        (canonical,) = [given["href"] for tag, given in page.tags if tag == "link" and given.get("rel") == "canonical"]
+        assert canonical == meta["og:url"] == URL + ("" if name == "index.html" else name)
+        assert meta["og:title"] and meta["og:description"]
+        assert meta["og:image"] == f"{URL}picture.png"
+    assert published["picture.png"] == b"PNG"
+
+
+def test_links_that_are_read_elsewhere_are_absolute(published: Mapping[str, bytes]) -> None:
+    """Those of feeds, of the map of the site, and of the page that stands at every address that is none."""
+    for name, content in published.items():
+        if name.endswith(".atom"):
+            links = ElementTree.fromstring(content).iter(f"{ATOM}link")
+            found = {(link.get("rel"), link.get("href")) for link in links}
+            assert ("self", URL + name) in found
+            assert all(str(address).startswith(URL) for _, address in found)
+    lost = Page(published["404.html"].decode())
+    assert all(link.startswith("https:") or link == "#main" for link in lost.links)
+    locations = re.findall(r"<loc>(.*?)</loc>", published["sitemap.xml"].decode())
+    assert {html.unescape(location) for location in locations} == {
+        URL + name for name in published if name.endswith(".html") and name != "404.html"
+    }
+
+
+def test_the_status_is_on_the_page_and_beside_it(published: Mapping[str, bytes], files: Mapping[str, bytes]) -> None:
+    text = Page(published["status.html"].decode()).text
+    assert "2025-06-01 05:17 UTC" in text and "2 of 3 planned environments examined" in text
+    assert "gadget 0.31.0 <b>: the disk is full" in text and "the control failed" in text
+    assert json.loads(published["status.json"])["missing"] == [{"cell": "gadget 0.31.0 <b>", "why": "the disk is full"}]
+    assert "status.json" not in files
+    assert "made from the records by hand" in Page(files["status.html"].decode()).text
+
+
+def test_addresses_in_use_stay(files: Mapping[str, bytes]) -> None:
+    """Contract 9: what stood at an address once stands there still."""
+    pages = ("index", "table", "grid", "changes", "data", "about", "release/0.31.0", "probe/bare-value")
+    data = (
+        "compatibility.json",
+        "compatibility.schema.json",
+        "compatibility.csv",
+        "timeline.svg",
+        "timeline-newest.svg",
+    )
+    parts = ("changes.atom", "feeds/bare-value.atom", "badges/bare-value.json", "badges/bare-value.svg")
+    assert {*(f"{page}.html" for page in pages), *data, *parts} <= files.keys()
+    assert 'id="release-day..bare-value"' in files["table.html"].decode()

@@ -7,11 +7,9 @@ question that was put differently is neither an alarm nor its end.
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from itertools import groupby
 
 import msgspec
 from packaging.version import Version
@@ -19,7 +17,6 @@ from packaging.version import Version
 from compatmatrix.analysis.cells import NOT_RUN, CellView, answer
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome, Probe, Release
-from compatmatrix.core.pairings import RELEASE_DAY
 from compatmatrix.core.states import CellState, OutcomeState
 
 
@@ -75,37 +72,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     yanked: bool = False
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """The change of a probe with a release, for feeds and lists: one for all pairings under which it changed alike.
-
-    ``listed`` is the release as the index lists it; ``unknown`` the stable releases just before it that were not examined
-    or came out inconclusive, any of which may be where it really happened; ``at`` the instant it is dated.
-    """
-
-    release: str
-    listed: Release
-    probe: Probe
-    pairings: tuple[str, ...]
-    before: Outcome
-    after: Outcome
-    unknown: tuple[str, ...]
-    at: str
-
-    @property
-    def id(self) -> str:
-        """Stays the same however often the reports are rebuilt, and whichever pairings join in later."""
-        what = "/".join((self.release, self.probe.id, self.before.state.value, self.after.state.value))
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"compatmatrix:{what}"))
-
-    @property
-    def bound(self) -> str:
-        """Where something between is unknown, the release is only the latest possible."""
-        if not self.unknown:
-            return ""
-        span = self.unknown[0] if len(self.unknown) == 1 else f"{self.unknown[0]} to {self.unknown[-1]}"
-        return f"or earlier: {span} not examined or inconclusive"
-
-
 class LastAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer that holds for one pairing: that of the newest stable release of which one is known."""
 
@@ -132,11 +98,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def between_cells(before: CellView, after: CellView, probes: Iterable[Probe]) -> Comparison:
     """How the answers of one cell differ from those of another: a cell that breaks loses what was known."""
-    kinds = {}
-    for probe in probes:
-        old, new = before.counted(probe.id), after.counted(probe.id)
-        lost = old.state.known and not new.state.known
-        kinds[probe.id] = Kind.NO_LONGER_KNOWN if lost else classify(old, new)
+    kinds = {probe.id: difference(before.counted(probe.id), after.counted(probe.id)) for probe in probes}
     return Comparison(before=before, after=after, kinds=dict(sorted(kinds.items(), key=lambda item: item[1].urgency)))
 
 
@@ -183,6 +145,11 @@ def last_answers(view: View, probe: str) -> dict[str, LastAnswer]:
     return found
 
 
+def difference(before: Outcome, after: Outcome) -> Kind:
+    """How two answers differ as they are, one of them being lost included."""
+    return Kind.NO_LONGER_KNOWN if before.state.known and not after.state.known else classify(before, after)
+
+
 def classify(before: Outcome, after: Outcome) -> Kind:
     """How one answer became the other."""
     old, new = before.state, after.state
@@ -199,46 +166,6 @@ def classify(before: Outcome, after: Outcome) -> Kind:
     if old is OutcomeState.NO_EFFECT:
         return Kind.STOPS_NO_EFFECT
     return Kind.RAISES_DIFFERENTLY if old is new else Kind.APPEARS_OR_GOES
-
-
-def entries(view: View) -> tuple[Entry, ...]:
-    """Every change from release to release, newest release first."""
-    order = {probe.id: number for number, probe in enumerate(view.probes)}
-
-    def alike(change: Change) -> tuple[int, int, str, str]:
-        place = -view.place(change.release)
-        return (place, order[change.probe], change.before.state.value, change.after.state.value)
-
-    found = [_entry(view, [*together]) for _, together in groupby(sorted(between_releases(view), key=alike), key=alike)]
-    return tuple(entry for entry in found if not _known_closer(entry, found))
-
-
-def _entry(view: View, together: Sequence[Change]) -> Entry:
-    """The entry of changes that are alike under some pairings; of their bounds, it has the closest."""
-    first, place = together[0], view.place(together[0].release)
-    listed = view.releases[place]
-    between = [view.releases[view.place(change.against) + 1 : place] for change in together]
-    unknown = [tuple(release.version for release in releases if release.stable) for releases in between]
-    pairings = tuple(change.pairing for change in together)
-    at = listed.released or ""
-    # Under release-day an answer cannot change once it is known, so that it is of its release's day.
-    if not at or RELEASE_DAY.name not in pairings:
-        cells = [view.cell(pairing, first.release) for pairing in pairings]
-        at = max([at, *(f"{cell.recorded}T00:00:00Z" for cell in cells if cell)])
-    return Entry(
-        release=first.release, listed=listed, probe=next(probe for probe in view.probes if probe.id == first.probe),
-        pairings=pairings, before=first.before, after=first.after, unknown=min(unknown, key=lambda versions: len(versions)), at=at,
-    )  # fmt: skip
-
-
-def _known_closer(entry: Entry, all_of_them: Iterable[Entry]) -> bool:
-    """Whether another pairing has the same change with a release of which this one knows nothing."""
-    return any(
-        other.probe.id == entry.probe.id
-        and other.release in entry.unknown
-        and (other.before.state, other.after.state) == (entry.before.state, entry.after.state)
-        for other in all_of_them
-    )
 
 
 def _of_pairing(old: View, new: View, pairing: str) -> Iterator[Change]:

@@ -14,6 +14,9 @@ from compatmatrix.core.model import Outcome
 SCHEMA = 1
 """Version of the file; raised when a reader of the old one would misread."""
 
+FOLDER = "bisections"
+"""Below the reports."""
+
 HALVE, FIRST, ALL = "halve", "first", "all"
 """How it was searched: by halving, one after the other up to the first change, or through the whole range."""
 
@@ -111,10 +114,10 @@ class Bisection(_Frozen, frozen=True, kw_only=True):
 
     def files(self, steps: Sequence[Step]) -> dict[str, bytes]:
         """The files below the reports. The log has the steps in their order, which records on file make another."""
-        files = {f"bisections/{self.id}.json": canonical(self) + b"\n"}
+        files = {f"{FOLDER}/{self.id}.json": canonical(self) + b"\n"}
         # Neither releases nor a range in which the answer changes back and forth are anything that git could replay.
         if not self.question.companion and self.question.method != ALL:
-            files[f"bisections/{self.id}.log"] = self._log(steps).encode()
+            files[f"{FOLDER}/{self.id}.log"] = self._log(steps).encode()
         return files
 
     def _log(self, steps: Sequence[Step]) -> str:

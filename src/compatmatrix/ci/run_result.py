@@ -9,6 +9,7 @@ import msgspec
 
 from compatmatrix.analysis import changes, support
 from compatmatrix.analysis.changes import Change, LastAnswer
+from compatmatrix.analysis.support import View
 from compatmatrix.ci import gate
 from compatmatrix.ci.gate import Ledgers, Refusal
 from compatmatrix.config.tables import Config
@@ -16,8 +17,11 @@ from compatmatrix.core import files
 from compatmatrix.core.model import Probe
 from compatmatrix.planning.plan_file import Plan, unrecorded
 from compatmatrix.publish import labels
+from compatmatrix.publish.status import Missing, Status
 
 SCHEMA = 2
+
+NO_RECORD = "it left no record, and is published as not run"
 
 
 class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +72,21 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
         before=changes.last_answers(old, config.subject.headline),
         after=changes.last_answers(new, config.subject.headline),
         changes=changes.between_views(old, new),
+    )
+
+
+def status(plan: Plan, bulletin: Bulletin, view: View, run: str) -> Status:
+    """The status of the job after a run; ``run`` is the run's address."""
+    missing = [*bulletin.failed, *((title, NO_RECORD) for title in bulletin.missing)]
+    return Status(
+        looked=plan.planned,
+        hours=view.config.publish.hours,
+        recorded=view.as_of or None,
+        planned=len(plan.jobs),
+        examined=bulletin.examined,
+        missing=tuple(Missing(cell=cell, why=why) for cell, why in missing),
+        refusals=tuple(refusal.why for refusal in bulletin.refusals),
+        run=run,
     )
 
 

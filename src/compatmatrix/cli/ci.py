@@ -20,7 +20,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.exit_codes import exit_code
 from compatmatrix.cli.options import DONE, UNEXAMINED
-from compatmatrix.cli.report import write_reports
+from compatmatrix.cli.report import write_reports, write_site
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.planning import plan_file
 from compatmatrix.publish import change_words, labels, write
@@ -44,6 +44,10 @@ def merge(context: Context, chosen: options.Merge) -> int:
     bulletin = run_result.make(context.config, context.probes, plan, ledgers, changed)
     if chosen.bulletin:
         run_result.save(bulletin, chosen.bulletin)
+    if plan:
+        # What must not be published is not on the page either; that, and why, is in the status.
+        status = run_result.status(plan, bulletin, context.view(after), issue_texts.run_address())
+        write_site(context, before if bulletin.refusals else after, status)
     context.say(f"{len(delivered.records)} records delivered, {len(after.records)} in {context.records} now")
     for change in bulletin.alarms:
         context.say(f"changed: {change_words.sentence(context.config, change)}")
@@ -54,7 +58,7 @@ def merge(context: Context, chosen: options.Merge) -> int:
     cells = [cell for cell in context.view(after).cells if cell.id in run_now]
     failed = [
         *bulletin.failed,
-        *((title, "it left no record, and is published as not run") for title in bulletin.missing),
+        *((title, run_result.NO_RECORD) for title in bulletin.missing),
     ]
     code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], cells, failed)
     return code or (UNEXAMINED if bulletin.refusals else DONE)

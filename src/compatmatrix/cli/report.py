@@ -6,10 +6,16 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
+from compatmatrix.bisect.result import FOLDER, Bisection
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
-from compatmatrix.publish import distribution, markdown, write
+from compatmatrix.core.sanitize import line
+from compatmatrix.publish import distribution, markdown, site, write
+from compatmatrix.publish.site import Beside
+from compatmatrix.publish.status import Status
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -49,7 +55,7 @@ def write_reports(context: Context) -> tuple[Ledger, int]:
     with ledger.held(context.records), _without_garbage_collection():
         known = ledger.read(context.records)
         view = context.view(known)
-        files = write.contents(view)
+        files = write.contents(view, _beside(context))
         write.write(context.reports, files)
         project = context.probes_folder.parent
         page = project / "README.md"
@@ -57,6 +63,32 @@ def write_reports(context: Context) -> tuple[Ledger, int]:
             text = markdown.readme(page.read_text(encoding="utf-8"), view)
             write.write(project, {page.name: text.encode()})
     return known, len(files)
+
+
+def write_site(context: Context, known: Ledger, status: Status) -> None:
+    """Write the site again as these records make it, with the status of the job.
+
+    Raises:
+        InfrastructureError: a file cannot be written.
+    """
+    files = site.contents(context.view(known), msgspec.structs.replace(_beside(context), status=status))
+    write.write(context.reports, {f"{write.SITE}/{name}": content for name, content in files.items()})
+
+
+def _beside(context: Context) -> Beside:
+    picture = context.probes_folder.parent / context.config.publish.picture
+    return Beside(bisections=_bisections(context), picture=picture.read_bytes() if picture.is_file() else b"")
+
+
+def _bisections(context: Context) -> tuple[Bisection, ...]:
+    """Those on file, in the order of their names; one of an earlier form is left out, and that is said."""
+    found = []
+    for path in sorted((context.reports / FOLDER).glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=Bisection))
+        except (OSError, msgspec.DecodeError) as error:
+            context.say(f"{path}: left out, cannot be read: {line(error, 200)}")
+    return tuple(found)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
-from compatmatrix.config.tables import Config, Index, MatrixFile
+from compatmatrix.config.tables import Config, Index, MatrixFile, Publish
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
@@ -29,7 +29,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read and check matrix.toml, and probes/errors.toml beside it.
 
     Args:
-        environ: environment variables; those of uv and pip replace the index addresses.
+        environ: environment variables; those of uv and pip replace the index addresses; ``COMPATMATRIX_REPOSITORY`` is the
+            address of the repository whose workflow this is, for what `[publish]` does not set.
 
     Raises:
         UserError: the file is missing, is not TOML, or holds something that is not accepted.
@@ -48,7 +49,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         problems += [*_package_problems(config), *_run_problems(config)]
     raise_all(path, text, problems)
     causes = read_causes(path.parent / "probes" / "errors.toml")
-    return msgspec.structs.replace(config, index=_index(config.index, environ), causes=causes)
+    publish = _publish(config.publish, environ.get("COMPATMATRIX_REPOSITORY", ""))
+    return msgspec.structs.replace(config, index=_index(config.index, environ), publish=publish, causes=causes)
 
 
 def machine_name() -> str:
@@ -86,6 +88,15 @@ def _index(index: Index, environ: Mapping[str, str]) -> Index:
     url = first("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL") or [index.url]
     extra = first("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL") or index.extra
     return Index(url=url[0], extra=tuple(extra), only=index.only)
+
+
+def _publish(publish: Publish, repository: str) -> Publish:
+    """With the repository's address, and that of its pages where it is on GitHub, in the place of those that are not set."""
+    pages = ""
+    if match := re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", repository):
+        host, name = f"{match[1].lower()}.github.io", match[2]
+        pages = f"https://{host}/" + ("" if name.lower() == host else f"{name}/")
+    return msgspec.structs.replace(publish, url=publish.url or pages, repository=publish.repository or repository)
 
 
 def _package_problems(config: Config) -> Iterator[Problem]:

@@ -179,8 +179,37 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
             ["generic-response"],
         ),
     ] = ()
-    url: Annotated[str, _key("Address of the published pages.", "https://example.org/matrix/")] = ""
-    repository: Annotated[str, _key("Address of the project's files.", "https://example.org/repository")] = ""
+    url: Annotated[
+        str,
+        _key(
+            "Address of the published pages; the workflow derives that of GitHub Pages.", "https://example.org/matrix/"
+        ),
+    ] = ""
+    repository: Annotated[
+        str, _key("Address of the project's files; the workflow derives it.", "https://example.org/repository")
+    ] = ""
+    picture: Annotated[
+        str, _key("File (PNG) beside matrix.toml that previews of links to the pages show.", "docs/page.png")
+    ] = ""
+    hours: Annotated[
+        int,
+        Meta(ge=1),
+        _key("Hours between two scheduled runs; the status page calls a run late after twice that.", 24),
+    ] = 24
+    release_notes: Annotated[
+        str,
+        _key(
+            "Address of a release's notes, with `{version}` in the place of the version.",
+            "https://github.com/fastapi/fastapi/releases/tag/{version}",
+        ),
+    ] = msgspec.field(name="release-notes", default="")
+    comparison: Annotated[
+        str,
+        _key(
+            "Address of what changed between two releases, with `{before}` and `{after}`.",
+            "https://github.com/fastapi/fastapi/compare/{before}...{after}",
+        ),
+    ] = ""
     schedule: Annotated[str, _key("A sentence on how often the matrix runs.", "It runs every day.")] = ""
     distribution: Annotated[
         str,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment
 
-from compatmatrix.analysis.changes import Entry
+from compatmatrix.analysis.history import Entry
 from compatmatrix.analysis.support import View
 from compatmatrix.core.encoding import format_instant, parse_instant
 from compatmatrix.core.text import address

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import NamedTuple
+from urllib.parse import quote
 
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Pair
@@ -14,7 +15,7 @@ from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import aside, marks
+from compatmatrix.core.text import aside, marks, spans
 
 REASON = 160
 """Characters of a reason within a sentence."""
@@ -80,6 +81,33 @@ def kind(cell: CellView | None, probe: str) -> str:
     """The state whose color an answer has."""
     state: OutcomeState | CellState = cell.shown(probe) if cell else OutcomeState.NOT_RUN
     return str(state.value)
+
+
+def versions(view: View, listed: Collection[str]) -> str:
+    """``0.1.0 to 0.3.0, 0.5.0``."""
+    return spans(listed, [release.version for release in view.releases])
+
+
+def reason(cell: CellView | None, probe: str) -> str:
+    """The signature of an error; of a cell that did not run, what it said."""
+    if cell is None:
+        return ""
+    outcome = cell.counted(probe)
+    said = (
+        cell.detail
+        if cell.state is not CellState.RAN
+        else outcome.signature
+        if outcome.state.negative
+        else outcome.note
+    )
+    return sanitize.line(said or "", REASON)
+
+
+def upstream(address: str, **versions: str) -> str:
+    """An address of [publish] with the versions in the place of their names in braces."""
+    for name, version in versions.items():
+        address = address.replace(f"{{{name}}}", quote(version, safe="!+~:"))
+    return address
 
 
 def release_words(release: Release) -> str:

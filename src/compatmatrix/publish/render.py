@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from compatmatrix.analysis.cells import answer
 from compatmatrix.core import sanitize
-from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.states import TABLE, CellState, OutcomeState
 from compatmatrix.core.text import address
 from compatmatrix.publish import labels
 
@@ -54,7 +54,7 @@ def environment() -> Environment:
         "short": short,
     }
     made.globals |= {
-        "words": labels, "answer": answer, "OutcomeState": OutcomeState, "CellState": CellState, "address": address,
+        "words": labels, "answer": answer, "OutcomeState": OutcomeState, "CellState": CellState, "TABLE": TABLE, "address": address,
     }  # fmt: skip
     return made
 

@@ -39,9 +39,24 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return sanitize.line(self.reason.partition(":")[0], 40) if self.kind == OutcomeState.RAISES else ""
 
     @property
+    def message(self) -> str:
+        """The reason without that name."""
+        return self.reason.partition(": ")[2] if self.exception else self.reason
+
+    @property
+    def word(self) -> str:
+        """What the kind is called."""
+        return TABLE[self.kind].label
+
+    @property
     def label(self) -> str:
         """A word or two: ``supported``, ``raises KeyError``."""
-        return f"{TABLE[self.kind].label} {self.exception}".strip()
+        return f"{self.word} {self.exception}".strip()
+
+    @property
+    def known(self) -> bool:
+        """Whether something was there to say yes or no: the API exists, and the probe ran."""
+        return self.kind in {state for state in OutcomeState if state.known} - {OutcomeState.ABSENT}
 
     @property
     def examined(self) -> bool:

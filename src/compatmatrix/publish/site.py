@@ -9,20 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from compatmatrix.analysis import grid, recommend
-from compatmatrix.analysis.changes import entries
 from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.history import Sort, entries
 from compatmatrix.analysis.pythons import pythons
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import verdict
+from compatmatrix.bisect.result import Bisection
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import GRID
 from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.text import address
 from compatmatrix.publish import (
     badge,
+    comparison,
     constraints,
     csv_files,
     error_pages,
@@ -35,15 +39,32 @@ from compatmatrix.publish import (
     timeline,
     version_picker,
 )
+from compatmatrix.publish.render import path_part
 from compatmatrix.publish.runs import runs
+from compatmatrix.publish.status import Status
 from compatmatrix.publish.timeline import STATIC
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What the site shows beside the records: bisections on file, the job's status, a picture (PNG) for link previews."""
+
+    bisections: tuple[Bisection, ...] = ()
+    status: Status | None = None
+    picture: bytes = b""
+
+
+NOTHING = Beside()
+
+PICTURE = "picture.png"
+"""The picture, below the site."""
 
 
 class Site:
     """What the pages of a view share, computed once."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, beside: Beside) -> None:
         self.view = view
+        self.beside = beside
         self.compatibility = Compatibility(view)
         self.grid, self.pythons = self.compatibility.grid, pythons(view)
         self.constraints = constraints.files(self.compatibility)
@@ -52,6 +73,9 @@ class Site:
             release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
         }
         self.news = entries(view)
+        self.runs = {
+            pairing: {probe.id: runs(view, probe.id, pairing) for probe in view.probes} for pairing in view.pairings
+        }
         self.shared = {
             "view": view,
             "config": view.config,
@@ -59,6 +83,7 @@ class Site:
             "companion": self.grid.companion,
             "pairs": self.grid,
             "groups": labels.groups(view),
+            "runs": self.runs,
             "verdict": labels.sentence(view),
             "probe_of": {probe.id: probe for probe in view.probes},
             "recipe_text": lambda file: version_picker.recipe_text(view.probes, file),
@@ -66,6 +91,7 @@ class Site:
             "shows_sources": markdown.shows_sources(view),
             "error_paths": {page.error.signature: page.path for page in self.errors},
             "command": lambda version: error_pages.command(self.compatibility, version, list(self.constraints)),
+            "picture": PICTURE if beside.picture else "",
         }
 
     def pages(self) -> Iterator[tuple[str, str]]:
@@ -76,13 +102,17 @@ class Site:
             ("table", self._table),
             ("grid", self._grid),
             ("changes", self._changes),
+            ("compare", self._compare),
             ("data", lambda: {"badges": {probe.id: badge.badge(view, probe) for probe in view.probes}}),
             ("about", self._about),
             ("errors", lambda: {"errors": self.errors}),
+            ("status", lambda: {"status": self.beside.status}),
         ):
             yield f"{name}.html", self._page(name, f"{name}.html", **values())
         for page in self.errors:
             yield page.path, self._page("error", page.path, page=page)
+        # It is shown at any address, so that its links are absolute where that is known.
+        yield "404.html", self._page("404", "404.html", root=address(view.config.publish.url, ""))
         if view.sources:
             yield "unreleased.html", self._page("unreleased", "unreleased.html")
         for release in view.releases:
@@ -93,7 +123,8 @@ class Site:
             yield path, self._page("probe", path, **self._probe(probe))
 
     def _page(self, template: str, path: str, **values: Any) -> str:
-        return render.filled(f"{template}.html.j2", **self.shared, path=path, root="../" * path.count("/"), **values)
+        values = {"root": "../" * path.count("/"), **self.shared, **values}
+        return render.filled(f"{template}.html.j2", path=path, **values)
 
     def _index(self) -> dict[str, Any]:
         view, shown = self.view, self.view.latest
@@ -103,21 +134,17 @@ class Site:
             "state": verdict(view, view.config.subject.headline).state,
             "choices": Markup(version_picker.document(view, self.grid, self.answers)),  # escaped there, for a script
             "timeline": Markup(timeline.render(view, view.pairings[0])),
-            "news": self.news[:8],
+            "news": [entry for entry in self.news if entry.sort is Sort.OUTCOME][:8],
             "errors": self.errors,
             "search": Markup(error_pages.document(self.errors)),
         }
 
     def _table(self) -> dict[str, Any]:
-        """Signatures by number, so that a cell names its own in a few letters; the pairs of the map are not in the table."""
-        numbers: dict[str, int] = {}
-        for cell in self.view.cells:
-            if {*cell.pairings} & {*self.view.pairings}:
-                for outcome in cell.outcomes.values():
-                    if outcome.signature:
-                        numbers.setdefault(outcome.signature, len(numbers))
+        view = self.view
+        present = {run.kind for found in self.runs.values() for one in found.values() for run in one}
+        present |= {cell.shown(probe.id).value for cell in view.sources for probe in view.probes}
         states = [*OutcomeState, *(state for state in CellState if state is not CellState.RAN)]
-        return {"signatures": numbers, "newest_first": self.view.releases[::-1], "states": states}
+        return {"states": [state for state in states if state.value in present]}
 
     def _grid(self) -> dict[str, Any]:
         present = {pair.kind for row in self.grid.rows.values() for pair in row.values()}
@@ -127,11 +154,36 @@ class Site:
         }
 
     def _changes(self) -> dict[str, Any]:
-        by_release = (
+        """Every release with its changes, those of each sort apart."""
+        by_release = [
             (release, [entry for entry in self.news if entry.release == release.version])
             for release in reversed(self.view.releases)
-        )
-        return {"by_release": [(release, entries) for release, entries in by_release if entries]}
+        ]
+        return {
+            "by_release": [
+                (release, {sort: [entry for entry in found if entry.sort is sort] for sort in Sort})
+                for release, found in by_release
+                if found
+            ],
+            "Sort": Sort,
+        }
+
+    def _compare(self) -> dict[str, Any]:
+        """The latest release and the one before, as the page shows them at first; and all that its script needs."""
+        newer = self.view.latest.version if self.view.latest else ""
+        older = self._before(newer) if newer else None
+        return {
+            "newer": newer,
+            "older": older,
+            "rows": comparison.rows(self.view, older, newer) if older else [],
+            "compared": [one.version for one in reversed(self.view.releases) if self._before(one.version)],
+            "document": Markup(comparison.document(self.view)) if older else "",  # escaped there, for a script
+        }
+
+    def _before(self, version: str) -> str | None:
+        """The stable release before."""
+        earlier = self.view.releases[: self.view.place(version)]
+        return next((release.version for release in reversed(earlier) if release.stable), None)
 
     def _about(self) -> dict[str, Any]:
         """The environments there are, and what of every release and pairing is not known, and why."""
@@ -154,11 +206,14 @@ class Site:
 
     def _release(self, release: Release) -> dict[str, Any]:
         view, order = self.view, [known.version for known in self.view.releases]
+        before = self._before(release.version)
         place = order.index(release.version)
         cells = {cell.id: cell for cell in recommend.cells_of(view, release.version).values()}
         asked = view.config.pairings.grid.probes if view.config.pairings.grid else ()
         return {
             "release": release,
+            "before": before,
+            "rows": comparison.rows(view, before, release.version) if before else [],
             "cells": [(cell, [name for name in view.pairings if name in cell.pairings]) for cell in cells.values()],
             "answer": self.answers[release.version],
             "row": self.grid.rows[release.version],
@@ -175,7 +230,8 @@ class Site:
         return {
             "probe": probe,
             "group": view.config.groups.get(probe.group, probe.group),
-            "runs": {pairing: runs(view, probe.id, pairing)[::-1] for pairing in view.pairings},
+            "bounds": recommend.bounds(view, probe.id),
+            "commits": [one for one in self.beside.bisections if one.question.probe == probe.id],
             "recipes": [(name, text, tested[name]) for name, text in probe.recipes.items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
             "badge": badge.badge(view, probe),
@@ -184,13 +240,24 @@ class Site:
 
 
 def _static(_: Site) -> dict[str, bytes]:
-    sheets = [(STATIC / name).read_bytes() for name in ("palette.css", "site.css", "errors.css", "timeline.css")]
+    sheets = [
+        (STATIC / name).read_bytes() for name in ("palette.css", "site.css", "errors.css", "table.css", "timeline.css")
+    ]
     scripts = {path.name: path.read_bytes() for path in sorted(STATIC.glob("*.js"))}
     return {"site.css": b"".join(sheets), "icon.svg": (STATIC / "icon.svg").read_bytes(), ".nojekyll": b"", **scripts}
 
 
 def _pages(site: Site) -> dict[str, bytes]:
-    return {name: text.encode() for name, text in site.pages()}
+    """Every page; where the address of the site is known, a map of them."""
+    pages = {name: text.encode() for name, text in site.pages()}
+    url = site.view.config.publish.url
+    listed = [address(url, *map(path_part, name.split("/"))) for name in pages if name != "404.html"]
+    return pages | ({"sitemap.xml": render.filled("sitemap.xml.j2", pages=listed).encode()} if url else {})
+
+
+def _beside(site: Site) -> dict[str, bytes]:
+    status, picture = site.beside.status, site.beside.picture
+    return ({"status.json": status.json()} if status else {}) | ({PICTURE: picture} if picture else {})
 
 
 def _data(site: Site) -> dict[str, bytes]:
@@ -212,6 +279,7 @@ def _locks(site: Site) -> dict[str, bytes]:
 OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
     _static,
     _pages,
+    _beside,
     _data,
     _locks,
     lambda site: feed.feeds(render.environment(), site.view, site.news),
@@ -222,7 +290,7 @@ OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
 """What makes the files below the site; another output is another line."""
 
 
-def contents(view: View) -> Mapping[str, bytes]:
+def contents(view: View, beside: Beside = NOTHING) -> Mapping[str, bytes]:
     """Path below the site -> bytes."""
-    site = Site(view)
+    site = Site(view, beside)
     return {name: content for output in OUTPUTS for name, content in output(site).items()}

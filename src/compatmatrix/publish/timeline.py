@@ -6,7 +6,8 @@ setting and paint their own ground.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ WIDTH = 830
 LEFT, RIGHT = 248, 8
 HEAD, AXIS, LANE, ROW, BAR, FOOT = 62, 62, 26, 18, 14, 46
 
-LETTER = 5.5
-"""Mean width of a letter of the bars' labels, in pixels; they are left out where they would not fit."""
+LETTER, PAD = 5.4, 4
+"""Mean width of a letter of the bars' labels, and the room around a label, in pixels."""
 
 TICK = 11
 """Least distance between the names of two releases, in pixels."""
@@ -51,8 +52,8 @@ def render(view: View, pairing: str, style: str | None = None) -> str:
         start = top
         top += LANE
         for probe in group.probes:
-            bars = [_bar(run, step) for run in runs(view, probe.id, pairing)]
-            rows.append({"top": top, "title": sanitize.cut(plain(probe.title), 41), "bars": bars})
+            bars = _bars(runs(view, probe.id, pairing), step)
+            rows.append({"top": top, "title": sanitize.cut(plain(probe.title), 40), "bars": bars})
             top += ROW
         lanes.append({"title": group.title, "top": start, "rows": rows})
     every = -(-TICK // max(1, int(step)))
@@ -86,18 +87,41 @@ def _pattern(kind: str) -> str:
     return "" if kind in plain_ones else "dots"
 
 
+def _bars(found: Sequence[Run], step: float) -> list[dict[str, Any]]:
+    bars = [_bar(run, step) for run in found]
+    for place, run in enumerate(found):
+        beside = [other for other in (place - 1, place + 1) if 0 <= other < len(found) and not found[other].known]
+        # A bar without room for the name of its error has it beside itself, where that bar says nothing.
+        for other in beside if run.exception and bars[place]["label"] == run.sign else ():
+            left, width = bars[other]["x"], bars[other]["width"]
+            if _length(run.exception) <= width and not bars[other]["name"]:
+                x, anchor = (left + width - 3, "end") if other < place else (left + 3, "start")
+                bars[other] |= {"name": run.exception, "name_x": x, "anchor": anchor, "label": ""}
+                break
+    return bars
+
+
 def _bar(run: Run, step: float) -> dict[str, Any]:
     width = round(run.count * step - 1, 1)
-    options = [run.label, run.exception or run.label, run.sign]
-    label = next((text for text in options if len(text) * LETTER + 6 <= width or text == run.sign), "")
+    name = run.exception or run.label
+    # What it is with the name of the error, the name, its beginning, the sign: the longest that fits.
+    room = int((width - PAD) / LETTER)
+    beginnings = [re.sub("(?:Error|Exception)$", "…", name), *([sanitize.cut(name, room)] if room > 4 else [])]
+    labels = (run.label, name, *beginnings, run.sign)
+    label = next((text for text in labels if _length(text) <= width), "")
     return {
         "x": round(LEFT + run.start * step, 1),
         "width": max(width, 1),
-        "label": label if width >= 9 and run.kind != OutcomeState.NOT_RUN else "",
+        "label": label if run.kind != OutcomeState.NOT_RUN else "",
+        "name": "",
         "kind": run.kind,
         "pattern": _pattern(run.kind),
         "title": run.sentence,
     }
+
+
+def _length(text: str) -> float:
+    return len(text) * LETTER + PAD
 
 
 def _years(view: View, step: float) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from compatmatrix.analysis.support import View
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
 from compatmatrix.publish import markdown, site
+from compatmatrix.publish.site import NOTHING, Beside
 
 SITE = "site"
 """The folder below `reports/` that is built and not committed; a file in it that is no longer built is removed."""
@@ -17,9 +18,9 @@ COMMITTED = ("compatibility.json", "compatibility.schema.json", "timeline.svg")
 """The files of the site that stand beside it too, for readers of the repository."""
 
 
-def contents(view: View) -> Mapping[str, bytes]:
+def contents(view: View, beside: Beside = NOTHING) -> Mapping[str, bytes]:
     """Path below `reports/` -> bytes of every file that is made from the records."""
-    pages = site.contents(view)
+    pages = site.contents(view, beside)
     return {
         **{name: pages[name] for name in COMMITTED},
         "compatibility.md": markdown.render(view).encode(),
