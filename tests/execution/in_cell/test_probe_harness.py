@@ -104,3 +104,14 @@ def test_an_exception_inside_an_answer_is_marked_and_a_failed_check_is_not() -> 
         raise SystemExit
     assert [caught.value] == probe_harness.ANSWERS
     probe_harness.ANSWERS.clear()
+
+
+def test_defect_a_large_array_timed_out_and_its_report_was_too_long_to_be_read() -> None:
+    """Every number compared all keys anew, and all numbers were recorded."""
+    recorded = Recorded()
+    many = [[1.0] * 300] * 300
+    recorded.check.close(many, many)
+    recorded.check.equal(many, many)
+    with pytest.raises(NoEffect) as failure:
+        recorded.check.close(many, [[2.0] * 300] * 300)
+    assert max(len(str(recorded)), len(str(failure.value))) < 2000

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+MOST_SHOWN, LONGEST_SHOWN = 20, 1000
+"""Numbers, and characters, that are recorded of what was found: a report that is too long is not read at all."""
+
 ANSWERS: list[BaseException] = []
 """The exceptions that left a `check.answer()`."""
 
@@ -58,10 +61,11 @@ class Check:
         if not wanted or not all(isinstance(number, float) for number in wanted.values()):
             raise TypeError(f"check.close compares with numbers, not with a {type(expected).__name__}")
         self._record("value", _recorded(there))
+        alike = there.keys() == wanted.keys()
         for index, number in wanted.items():
-            if there.keys() == wanted.keys() and isinstance(there[index], str):
+            if alike and isinstance(there[index], str):
                 raise NoEffect(f"found {there[index]} where the number {number:.6g} should be")
-        if there.keys() != wanted.keys() or not all(abs(there[at] - wanted[at]) <= tolerance for at in wanted):
+        if not alike or not all(abs(there[at] - wanted[at]) <= tolerance for at in wanted):
             raise NoEffect(f"found {_listed(there, '.6g')}, expected {_listed(wanted, '.6g')}")
 
     def that(self, condition: object, wrong: str, value: object = None) -> None:
@@ -160,12 +164,13 @@ def _recorded(found: dict[tuple[object, ...], Any]) -> object:
 
 
 def _listed(found: dict[tuple[object, ...], Any], digits: str) -> str:
-    shown = [format(number, digits) if isinstance(number, float) else str(number) for number in found.values()]
-    return ", ".join(shown) or "nothing"
+    first = list(found.values())[:MOST_SHOWN]
+    shown = [format(number, digits) if isinstance(number, float) else str(number) for number in first]
+    return (", ".join(shown) or "nothing") + (f" … ({len(found)} in all)" if len(found) > MOST_SHOWN else "")
 
 
 def _shown(thing: object) -> object:
     """A number as it is, a class by its name, everything else as Python writes it."""
     if isinstance(thing, type):
         return thing.__name__
-    return thing if isinstance(thing, (int, float)) and not isinstance(thing, bool) else repr(thing)
+    return thing if isinstance(thing, (int, float)) and not isinstance(thing, bool) else repr(thing)[:LONGEST_SHOWN]
