@@ -268,3 +268,25 @@ def test_parameters_that_cannot_be_read_are_an_error_with_its_place(folder: Path
     write(folder, {"test_new.py": cases(arguments)})
     with pytest.raises(UserError, match=r"test_new.py:4: test_add: parameters are read from the source"):
         probe_files.read(folder)
+
+
+def test_defect_a_change_of_a_helper_in_a_folder_left_old_answers_valid(folder: Path) -> None:
+    """Only the modules beside the probes were looked at."""
+    assert changed(folder, "lib/numbers.py", "EXPECTED = 3\n") == set(digests(folder))
+    assert changed(folder, "lib/numbers.py", "EXPECTED = 4\n") == set(digests(folder))
+    assert changed(folder, "lib/numbers.py", '"""Numbers."""\n\nEXPECTED = 4  # four\n') == set()
+
+
+@pytest.mark.parametrize("statement", ["from test_value import subject_api", "import test_value"])
+def test_defect_a_change_of_a_helper_in_another_file_of_probes_left_old_answers_valid(
+    folder: Path, statement: str
+) -> None:
+    write(folder, {"test_more.py": f'{statement}\n\n\ndef test_more():\n    """Does it?"""\n'})
+    with pytest.raises(UserError, match=r"test_more\.py:1: what several files of probes use must stand in a module"):
+        probe_files.read(folder)
+
+
+def test_defect_a_file_of_probes_in_a_folder_was_passed_over_in_silence(folder: Path) -> None:
+    write(folder, {"more/test_more.py": 'def test_more():\n    """Does it?"""\n'})
+    with pytest.raises(UserError, match=r"more/test_more\.py: a file of probes stands in"):
+        probe_files.read(folder)

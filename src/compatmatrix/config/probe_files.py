@@ -43,8 +43,12 @@ def read(folder: Path) -> tuple[Probe, ...]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of probes")
-    modules = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("test_"))
-    helpers = {path.name: tree_digest(_parsed(path)) for path in (HARNESS, *modules)}
+    modules = [path.relative_to(folder) for path in sorted(folder.rglob("*.py")) if path.parent != folder / "recipes"]
+    below = [path for path in modules if path.name.startswith("test_") and len(path.parts) > 1]
+    if below:
+        raise UserError(f"{folder / below[0]}: a file of probes stands in {folder} itself, not in a folder of it")
+    helpers = {path.as_posix(): tree_digest(_parsed(folder / path)) for path in modules if path.name[:5] != "test_"}
+    helpers[HARNESS.name] = tree_digest(_parsed(HARNESS))
     probes: dict[str, Probe] = {}
     for path in sorted(folder.glob("test_*.py")):
         for probe in _of_file(path, folder, helpers):
@@ -166,6 +170,10 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
             )
         if isinstance(marker, ast.Call) and parameters.is_mark(marker) and id(marker) not in read:
             raise UserError(f"{path}:{marker.lineno}: {parameters.MARK} must stand as a decorator at each probe")
+        if isinstance(marker, ast.Import | ast.ImportFrom) and any(name[:5] == "test_" for name in _imported(marker)):
+            raise UserError(
+                f"{path}:{marker.lineno}: what several files of probes use must stand in a module that is none of them"
+            )
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
@@ -173,6 +181,12 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not an async one")
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             yield node
+
+
+def _imported(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules that a statement imports."""
+    names = [alias.name for alias in statement.names]
+    return names if isinstance(statement, ast.Import) else [statement.module or ""]
 
 
 def _id(function: str) -> str:
