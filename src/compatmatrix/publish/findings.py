@@ -12,6 +12,7 @@ from compatmatrix.analysis.remedies import elsewhere
 from compatmatrix.analysis.remedies import remedies as remedies_of
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.core import sanitize
+from compatmatrix.core.text import spans
 from compatmatrix.projects.findings import Finding
 
 SHOWN = 5
@@ -73,13 +74,17 @@ def explanation(compatibility: Compatibility, found: Explanation) -> str:
     seen: dict[str, list[str]] = {}
     for versions in found.versions:
         seen.setdefault(versions[compatibility.subject], []).append(versions.get(compatibility.companion, ""))
+    same: dict[str, list[str]] = {}
     for subject, companions in seen.items():
         beside = (
             f" with {compatibility.companion} {compatibility.joined(subject, companions)}" if any(companions) else ""
         )
         good = compatibility.works_with(subject)
-        works = f"; works with {compatibility.companion} {good}" if good else ""
-        lines.append(f"{compatibility.subject} {subject}{beside}{works}")
+        same.setdefault(f"{beside}; works with {compatibility.companion} {good}" if good else beside, []).append(
+            subject
+        )
+    releases = [release.version for release in compatibility.view.releases]
+    lines += [f"{compatibility.subject} {spans(subjects, releases)}{words}" for words, subjects in same.items()]
     return "\n    ".join(lines)
 
 
