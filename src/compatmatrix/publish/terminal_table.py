@@ -19,7 +19,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import TABLE
-from compatmatrix.core.text import marks, shortened
+from compatmatrix.core.text import marks, shortened, span
 from compatmatrix.publish import labels, pair_map
 from compatmatrix.publish.terminal import line
 
@@ -110,7 +110,8 @@ def _texts(view: View, columns: Sequence[_Column]) -> list[list[Text]]:
 
 def _text(column: _Column, row: _Row) -> Text:
     if column.color is None:
-        return Text(_span(by_version({words for cell in row.cells if (words := column.words(cell))})))
+        told = by_version({words for cell in row.cells if (words := column.words(cell))})
+        return Text(span(told) if told else "")
     if not row.cells:
         return Text(NOT_EXAMINED, style="dim")
     return Text(column.words(row.cells[0]), style=column.color(row.cells[0]))
@@ -119,7 +120,7 @@ def _text(column: _Column, row: _Row) -> Text:
 def _releases(row: _Row) -> str:
     if len(row.releases) == 1:
         return labels.release_words(row.releases[0])
-    return _span([release.version for release in row.releases])
+    return span([release.version for release in row.releases])
 
 
 def _pairings(view: View, row: _Row) -> str:
@@ -128,10 +129,6 @@ def _pairings(view: View, row: _Row) -> str:
         return "both" if len(row.pairings) == 2 else f"all {len(row.pairings)}"
     companion = view.config.companions[0].name if view.config.companions else ""
     return ", ".join(named(pairing).title(companion) for pairing in row.pairings)
-
-
-def _span(ordered: Sequence[str]) -> str:
-    return " to ".join(dict.fromkeys([*ordered[:1], *ordered[-1:]]))
 
 
 def _rows(view: View, columns: Sequence[_Column]) -> Iterator[_Row]:
@@ -163,7 +160,7 @@ def print_map(console: Console, subject: str, pairs: Grid, in_words: bool = Fals
         signs = ", ".join(f"{sign} {word}" for sign, word, _ in pair_map.legend(pairs))
         _say(console, f"A column is a {pairs.companion}, its version is read downwards: {signs}")
     for words, group in groupby([*pairs.rows][::-1], key=lambda version: labels.map_words(pairs, version)):
-        _say(console, f"{subject} {_span(tuple(group)[::-1])}: {' '.join(words)}")
+        _say(console, f"{subject} {span(tuple(group)[::-1])}: {' '.join(words)}")
 
 
 def _say(console: Console, text: str) -> None:
