@@ -77,7 +77,7 @@ def train_plain_mlp(start: Weights) -> list[Any]:
     return landed
 
 
-@pytest.mark.probe(title="A training loop: Linear, Optimizer, jit", group="everyday", needs=("wrapper-param-jit",))
+@pytest.mark.probe(title="A training loop: Linear, Optimizer, jit", group="everyday")
 def test_train_mlp(check: Check, recipe: Callable[[str], Any]) -> None:
     """Do ten steps of `nnx.Optimizer` in `nnx.jit` take a model of two `nnx.Linear` where plain jax and optax take it?"""
     calibration.require_optimizer()
