@@ -210,7 +210,7 @@ class Project:
     def main(self, *arguments: str) -> Said:
         """Give a command as a user does, in this process."""
         out, err = io.StringIO(), io.StringIO()
-        named = arguments[0].startswith("-") or "--config" in arguments
+        named = arguments[0].startswith("-") or bool({"--config", "--data"} & {*arguments})
         config_argument = [] if named else ["--config", str(self.folder / "matrix.toml")]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
