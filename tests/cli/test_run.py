@@ -120,6 +120,13 @@ def test_the_reports_tell_it(story: Story) -> None:
     assert {cell["state"] for cell in tree["cells"]} == {state.value for state in CellState}
 
 
+def test_defect_show_began_with_the_pairing_that_is_first_by_name(story: Story) -> None:
+    """Of an old release that is the one in which nothing works any more."""
+    told = story.project.main("show", "subject==0.2.0").out
+    titles = [line for line in told.splitlines() if line.startswith("subject 0.2.0")]
+    assert titles == ["subject 0.2.0, at release", "subject 0.2.0, latest companion"]
+
+
 @NEEDS_SHELL
 def test_show_prints_the_evidence_and_a_command_that_really_rebuilds_the_cell(story: Story, tmp_path: Path) -> None:
     shown = story.project.main("show", "subject==1.0.0", "--full")

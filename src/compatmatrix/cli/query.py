@@ -42,6 +42,9 @@ def show(context: Context, chosen: options.Show) -> int:
         narrowed = " that --only and --pairing admit; drop one" if chosen.only or chosen.pairing else ""
         near = narrowed or _nearest(view, requirement.specifier)
         raise UserError(f"show {chosen.release}: nothing is recorded of it{near}")
+    subjects = list(dict.fromkeys(cell.subject for cell in cells))
+    places = {pairing: place for place, pairing in enumerate(view.pairings)}
+    cells.sort(key=lambda cell: (subjects.index(cell.subject), min(places.get(one, 99) for one in cell.pairings)))
     terminal.print_release(context.console, view, cells, chosen.full)
     if not chosen.full:
         context.say("\n`--full` adds tracebacks, the lock, and the commands that rebuild each cell")
