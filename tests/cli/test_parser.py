@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix.cli.options import COMMANDS, Plan
-from compatmatrix.cli.parser import parse
+from compatmatrix.cli.options import Plan
+from compatmatrix.cli.parser import COMMANDS, parse
 from fixtures import Project
 
 

@@ -14,7 +14,7 @@ from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import MOST_TEXT
 from compatmatrix.analysis.known_good import every, known_good
 from compatmatrix.analysis.standing import Standing
-from compatmatrix.cli import options
+from compatmatrix.cli import project_options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config.matrix_file import machine_name
@@ -27,7 +27,7 @@ from compatmatrix.publish import constraints as constraints_file
 from compatmatrix.publish import findings as words
 
 
-def check(context: Context, chosen: options.Check) -> int:
+def check(context: Context, chosen: project_options.Check) -> int:
     """Print what is known of the versions that a project has."""
     compatibility = context.compatibility()
     _check_probes(compatibility, chosen.needs)
@@ -40,7 +40,7 @@ def check(context: Context, chosen: options.Check) -> int:
     return exit_code(found, chosen.allow_unknown)
 
 
-def constraints(context: Context, chosen: options.Constraints) -> int:
+def constraints(context: Context, chosen: project_options.Constraints) -> int:
     """Print a set of versions that works with a release."""
     compatibility = context.compatibility()
     _check_probes(compatibility, chosen.needs)
@@ -65,7 +65,7 @@ def constraints(context: Context, chosen: options.Constraints) -> int:
     return DONE
 
 
-def explain(context: Context, chosen: options.Explain) -> int:
+def explain(context: Context, chosen: project_options.Explain) -> int:
     """Print what is on record of the errors in a text, and of what a Python has installed; 1 where nothing is."""
     compatibility = context.compatibility()
     found = compatibility.explain(_given(chosen))
@@ -79,7 +79,7 @@ def explain(context: Context, chosen: options.Explain) -> int:
     return DONE if found else UNEXAMINED
 
 
-def _given(chosen: options.Explain) -> str:
+def _given(chosen: project_options.Explain) -> str:
     """The text: of the file that is named, else the words themselves, else standard input."""
     text = " ".join(chosen.text)
     try:
@@ -117,7 +117,7 @@ def _harmless(finding: Finding) -> bool:
     return finding.examined and not broken
 
 
-def _readers(chosen: options.Check) -> Iterator[tuple[str, Callable[[], ProjectFile]]]:
+def _readers(chosen: project_options.Check) -> Iterator[tuple[str, Callable[[], ProjectFile]]]:
     """What is to be read: the Python, the files named, else those of this folder."""
     files = list(chosen.files)
     if chosen.python:

@@ -15,8 +15,8 @@ from compatmatrix.ci import comment as comments
 from compatmatrix.ci import github, issue_texts, issues, push_reports, run_result
 from compatmatrix.ci.gate import Ledgers
 from compatmatrix.ci.github import GitHub, NoIssuesError
+from compatmatrix.cli import ci_options
 from compatmatrix.cli import context as contexts
-from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.exit_codes import exit_code
 from compatmatrix.cli.options import DONE, UNEXAMINED
@@ -29,7 +29,7 @@ from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
 
-def merge(context: Context, chosen: options.Merge) -> int:
+def merge(context: Context, chosen: ci_options.Merge) -> int:
     """Merge the delivered records into ours, rebuild the reports, and write the bulletin."""
     plan = plan_file.read(chosen.plan) if chosen.plan else None
     parts = [ledger.read(folder) for folder in _folders_with_records(chosen.delivered)]
@@ -64,7 +64,7 @@ def merge(context: Context, chosen: options.Merge) -> int:
     return code or (UNEXAMINED if bulletin.refusals else DONE)
 
 
-def changes(context: Context, chosen: options.Changes) -> int:
+def changes(context: Context, chosen: ci_options.Changes) -> int:
     """Print the answers that changed since an instant."""
     config, known, since = context.config, context.ledger(), format_instant(chosen.since)
     old, new = (context.view(one) for one in (support.before(known, since), known))
@@ -90,7 +90,7 @@ def changes(context: Context, chosen: options.Changes) -> int:
     return DONE
 
 
-def announce(context: Context, chosen: options.Announce) -> int:
+def announce(context: Context, chosen: ci_options.Announce) -> int:
     """Create, update or close the issues, and write the run's summary. Without a bulletin, the run failed."""
     config = context.config
     bulletin = run_result.read(chosen.bulletin) if chosen.bulletin.is_file() else None
@@ -104,7 +104,7 @@ def announce(context: Context, chosen: options.Announce) -> int:
     return DONE
 
 
-def comment(context: Context, chosen: options.Comment) -> int:
+def comment(context: Context, chosen: ci_options.Comment) -> int:
     """Write a comparison into the job's summary, and as the comment of a pull request."""
     text = comments.text(chosen.comparison, context.view(Ledger()))
     github.summary(text)
@@ -115,7 +115,7 @@ def comment(context: Context, chosen: options.Comment) -> int:
     return DONE
 
 
-def publish(context: Context, chosen: options.Publish) -> int:
+def publish(context: Context, chosen: ci_options.Publish) -> int:
     """Commit and push the merged reports, unless the bulletin refuses."""
     bulletin = run_result.read(chosen.bulletin)
     if bulletin.refusals:

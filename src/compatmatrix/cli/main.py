@@ -6,39 +6,17 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from compatmatrix.cli import options
 from compatmatrix.cli.options import DONE, INTERRUPTED, UNEXAMINED, WRONG
-from compatmatrix.cli.parser import PROGRAM, parse
+from compatmatrix.cli.parser import COMMANDS, PROGRAM, parse
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_COMMANDS: Mapping[type[options.Options], tuple[str, str]] = {
-    options.Run: ("run", "run"),
-    options.Plan: ("plan", "show_plan"),
-    options.Watch: ("sources", "watch"),
-    options.Bisect: ("bisect", "bisect"),
-    options.Merge: ("ci", "merge"),
-    options.Changes: ("ci", "changes"),
-    options.Announce: ("ci", "announce"),
-    options.Comment: ("ci", "comment"),
-    options.Publish: ("ci", "publish"),
-    options.Report: ("report", "report"),
-    options.Show: ("query", "show"),
-    options.Recipe: ("query", "recipe"),
-    options.Bounds: ("query", "bounds"),
-    options.Check: ("check", "check"),
-    options.Constraints: ("check", "constraints"),
-    options.Explain: ("check", "explain"),
-    options.Package: ("report", "package"),
-}
-"""The module of this package, and the function in it, that each command runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from compatmatrix.core.errors import InfrastructureError, UserError
 
     # No other command's modules either: half a second is much for one that answers from a file.
-    module, function = _COMMANDS[type(chosen)]
+    module, function = COMMANDS[type(chosen)]
     command: Callable[[context.Context, Any], int] = getattr(import_module(f"compatmatrix.cli.{module}"), function)
     errors = Console(stderr=True)
     # Where the output is for programs, messages go to standard error. In a pipe, lines are not folded.

@@ -1,4 +1,6 @@
-"""The options of each command: a class whose docstring is its help, and whose fields are the settings of argparse.
+"""The options of a command: a class whose docstring is its help, and whose fields are the settings of argparse.
+
+Here are those of the commands that run cells or show records; the others are in `ci_options` and `project_options`.
 
 Imports nothing heavy (not even dataclasses), so that `--help` answers at once.
 """
@@ -11,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.cli import argument_types
+from compatmatrix.cli.fields import choice as _choice
+from compatmatrix.cli.fields import flag as _flag
+from compatmatrix.cli.fields import path as _path
+from compatmatrix.cli.fields import repeated as _repeated
+from compatmatrix.cli.fields import value as _value
 from compatmatrix.core.pairings import NAMES
 
 DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -27,27 +34,6 @@ CONDITIONS = {
 """What `--fail-on` takes, and when it holds."""
 
 
-def _value(metavar: str, text: str, **settings: Any) -> Any:
-    """The settings of an option with a value, for ``add_argument``."""
-    return {"metavar": metavar, "help": text, **settings}
-
-
-def _path(metavar: str, text: str, **settings: Any) -> Any:
-    return _value(metavar, text, type=Path, **settings)
-
-
-def _repeated(metavar: str, text: str, **settings: Any) -> Any:
-    return _value(metavar, f"{text}; repeatable", action="append", default=[], **settings)
-
-
-def _flag(text: str) -> Any:
-    return {"help": text, "action": "store_true"}
-
-
-def _choice(text: str, *choices: str, **settings: Any) -> Any:
-    return {"help": text, "choices": choices, **settings}
-
-
 _ONLY: Any = _repeated(
     "SPEC",
     "narrow to versions of the subject or a companion, like 'name==0.12.*'; all must hold",
@@ -58,7 +44,7 @@ _AS_OF: Any = _value("DATE", "use what was on the index at the end of that day (
 _FRESH: Any = _flag("ignore records: run again what has been run before")
 _CELLS = max(1, min(os.cpu_count() or 1, 4))
 _JOBS: Any = _value("N", f"cells at once (default here: {_CELLS})", type=argument_types.positive, default=_CELLS)
-_FAIL_ON: Any = _choice(
+FAIL_ON: Any = _choice(
     "exit with 3 if " + "; ".join(f"{name}: {text}" for name, text in CONDITIONS.items()) + "; repeatable",
     *CONDITIONS,
     action="append",
@@ -148,7 +134,7 @@ class Run(PlanningOptions):
     heading = "the run and its output"
     examples = ("run --only 'name==0.12.*' --pairing newest", "run --fail-on regressed --format json")
     jobs: int = _JOBS
-    fail_on: tuple[str, ...] = _FAIL_ON
+    fail_on: tuple[str, ...] = FAIL_ON
     format: str = _choice(
         "default: text; markdown is for --source; with json, messages go to standard error",
         "text", "markdown", "json",
@@ -184,7 +170,7 @@ class Watch(IndexOptions):
     examples = ("watch", "watch --fail-on regressed --fail-on unexamined")
     fresh: bool = _FRESH
     jobs: int = _JOBS
-    fail_on: tuple[str, ...] = _FAIL_ON
+    fail_on: tuple[str, ...] = FAIL_ON
     quiet: bool = _flag("print no progress")
 
 
@@ -217,48 +203,6 @@ class Bisect(IndexOptions):
         if self.companion and (self.repository or self.into_merges):
             return "--companion searches releases on the index; --repository and --into-merges are about commits"
         return "--only is for --companion: it names the release beside it" if self.only and not self.companion else ""
-
-
-class Merge(RecordsOptions):
-    """Merge the records of a plan's shards into ours, and summarize the run."""
-
-    examples = ("merge shards --plan plan.json", "merge shards --plan plan.json --bulletin bulletin.json")
-    delivered: tuple[Path, ...] = _path("DIR", "holds records, at any depth", nargs="+", positional=True)
-    plan: Path | None = _path("FILE", "the plan that was run: its cells without a record are listed")
-    bulletin: Path | None = _path("FILE", "write there what changed and what prevents publishing")
-    fail_on: tuple[str, ...] = _FAIL_ON
-
-
-class Changes(ReadingOptions):
-    """List the answers that changed since a day: lifted, regressed, raises differently …."""
-
-    heading = "what and how"
-    examples = ("changes --since 2025-06-02", "changes --since 2025-06-02 --format markdown")
-    since: datetime = _value("DATE", "from the beginning of that day (UTC)", type=argument_types.instant, required=True)
-    format: str = _choice("default: text", "text", "markdown", "json", default="text")
-
-
-class Announce(Options):
-    """Create, update or close the GitHub issues, and write the run's summary."""
-
-    examples = ("announce bulletin.json", "announce bulletin.json --config other.toml")
-    bulletin: Path = _path("FILE", "from `merge --bulletin`; the run failed if it is missing", positional=True)
-
-
-class Comment(Options):
-    """Write a comparison into the job's summary, and as the one comment of a pull request."""
-
-    examples = ("comment comparison.json", "comment comparison.json --head OWNER:BRANCH@COMMIT")
-    comparison: Path = _path("FILE", "from `run --source … --against … --format json`", positional=True)
-    head: str | None = _value("OWNER:BRANCH@COMMIT", "the pull request of this branch gets the comment")
-
-
-class Publish(RecordsOptions):
-    """Commit and push the merged reports; refuse if records would be lost."""
-
-    examples = ("publish merged --bulletin bulletin.json", "publish merged --bulletin bulletin.json --reports reports")
-    merged: Path = _path("DIR", "holds the merged records", positional=True)
-    bulletin: Path = _path("FILE", "from `merge --bulletin`: whether it may be published", required=True)
 
 
 class Report(ReadingOptions):
@@ -297,61 +241,3 @@ class Bounds(DataOptions):
     heading = "what"
     examples = ("bounds PROBE", "bounds PROBE --reports ../try")
     probe: str = _PROBE
-
-
-class Check(DataOptions):
-    """What is known of the versions that a project has: of its lock, its requirements, or an installed Python."""
-
-    heading = "what and how"
-    examples = ("check", "check uv.lock --needs PROBE --format github")
-    files: tuple[Path, ...] = _path(
-        "FILE",
-        "uv.lock, pylock.toml, poetry.lock, pyproject.toml or a requirements file (default: those of this folder)",
-        nargs="*", positional=True,
-    )  # fmt: skip
-    python: Path | None = _path("PATH", "check what is installed in this Python or virtual environment")
-    needs: tuple[str, ...] = _repeated("PROBE", "a probe that must be supported, besides the controls")
-    python_version: str | None = _value(
-        "X.Y", "the project's Python (default: all that a file admits)", type=argument_types.python
-    )
-    platform: str | None = _value("NAME", "where the project runs, like linux-x86_64 (default: as this machine)")
-    format: str = _choice("default: text; github writes annotations", "text", "json", "github", default="text")
-    allow_unknown: bool = _flag("exit with 0 also where nothing is known")
-
-    def conflict(self) -> str:
-        if self.python and (self.python_version or self.platform):
-            return "--python is asked for its version and platform; leave out --python-version and --platform"
-        return "--python is checked instead of files; leave out either" if self.python and self.files else ""
-
-
-class Constraints(DataOptions):
-    """Print a constraints file for a release of the subject: a complete set of versions that works."""
-
-    heading = "what"
-    examples = ("constraints 'name==0.10.4'", "constraints 'name==0.10.4' --python-version 3.12 --needs PROBE")
-    release: str = _value("NAME==VERSION", "like 'name==0.10.4'", type=argument_types.requirement, positional=True)
-    needs: tuple[str, ...] = _repeated("PROBE", "a probe that must be supported, besides the controls")
-    python_version: str | None = _value("X.Y", "of that Python (default: any on record)", type=argument_types.python)
-    platform: str | None = _value("NAME", "of that platform (default: the one that the map shows)")
-
-
-class Explain(DataOptions):
-    """What is on record of an error: give a traceback, or a line of one, on standard input, in a file or as arguments."""
-
-    heading = "what"
-    examples = ("explain 'ImportError: cannot import name …'", "explain traceback.txt --python .venv/bin/python")
-    text: tuple[str, ...] = _value("TEXT", "the error, or a file (default: standard input)", nargs="*", positional=True)
-    python: Path | None = _path("PATH", "say too what is known of the versions that this interpreter has installed")
-
-
-class Package(ReadingOptions):
-    """Write the project of a distribution of the data: a wheel that answers without a checkout and without network."""
-
-    examples = ("package build/data", "package build/data --reports ../reports")
-    folder: Path = _path("DIR", "the folder to write it to", positional=True)
-
-
-COMMANDS = (
-    *(Run, Plan, Show, Recipe, Bounds, Check, Constraints, Explain, Report, Changes, Watch, Bisect),
-    *(Merge, Announce, Comment, Publish, Package),
-)

@@ -5,15 +5,36 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
 
 from compatmatrix import __version__
-from compatmatrix.cli import options
+from compatmatrix.cli import ci_options, options, project_options
 from compatmatrix.cli.options import WRONG, Options
 from compatmatrix.core.text import suggestion
+
+COMMANDS: Mapping[type[Options], tuple[str, str]] = {
+    options.Run: ("run", "run"),
+    options.Plan: ("plan", "show_plan"),
+    options.Show: ("query", "show"),
+    options.Recipe: ("query", "recipe"),
+    options.Bounds: ("query", "bounds"),
+    project_options.Check: ("check", "check"),
+    project_options.Constraints: ("check", "constraints"),
+    project_options.Explain: ("check", "explain"),
+    options.Report: ("report", "report"),
+    ci_options.Changes: ("ci", "changes"),
+    options.Watch: ("sources", "watch"),
+    options.Bisect: ("bisect", "bisect"),
+    ci_options.Merge: ("ci", "merge"),
+    ci_options.Announce: ("ci", "announce"),
+    ci_options.Comment: ("ci", "comment"),
+    ci_options.Publish: ("ci", "publish"),
+    project_options.Package: ("report", "package"),
+}
+"""The commands, in the order of `--help`: the module of this package, and the function in it, that each runs."""
 
 PROGRAM = "compatmatrix" if Path(sys.argv[0]).stem == "compatmatrix" else "python -m compatmatrix"
 """How this process was started: by the command that its installation made, or as a module."""
@@ -55,7 +76,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = _Parser(prog=PROGRAM, description=about, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    kinds = {kind.__name__.lower(): kind for kind in options.COMMANDS}
+    kinds = {kind.__name__.lower(): kind for kind in COMMANDS}
     flags = {word: _add_command(commands, word, kind) for word, kind in kinds.items()}
     given, unknown = parser.parse_known_args(arguments)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import msgspec
 
 from compatmatrix.bisect.result import FOLDER, Bisection
-from compatmatrix.cli import options
+from compatmatrix.cli import options, project_options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.sanitize import line
@@ -31,7 +31,7 @@ def report(context: Context, chosen: options.Report) -> int:
     return DONE
 
 
-def package(context: Context, chosen: options.Package) -> int:
+def package(context: Context, chosen: project_options.Package) -> int:
     """Write the project of the distribution of the data."""
     view = context.view()
     write.write(chosen.folder, distribution.files(view))
