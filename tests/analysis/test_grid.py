@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from compatmatrix.analysis import support
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid, works
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
@@ -84,7 +85,7 @@ def test_defect_a_pair_that_two_cells_hold_was_classed_by_either(configured: Con
         )
     view = support.view(ledger(day, today), configured, PUT)
     assert "\n| 0.1.0 | 1.0 |\n" in markdown.render(view)
-    assert version_picker.for_release(view, "0.1.0", grid(view)).imports.text.startswith("with companion 1.0")
+    assert version_picker.for_release(Compatibility(view), "0.1.0").imports.text.startswith("with companion 1.0")
 
 
 def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) -> None:
@@ -93,7 +94,7 @@ def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) ->
     view = support.view(ledger(yes, no), configured, PUT)
     found = grid(view)
     said = version_picker.for_pair(
-        view, found, found.rows["0.1.0"]["1.0"], version_picker.for_release(view, "0.1.0", found)
+        Compatibility(view), found.rows["0.1.0"]["1.0"], version_picker.for_release(Compatibility(view), "0.1.0")
     )
     assert (said.imports.word, said.headline.word) == ("yes", "depends on companion and helper")
 
@@ -168,13 +169,13 @@ def test_the_answers_of_a_release_are_the_same_words_everywhere(configured: Conf
     pairs, words = grid(view), "imports, trains and jits with companion 1.0 to 1.1; saves with 1.1"
     assert " ".join(labels.map_words(pairs, "0.1.0")) == words
     assert "\n| 0.1.0 | 1.0 to 1.1 | 1.0 to 1.1 | 1.0 to 1.1 | 1.1 |\n" in markdown.render(view)
-    shown = version_picker.for_release(view, "0.1.0", pairs).imports
+    shown = version_picker.for_release(Compatibility(view), "0.1.0").imports
     assert f"{shown.word} {shown.text}" == words
     published = json_data.published(view).answers["0.1.0"]
     assert published["1.0"] == {"imports": True, "trains": True, "jits": True, "saves": False}
     for name, word in (("1.0", "not: saves"), ("1.1", "imports, trains, jits, saves")):
         said = version_picker.for_pair(
-            view, pairs, pairs.rows["0.1.0"][name], version_picker.for_release(view, "0.1.0", pairs)
+            Compatibility(view), pairs.rows["0.1.0"][name], version_picker.for_release(Compatibility(view), "0.1.0")
         )
         assert word in said.imports.text
 

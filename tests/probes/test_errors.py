@@ -33,7 +33,7 @@ def known() -> Compatibility:
 
 @pytest.fixture(scope="module")
 def pages(known: Compatibility) -> Mapping[str, ErrorPage]:
-    return {page.error.signature: page for page in error_pages.pages(known, ())}
+    return {page.error.signature: page for page in error_pages.pages(known)}
 
 
 def test_every_cause_is_of_an_error_on_record(known: Compatibility) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
@@ -45,6 +45,7 @@ class Compatibility:
     def __init__(self, view: View) -> None:
         self.view = view
         self.grid = grid(view)
+        self._goods: dict[tuple[object, ...], Collection[tuple[int, int]]] = {}
         self._known: dict[tuple[str, tuple[str, ...]], tuple[Standing, Kind, str]] = {}
         self.subject = view.config.subject.name
         self.companion = self.grid.companion
@@ -125,7 +126,7 @@ class Compatibility:
             return status
         return msgspec.structs.replace(
             status,
-            nearest=self._nearest(subject, companion, where),
+            nearest=self.nearest(subject, companion, where),
             works_with=self.works_with(subject, where),
             neighbors=() if known else tuple(self._neighbors(subject, companion, where)),
         )
@@ -234,32 +235,43 @@ class Compatibility:
             return None, "", True
         return (*_together(here or evidence), bool(here))
 
-    def _nearest(self, subject: str, companion: str, where: Environment) -> Mapping[str, str]:
+    def nearest(self, subject: str, companion: str, where: Environment = _ANYWHERE) -> Mapping[str, str]:
         """Of the pairs that are known good, the one that changes one package only, with the fewest releases between."""
-        rows, columns = list(map(Version, self.grid.rows)), list(map(Version, self.grid.columns))
-        asked = (
-            *_pair(subject, companion),
-            bisect_left(rows, Version(subject)),
-            bisect_left(columns, Version(companion)),
-        )
+        row, column = _pair(subject, companion)
+        at, beside = bisect_left(self._versions[0], row), bisect_left(self._versions[1], column)
         near = {
             (
-                (row, column) != asked[:2] and row != asked[0] and column != asked[1],
-                abs(i - asked[2]) + abs(j - asked[3]),
-                i != asked[2],
+                self._versions[0][i] != row and self._versions[1][j] != column,
+                abs(i - at) + abs(j - beside),
+                i != at,
                 -j,
-            ): (row, column)
-            for (i, row), (j, column) in product(enumerate(rows), enumerate(columns))
-            if self._in_brief((row, column), where) == (Standing.GOOD, "", True)
+            ): (i, j)
+            for i, j in self._good(where)
         }
         if not near:
             return {}
+        i, j = near[min(near)]
         loose = msgspec.structs.replace(where, others={})
         names = [self.subject, *(companion.name for companion in self.view.config.companions)]
-        found = next(
-            one for one in self._evidence(near[min(near)], loose) if not one.differs and one.standing is Standing.GOOD
-        )
+        evidence = self._evidence((self._versions[0][i], self._versions[1][j]), loose)
+        found = next(one for one in evidence if not one.differs and one.standing is Standing.GOOD)
         return {name: found.versions[name] for name in names if name in found.versions}
+
+    @cached_property
+    def _versions(self) -> tuple[list[Version], list[Version]]:
+        """Those of the rows and of the columns."""
+        return [*map(Version, self.grid.rows)], [*map(Version, self.grid.columns)]
+
+    def _good(self, where: Environment) -> Collection[tuple[int, int]]:
+        """The places of row and column of each pair that is known good."""
+        key = (where.pythons, where.platform, where.needs, *where.others.items())
+        if key not in self._goods:
+            self._goods[key] = {
+                (i, j)
+                for (i, row), (j, column) in product(*map(enumerate, self._versions))
+                if self._in_brief((row, column), where) == (Standing.GOOD, "", True)
+            }
+        return self._goods[key]
 
     def works_with(self, subject: str, where: Environment = _ANYWHERE) -> str:
         """The companion's versions that are known good beside a release of the subject, in words."""
@@ -267,13 +279,11 @@ class Compatibility:
 
     def good_runs(self, subject: str, where: Environment = _ANYWHERE) -> list[list[str]]:
         """The companion's versions that are known good beside a release of the subject, in runs of neighbors."""
-        row = next((version for version in self.grid.rows if Version(version) == Version(subject)), None)
+        row = next((place for place, version in enumerate(self._versions[0]) if version == Version(subject)), None)
         if row is None:
             return []
-        good = [
-            one for one in self.grid.rows[row] if self._in_brief(_pair(row, one), where) == (Standing.GOOD, "", True)
-        ]
-        return runs(good, self.grid.tried(row, good))
+        good = [column for place, column in enumerate(self.grid.columns) if (row, place) in self._good(where)]
+        return runs(good, self.grid.tried([*self.grid.rows][row], good))
 
     def joined(self, subject: str, companions: Sequence[str]) -> str:
         """These of the companion's versions beside a release of the subject, neighbors drawn together, in words."""

@@ -9,7 +9,6 @@ from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import IMPORTS
 from compatmatrix.analysis.recommend import Recipe
-from compatmatrix.analysis.standing import Environment
 from compatmatrix.core.encoding import by_version
 
 
@@ -53,8 +52,14 @@ def requirements(compatibility: Compatibility, version: str) -> tuple[str, ...]:
         return f"{name}=={version}", f"{companion}{bounds}"
     row = compatibility.grid.rows.get(version, {})
     newest = ([other for other, pair in row.items() if pair.kind in IMPORTS] or list(row))[-1:]
-    nearest = compatibility.status(version, newest[0], Environment()).nearest if newest else {}
-    return tuple(f"{package}=={number}" for package, number in nearest.items() if package in (name, companion))
+    return nearest(compatibility, version, newest[0]) if newest else ()
+
+
+def nearest(compatibility: Compatibility, version: str, other: str) -> tuple[str, ...]:
+    """The requirements of the nearest pair that works; none where none is known."""
+    names = compatibility.subject, compatibility.companion
+    found = compatibility.nearest(version, other)
+    return tuple(f"{package}=={number}" for package, number in found.items() if package in names)
 
 
 def elsewhere(compatibility: Compatibility, error: Explanation) -> dict[str, str]:

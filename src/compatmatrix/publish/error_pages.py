@@ -28,7 +28,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     release: str
     install: str
-    constraints: str
 
 
 class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,17 +57,10 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
         return f"error/{self.error.name}.html"
 
 
-def pages(compatibility: Compatibility, constraints: Sequence[str]) -> tuple[ErrorPage, ...]:
-    """A page for every error on record, those seen in most cells first.
-
-    Args:
-        compatibility: what is on record.
-        constraints: names of the constraints files.
-    """
+def pages(compatibility: Compatibility) -> tuple[ErrorPage, ...]:
+    """A page for every error on record, those seen in most cells first."""
     seen = errors.sightings(compatibility.view)
-    return tuple(
-        _page(compatibility, error, seen[signature], constraints) for signature, error in compatibility.errors.items()
-    )
+    return tuple(_page(compatibility, error, seen[signature]) for signature, error in compatibility.errors.items())
 
 
 def document(pages: Sequence[ErrorPage]) -> str:
@@ -97,18 +89,13 @@ def javascript(pattern: str) -> str:
     return "".join(written)
 
 
-def command(compatibility: Compatibility, release: str, constraints: Sequence[str]) -> Command | None:
+def command(compatibility: Compatibility, release: str) -> Command | None:
     """The command that installs what works with a release of the subject, if anything is known to."""
     requirements = remedies.requirements(compatibility, release)
-    own = [name for name in constraints if name.startswith(f"{compatibility.subject}-{release}-py")]
-    if not requirements:
-        return None
-    return Command(release=release, install=findings.install(requirements), constraints=own[-1] if own else "")
+    return Command(release=release, install=findings.install(requirements)) if requirements else None
 
 
-def _page(
-    compatibility: Compatibility, error: Explanation, seen: Sequence[Sighting], constraints: Sequence[str]
-) -> ErrorPage:
+def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sighting]) -> ErrorPage:
     subject, companion = compatibility.subject, compatibility.companion
     beside: dict[str, set[str]] = {}
     for versions in error.versions:
@@ -121,7 +108,7 @@ def _page(
         outcome = one.cell.outcomes.get(one.probe)
         if not one.probe or (outcome and outcome.evidence in evidence):
             newest[one.probe] = one
-    commands = (command(compatibility, one.release, constraints) for one in found if error.of_versions)
+    commands = (command(compatibility, one.release) for one in found if error.of_versions)
     return ErrorPage(
         error=error,
         title=error.texts[0],

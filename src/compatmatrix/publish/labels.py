@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Pair
+from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Kind, Pair
 from compatmatrix.analysis.support import Range, Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
@@ -168,9 +168,30 @@ def pair_words(pairs: Grid, pair: Pair) -> str:
     """What the map answers of a pair: ``imports, trains; not: saves (TypeError …)``; of one that does not import, why."""
     if not pair.answers.get(IMPORTING):
         return pair.reason or pair.kind.meaning
+    return answers_words(pairs, pair) + aside(pair.reason)
+
+
+def answers_words(pairs: Grid, pair: Pair) -> str:
+    """``imports, trains; not: saves``."""
     answers = {"": True, "not: ": False, "not known: ": None}
     told = {lead: [word for word in pairs.answers if pair.answers.get(word) is yes] for lead, yes in answers.items()}
-    return "; ".join(lead + ", ".join(words) for lead, words in told.items() if words) + aside(pair.reason)
+    return "; ".join(lead + ", ".join(words) for lead, words in told.items() if words)
+
+
+_COUNTED = (Kind.PARTLY, Kind.BROKEN)
+"""The kinds of which the map shows how many of its answers are yes."""
+
+
+def pair_mark(pairs: Grid, pair: Pair) -> str:
+    """What stands in a cell of the map: a sign or, where only some of several answers are yes, how many."""
+    if pair.kind in _COUNTED and len(pairs.answers) > 1:
+        return f"{sum(pair.answers.get(word) is True for word in pairs.answers)}/{len(pairs.answers)}"
+    return pair.kind.sign
+
+
+def kind_mark(pairs: Grid, kind: Kind) -> str:
+    """The same in the legend, where any number may stand."""
+    return f"n/{len(pairs.answers)}" if kind in _COUNTED and len(pairs.answers) > 1 else kind.sign
 
 
 def companions_words(view: View, cell: CellView) -> str:

@@ -26,6 +26,7 @@ from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import address
 from compatmatrix.publish import (
     badge,
+    companion_ranges,
     comparison,
     constraints,
     csv_files,
@@ -68,9 +69,14 @@ class Site:
         self.compatibility = Compatibility(view)
         self.grid, self.pythons = self.compatibility.grid, pythons(view)
         self.constraints = constraints.files(self.compatibility)
-        self.errors = error_pages.pages(self.compatibility, list(self.constraints))
+        self.errors = error_pages.pages(self.compatibility)
+        self.ranges = {
+            release.version: companion_ranges.of_release(self.compatibility, release.version, list(self.constraints))
+            for release in view.releases
+        }
         self.answers = {
-            release.version: version_picker.for_release(view, release.version, self.grid) for release in view.releases
+            release.version: version_picker.for_release(self.compatibility, release.version)
+            for release in view.releases
         }
         self.news = entries(view)
         self.runs = {
@@ -82,6 +88,7 @@ class Site:
             "subject": view.config.subject.display_name,
             "companion": self.grid.companion,
             "pairs": self.grid,
+            "ranges": self.ranges,
             "groups": labels.groups(view),
             "runs": self.runs,
             "verdict": labels.sentence(view),
@@ -89,8 +96,7 @@ class Site:
             "recipe_text": lambda file: version_picker.recipe_text(view.probes, file),
             "pytest": terminal.pytest_words(view),
             "shows_sources": markdown.shows_sources(view),
-            "error_paths": {page.error.signature: page.path for page in self.errors},
-            "command": lambda version: error_pages.command(self.compatibility, version, list(self.constraints)),
+            "command": lambda version: error_pages.command(self.compatibility, version),
             "picture": PICTURE if beside.picture else "",
         }
 
@@ -132,7 +138,7 @@ class Site:
             "answer": self.answers[shown.version] if shown else None,
             "shown": shown,
             "state": verdict(view, view.config.subject.headline).state,
-            "choices": Markup(version_picker.document(view, self.grid, self.answers)),  # escaped there, for a script
+            "choices": Markup(version_picker.document(self.compatibility, self.answers)),  # escaped there, for a script
             "timeline": Markup(timeline.render(view, view.pairings[0])),
             "news": [entry for entry in self.news if entry.sort is Sort.OUTCOME][:8],
             "errors": self.errors,
@@ -150,7 +156,10 @@ class Site:
         present = {pair.kind for row in self.grid.rows.values() for pair in row.values()}
         return {
             "kinds": [kind for kind in grid.Kind if kind in present],
+            "fully": companion_ranges.WORKS,
+            "untried": grid.UNTRIED,
             "pythons": self.pythons,
+            "nearest_words": lambda pair: companion_ranges.nearest_words(self.compatibility, pair),
         }
 
     def _changes(self) -> dict[str, Any]:
@@ -241,7 +250,8 @@ class Site:
 
 def _static(_: Site) -> dict[str, bytes]:
     sheets = [
-        (STATIC / name).read_bytes() for name in ("palette.css", "site.css", "errors.css", "table.css", "timeline.css")
+        (STATIC / name).read_bytes()
+        for name in ("palette.css", "site.css", "errors.css", "map.css", "table.css", "timeline.css")
     ]
     scripts = {path.name: path.read_bytes() for path in sorted(STATIC.glob("*.js"))}
     return {"site.css": b"".join(sheets), "icon.svg": (STATIC / "icon.svg").read_bytes(), ".nojekyll": b"", **scripts}

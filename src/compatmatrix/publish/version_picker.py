@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from compatmatrix.analysis import recommend
+from compatmatrix.analysis import recommend, remedies
+from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import IMPORTS, MAY_TRAIN, Grid, Kind, Pair
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import View
@@ -18,6 +19,7 @@ from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
+from compatmatrix.publish.findings import install
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +40,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     recipe_title: str = ""
     recipe_note: str = "No recipe came out right in every environment of this release that could answer."
     traps: tuple[str, ...] = ()
+    install: str = ""
+    install_title: str = ""
 
 
-def for_release(view: View, version: str, grid: Grid) -> Answer:
+def for_release(compatibility: Compatibility, version: str) -> Answer:
     """The answer for a release of the subject, whatever is beside it."""
+    view, grid = compatibility.view, compatibility.grid
+    works = compatibility.works_with(version)
+    requirements = remedies.requirements(compatibility, version)
     answer = Answer(
+        install=install(requirements) if requirements else "",
+        install_title=f"Works with {grid.companion} {works}"
+        if works
+        else f"The nearest that works with {grid.companion}",
         imports=_imports(grid, version),
         headline=_headline(view, verdict(view, view.config.subject.headline, version)),
         traps=tuple(probe.id for probe in recommend.silent(view, recommend.cells_of(view, version).values())),
@@ -54,10 +65,18 @@ def for_release(view: View, version: str, grid: Grid) -> Answer:
     return _with_recipe(view, answer, recipe, note)
 
 
-def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
+def for_pair(compatibility: Compatibility, pair: Pair, general: Answer) -> Answer:
     """The answer for one pair; what was not tried with it is that of the release, and said to be."""
+    view, grid = compatibility.view, compatibility.grid
     name, headline = grid.companion, view.config.subject.headline
     kind = pair.kind
+    nearest = remedies.nearest(compatibility, pair.subject, pair.companion)
+    itself = nearest == (f"{compatibility.subject}=={pair.subject}", f"{name}=={pair.companion}")
+    general = msgspec.structs.replace(
+        general,
+        install=install(nearest) if nearest else "",
+        install_title="This pair works" if itself else "The nearest pair that works",
+    )
     imports = Finding(kind=kind.value, sign=kind.sign, word=kind.word, text=labels.pair_words(grid, pair))
     answer = msgspec.structs.replace(general, imports=imports)
     by_label = [(", ".join(cell.pairings), cell) for cell in pair.cells if headline in cell.outcomes]
@@ -72,6 +91,8 @@ def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
         return _with_recipe(view, msgspec.structs.replace(answer, traps=traps), recipe, note)
     if kind not in MAY_TRAIN:
         return Answer(
+            install=general.install,
+            install_title=general.install_title,
             imports=imports,
             headline=_finding(OutcomeState.NOT_RUN, "no statement", f"nothing can be trained with this {name}"),
             recipe_note=f"No recipe can work with this pair: take a {name} from those that work.",
@@ -82,8 +103,9 @@ def for_pair(view: View, grid: Grid, pair: Pair, general: Answer) -> Answer:
     return msgspec.structs.replace(answer, recipe_note=note)
 
 
-def document(view: View, grid: Grid, general: Mapping[str, Answer]) -> str:
+def document(compatibility: Compatibility, general: Mapping[str, Answer]) -> str:
     """Everything the two menus can ask for, as JSON for the page: equal answers and recipes once each."""
+    view, grid = compatibility.view, compatibility.grid
     numbers: dict[bytes, int] = {}
     releases: dict[str, Any] = {}
     files, traps = set[str | None](), set[str]()
@@ -94,7 +116,7 @@ def document(view: View, grid: Grid, general: Mapping[str, Answer]) -> str:
     for version, answer in general.items():
         whole = msgspec.to_builtins(answer)
         pairs = {}
-        own = {other: for_pair(view, grid, pair, answer) for other, pair in grid.rows[version].items()}
+        own = {other: for_pair(compatibility, pair, answer) for other, pair in grid.rows[version].items()}
         for other in reversed(own):
             # Only what differs from the release's answer: over a thousand pairs, most of it does not.
             changed = {key: value for key, value in msgspec.to_builtins(own[other]).items() if whole[key] != value}

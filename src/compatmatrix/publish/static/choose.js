@@ -41,6 +41,9 @@
       `${subject.labels[0].firstChild.textContent.trim()} ${subject.value}` +
       (version ? `, ${data.companion} ${version}` : unknown ? ` (${data.companion} ${unknown} is not on record with it)` : "");
     slot("page").href = version ? `${page}#${encodeURIComponent(`${data.companion}-${version}`)}` : page;
+    slot("install").hidden = !answer.install;
+    slot("install").querySelector("code").textContent = answer.install;
+    slot("install-title").textContent = answer.install_title;
     say("imports", answer.imports);
     say("headline", answer.headline);
     const traps = (answer.traps || []).map((id) => {

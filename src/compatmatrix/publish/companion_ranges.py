@@ -1,0 +1,93 @@
+"""Which versions of the map's companion a release works with, as the pages say it: ranges, and the command that installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from compatmatrix.analysis.compatibility import Compatibility
+from compatmatrix.analysis.grid import IMPORTS, UNTRIED, Kind, Pair
+from compatmatrix.publish import labels
+from compatmatrix.publish.error_pages import Command, command
+
+WORKS = (Kind.HEADLINE, Kind.WORKS)
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """The companion's versions with which a release gets equally far, and no further for the same reason.
+
+    Attributes:
+        spans: ``1.0 to 1.6, 2.1``.
+        answers: what the map answers, where it imports.
+        reason: the error, or another reason; ``path`` is its page, where it has one.
+    """
+
+    kind: Kind
+    spans: str
+    answers: str = ""
+    reason: str = ""
+    path: str = ""
+
+
+class Ranges(msgspec.Struct, frozen=True, kw_only=True):
+    """With which versions of the companion a release works, in words; the levels from the best down to what was not tried.
+
+    ``constraints`` has the file of a complete set that works, by Python.
+    """
+
+    release: str
+    works: str
+    command: Command | None
+    constraints: Mapping[str, str]
+    levels: tuple[Level, ...]
+
+
+def of_release(compatibility: Compatibility, version: str, constraints: Sequence[str]) -> Ranges:
+    """The ranges of a release.
+
+    Args:
+        compatibility: what is on record.
+        version: of the subject.
+        constraints: paths of the constraints files, below the site.
+    """
+    grid, row = compatibility.grid, compatibility.grid.rows[version]
+    same: dict[tuple[Kind, str, str, str], list[str]] = {}
+    for other, pair in row.items():
+        reason, path = ("", "") if pair.kind in (*WORKS, *UNTRIED) else _reason(compatibility, pair.reason)
+        answers = labels.answers_words(grid, pair) if pair.kind in IMPORTS and len(grid.answers) > 1 else ""
+        same.setdefault((pair.kind, answers, reason, path), []).append(other)
+    order = list(Kind)
+    levels = [
+        Level(kind=kind, spans=grid.joined(version, others), answers=answers, reason=reason, path=path)
+        for (kind, answers, reason, path), others in same.items()
+    ]
+    prefix = f"{compatibility.subject}-{version}-py"
+    files = {path.rpartition("/")[2]: path for path in constraints}
+    return Ranges(
+        release=version,
+        works=compatibility.works_with(version),
+        command=command(compatibility, version),
+        constraints={
+            name.removeprefix(prefix).removesuffix(".txt"): path
+            for name, path in files.items()
+            if name.startswith(prefix)
+        },
+        levels=tuple(sorted(levels, key=lambda level: order.index(level.kind))),
+    )
+
+
+def nearest_words(compatibility: Compatibility, pair: Pair) -> str:
+    """``. Nearest that works: subject 1.0 with companion 2.0``, of a pair that does not; else nothing."""
+    found = list(compatibility.nearest(pair.subject, pair.companion).values())[:2]
+    if not found or found == [pair.subject, pair.companion]:
+        return ""
+    return f". Nearest that works: {compatibility.view.config.subject.display_name} {found[0]} with {compatibility.companion} {found[1]}"
+
+
+def _reason(compatibility: Compatibility, text: str) -> tuple[str, str]:
+    """A reason as it is shown, and the page of the error in it."""
+    found = compatibility.explain(text) if text else ()
+    if found and found[0].exact:
+        return found[0].texts[0], f"error/{found[0].name}.html"
+    return text, ""
