@@ -14,7 +14,6 @@ from compatmatrix.analysis.errors import Explanation, Sighting
 from compatmatrix.analysis.remedies import Remedy
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
-from compatmatrix.core.text import spans
 from compatmatrix.publish import findings
 
 _CLASSES = {r"\w": r"\p{L}\p{N}_", r"\d": r"\p{Nd}", r"\s": r"\t-\r\x1c-\x20\x85\p{Z}"}
@@ -40,7 +39,7 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
         remedies: what works instead, for each of these releases.
         commands: the commands that install it, where the versions are at fault.
         recipe: the remedy that is a script, of the newest release that has one.
-        supported: probe -> the specifier of the releases that support it.
+        supported: specifier of releases -> the probes, of those that raise the error, that they support.
         evidence: the newest sighting of each probe that has a traceback.
     """
 
@@ -49,7 +48,7 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
     seen: Mapping[str, str]
     commands: tuple[Command, ...]
     recipe: Remedy | None
-    supported: Mapping[str, str]
+    supported: Mapping[str, Sequence[str]]
     evidence: tuple[Sighting, ...]
 
     @property
@@ -100,8 +99,10 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
     beside: dict[str, set[str]] = {}
     for versions in error.versions:
         beside.setdefault(versions[subject], set()).add(versions.get(companion, ""))
-    columns = compatibility.grid.columns
     found = remedies.remedies(compatibility, error)
+    supported: dict[str, list[str]] = {}
+    for probe, specifier in remedies.elsewhere(compatibility, error).items():
+        supported.setdefault(specifier, []).append(probe)
     evidence = compatibility.view.evidence
     newest: dict[str, Sighting] = {}
     for one in seen:
@@ -113,11 +114,11 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
         error=error,
         title=error.texts[0],
         seen={
-            version: spans(beside[version], columns) or ", ".join(by_version(beside[version] - {""}))
+            version: compatibility.joined(version, by_version(beside[version] - {""}))
             for version in reversed(by_version(beside))
         },
         commands=tuple(one for one in commands if one),
         recipe=next((one for one in found if one.recipe), None),
-        supported=remedies.elsewhere(compatibility, error),
+        supported=supported,
         evidence=tuple(newest.values()),
     )
