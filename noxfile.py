@@ -147,9 +147,12 @@ def story(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the pages in the system's Chromium: menus, filters, keyboard, without scripts, both themes, accessibility."""
+    """Test the pages in the system's Chromium, without scripts too, in both themes; `-- --picture` makes docs/page.png."""
     install(session, "browser")
-    session.run("pytest", "tests/browser", *session.posargs)
+    if session.posargs == ["--picture"]:
+        session.run("python", "-m", "browser.picture", env={"PYTHONPATH": str(ROOT / "tests")})
+    else:
+        session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session

@@ -46,7 +46,7 @@ class Served:
         return self.folder.as_uri()
 
 
-def _made(folder: Path, kind: str) -> Path:
+def make(folder: Path, kind: str) -> Path:
     if kind == "sample":
         view = support.view(sample.make_ledger(), sample.make_config(folder), sample.make_probes())
     else:
@@ -64,7 +64,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     top = tmp_path_factory.mktemp("served")
     folder = top / "owner" / "project"
     folder.parent.mkdir()
-    _made(tmp_path_factory.mktemp(request.param), request.param).rename(folder)
+    make(tmp_path_factory.mktemp(request.param), request.param).rename(folder)
     missing: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):

@@ -199,6 +199,13 @@ def test_neighbors_with_the_same_answer_are_one_cell(visit: Opener) -> None:
         assert all(one != other for one, other in pairwise(words)), words
 
 
+def test_defect_the_last_column_was_as_narrow_as_a_line(visit: Opener) -> None:
+    """A style of the first page met the class of the first column."""
+    page = visit("table.html")
+    heads = page.locator(".pairing.shown thead th[data-release]").all()
+    assert len({round((head.bounding_box() or {})["width"]) for head in heads}) == 1
+
+
 def test_a_cell_says_all_of_its_answer_in_a_place_that_does_not_move(visit: Opener) -> None:
     page = visit("table.html")
     detail = page.locator(".pairing.shown .detail")
