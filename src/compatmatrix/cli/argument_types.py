@@ -29,6 +29,22 @@ def shard(text: str) -> tuple[int, int]:
     return int(part), int(count)
 
 
+def name(text: str) -> str:
+    """A distribution's name (PEP 508)."""
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a distribution; write one like typing-extensions")
+    return text
+
+
+def engine(text: str) -> str:
+    """A requirement without spaces, for a workflow passes it to a shell, or an address."""
+    if any(character.isspace() for character in text.strip().replace(" @ ", "@")):
+        raise argparse.ArgumentTypeError(f"{text!r} has spaces; write one like compatmatrix==1.0 or git+https://…")
+    return text.strip().replace(" @ ", "@")
+
+
 def requirement(text: str) -> str:
     """A name and a version specifier (PEP 440, PEP 508), without extras, address and marker."""
     from packaging.requirements import InvalidRequirement, Requirement

@@ -14,7 +14,7 @@ from rich.text import Text
 from compatmatrix.analysis import support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
-from compatmatrix.cli.options import CONFIG, IndexOptions, Options, ReadingOptions
+from compatmatrix.cli.options import CONFIG, IndexOptions, Init, Options, ReadingOptions
 from compatmatrix.cli.parser import PROGRAM
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.tables import Config
@@ -115,11 +115,14 @@ def create(options: Options, console: Console, command: Sequence[str]) -> Contex
     """
     if data := getattr(options, "data", None):
         return _published(data, options, console)
-    context = read(options.config, getattr(options, "reports", None), console)
+    if isinstance(options, Init):
+        context = _context(matrix_file.blank(options.name), (), options.config, None, console)
+    else:
+        context = read(options.config, getattr(options, "reports", None), console)
     if isinstance(options, ReadingOptions) and not context.records.is_dir():
         raise UserError(f"{context.reports}: no records are there; name their folder with --reports, or `run` first")
     context = msgspec.structs.replace(context, quiet=getattr(options, "quiet", False), command=tuple(command))
-    if not isinstance(options, IndexOptions):
+    if not isinstance(options, IndexOptions | Init):
         return context
     index = context.config.index
     chosen = msgspec.structs.replace(index, url=options.index or index.url, extra=options.extra_index or index.extra)
@@ -155,10 +158,14 @@ def read(file: Path, reports: Path | None, console: Console) -> Context:
     config, folder = matrix_file.load(file), file.parent / "probes"
     probes = probe_files.read(folder)
     matrix_file.check_probes(file, config, probes, folder)
+    return _context(config, probes, file, reports, console)
+
+
+def _context(config: Config, probes: Sequence[Probe], file: Path, reports: Path | None, console: Console) -> Context:
     return Context(
         config=config,
         probes=probes,
-        probes_folder=folder,
+        probes_folder=file.parent / "probes",
         reports=reports or file.parent / "reports",
         cache=cache_folder(),
         now=datetime.now(UTC),

@@ -50,6 +50,8 @@ FAIL_ON: Any = _choice(
     action="append",
     default=[],
 )
+_INDEX: Any = _value("URL", "package index to use instead of the configured one")
+_EXTRA_INDEX: Any = _repeated("URL", "further index; the best version of all wins")
 _PROBE: Any = _value("PROBE", "a probe's id", positional=True)
 
 
@@ -96,8 +98,8 @@ class IndexOptions(RecordsOptions):
     """What a command takes that asks the package index."""
 
     heading = "package index"
-    index: str | None = _value("URL", "package index to use instead of the configured one")
-    extra_index: tuple[str, ...] = _repeated("URL", "further index; the best version of all wins")
+    index: str | None = _INDEX
+    extra_index: tuple[str, ...] = _EXTRA_INDEX
 
 
 class PlanningOptions(IndexOptions):
@@ -111,6 +113,23 @@ class PlanningOptions(IndexOptions):
     shard: tuple[int, int] = _value(
         "I/N", "only part I of N of what is missing", type=argument_types.shard, default=(1, 1)
     )
+
+
+class Init(Options):
+    """Start a matrix of a library: matrix.toml, a probe and its control, sessions for nox, a workflow, a README."""
+
+    heading = "the library and the engine"
+    examples = ("init NAME", "init NAME --engine git+https://github.com/OWNER/REPOSITORY@COMMIT")
+    config: Path = _path("FILE", f"write {CONFIG} there, and all else beside it", default=CONFIG)
+    name: str = _value("NAME", "its name on the index", type=argument_types.name, positional=True)
+    engine: str | None = _value(
+        "REQUIREMENT", "what the project requires of the engine (default: exactly this one)", type=argument_types.engine
+    )
+    index: str | None = _INDEX
+    extra_index: tuple[str, ...] = _EXTRA_INDEX
+
+    def conflict(self) -> str:
+        return "" if self.config.name == CONFIG.name else f"--config: the file has to be named {CONFIG}, in any folder"
 
 
 class Plan(PlanningOptions):

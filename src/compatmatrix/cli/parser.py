@@ -16,6 +16,7 @@ from compatmatrix.cli.options import WRONG, Options
 from compatmatrix.core.text import suggestion
 
 COMMANDS: Mapping[type[Options], tuple[str, str]] = {
+    options.Init: ("init", "init"),
     options.Run: ("run", "run"),
     options.Plan: ("plan", "show_plan"),
     options.Show: ("query", "show"),
@@ -93,11 +94,14 @@ def _add_command(commands: Any, word: str, kind: type[Options]) -> list[str]:
     text = (kind.__doc__ or "").rstrip(".")
     examples = "\n".join(["examples:", *(f"  {PROGRAM} {one}" for one in kind.examples)])
     command = commands.add_parser(word, help=text, description=text, epilog=f"{examples}\n\n{EPILOG}")
-    flags = []
+    flags: list[str] = []
     for heading, parts in groupby(kind.__mro__, lambda part: getattr(part, "heading", "")):
         group = command.add_argument_group(heading)
         for name, settings in (field for part in parts for field in vars(part).items()):
-            if isinstance(settings, dict) and not name.startswith("_"):
-                flags.append(name if settings.get("positional") else f"--{name.replace('_', '-')}")
-                group.add_argument(flags[-1], **{key: value for key, value in settings.items() if key != "positional"})
+            if not isinstance(settings, dict) or name.startswith("_"):
+                continue
+            flag = name if settings.get("positional") else f"--{name.replace('_', '-')}"
+            if flag not in flags:  # a class may say anew what an option of its base means
+                flags.append(flag)
+                group.add_argument(flag, **{key: value for key, value in settings.items() if key != "positional"})
     return flags

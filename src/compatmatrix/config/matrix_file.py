@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
-from compatmatrix.config.tables import Config, Index, MatrixFile, Publish
+from compatmatrix.config.tables import PLATFORMS, Config, Index, MatrixFile, Publish, Python, Subject
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
@@ -51,6 +51,14 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     causes = read_causes(path.parent / "probes" / "errors.toml")
     publish = _publish(config.publish, environ.get("COMPATMATRIX_REPOSITORY", ""))
     return msgspec.structs.replace(config, index=_index(config.index, environ), publish=publish, causes=causes)
+
+
+def blank(name: str, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration of a library of which nothing but its name is known; `load` says what ``environ`` is for."""
+    subject = Subject(name=name, releases="", import_="", headline="", control="")
+    return Config(
+        subject=subject, python=Python(versions=()), platform=PLATFORMS, tools={}, index=_index(Index(), environ)
+    )
 
 
 def machine_name() -> str:

@@ -19,6 +19,13 @@ def _key(meaning: str, example: Any) -> Meta:
 
 Positive = Annotated[int, Meta(ge=1)]
 
+PLATFORMS = {
+    "linux-x86_64": "x86_64-manylinux_2_28",
+    "linux-aarch64": "aarch64-manylinux_2_28",
+    "macos-arm64": "aarch64-apple-darwin",
+    "windows-amd64": "x86_64-pc-windows-msvc",
+}
+
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """The package whose releases are the rows."""
@@ -232,15 +239,7 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     python: Python
     platform: Annotated[
         dict[str, str],
-        _key(
-            "Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.",
-            {
-                "linux-x86_64": "x86_64-manylinux_2_28",
-                "linux-aarch64": "aarch64-manylinux_2_28",
-                "macos-arm64": "aarch64-apple-darwin",
-                "windows-amd64": "x86_64-pc-windows-msvc",
-            },
-        ),
+        _key("Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.", PLATFORMS),
     ]
     tools: Annotated[
         dict[str, str],
