@@ -14,7 +14,7 @@ from compatmatrix.core.encoding import digest
 from compatmatrix.core.model import Cell, Outcome, Pin, Probe, Record, Release, record_key
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.execution.cell_runner import Raw
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.results.interpretation import PHASES
 from compatmatrix.results.ledger import Ledger

@@ -60,8 +60,8 @@ def test_a_run_in_80_columns(project: Project) -> None:
         screen(project, 80, "run", "--only", "subject<1.2", "--jobs", "1")
         == f"""\
 4 cells requested: 0 recorded or settled, 2 to run
-[1/2] ran ✓2 ✗1 N s: subject 1.0.0, release-day, newest (Python {THIS},
-[2/2] ran ✓3 N s: subject 1.1.0, release-day, newest (Python {THIS},
+[1/2] ran ✓3 N s: subject 1.1.0, release-day, newest (Python {THIS},
+[2/2] ran ✓2 ✗1 N s: subject 1.0.0, release-day, newest (Python {THIS},
 subject  with  standalone   held         companion  helper  Python
 1.1.0    both  ✓ supported  ✓ supported  3.0        0.2     {THIS}
 1.0.0    both  ✗ raises     ✓ supported  3.0        0.2     {THIS}
@@ -148,16 +148,16 @@ def test_a_missing_python_is_told_with_what_to_do(project: Project) -> None:
         "\n".join(lines)
         == f"""\
 4 cells requested: 0 recorded or settled, 2 to run
-[1/2] not examined: subject 1.0.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2): need…
-[2/2] not examined: subject 1.1.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2): need…
+[1/2] not examined: subject 1.1.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2): need…
+[2/2] not examined: subject 1.0.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2): need…
 subject         with  standalone    held          companion  helper  Python
 1.0.0 to 1.1.0  both  not examined  not examined
 Not known for Subject 1.1.0: at release and with the latest companion it was not examined.
 0 cells run and recorded, 2 not examined
 reports: reports/compatibility.md, compatibility.json; records: reports/records
 not examined: 2 cells: needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`
-  subject 1.0.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2)
-  subject 1.1.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2)"""
+  subject 1.1.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2)
+  subject 1.0.0, release-day, newest (Python {NOWHERE}, companion 3.0, companionlib 3.0, helper 0.2)"""
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.planning.job_queue import Queue
-from compatmatrix.planning.missing import Job
-from factories import jobs
+from compatmatrix.planning.job_queue import Job, Queue
+from factories import cell, jobs
 
 
 def drain(queue: Queue, last: Job | None = None) -> Iterator[Job]:
@@ -48,3 +48,22 @@ def test_two_workers_begin_with_different_groups_where_there_are_two(todo: list[
     first, second = queue.take(None), queue.take(None)
     if first and second and len({job.group for job in todo}) > 1:
         assert first.group != second.group
+
+
+@given(jobs())
+def test_a_worker_waits_for_jobs_until_the_queue_is_closed(todo: list[Job]) -> None:
+    queue, given_out = Queue(closed=False), list[Job]()
+    worker = threading.Thread(target=lambda: given_out.extend(drain(queue)))
+    worker.start()
+    for job in todo:
+        queue.add([job])
+    queue.close()
+    worker.join(10)
+    assert sorted(map(str, given_out)) == sorted(map(str, todo))
+    assert queue.begun() == bool(todo)
+
+
+def test_the_group_with_the_most_probes_is_begun_first_so_that_the_end_is_short() -> None:
+    short = [Job(cell=cell(f"0.{number}.0", "1"), labels=("grid",), probes={"held": "1"}) for number in range(3)]
+    long = Job(cell=cell("0.1.0", "2"), labels=("newest",), probes={str(number): "1" for number in range(9)})
+    assert Queue([*short, long]).take(None) == long

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import Cell, CellRequest, Record, record_key
 from compatmatrix.core.states import CellState
 from compatmatrix.planning import missing
-from compatmatrix.planning.missing import Job, MissingWork, Options, find_missing
+from compatmatrix.planning.job_queue import Job, Queue
+from compatmatrix.planning.missing import MissingWork, Options, find_missing
 from compatmatrix.planning.recorded import Slot
 from compatmatrix.planning.requests import Selection
 from compatmatrix.resolve.lock import Unresolvable
@@ -48,7 +49,11 @@ class Search:
         self.resolved: list[str] = []
         self.deleted: set[str] = set()
         monkeypatch.setattr(missing, "installable", self._installable)
-        monkeypatch.setattr(missing.lock, "resolve", self._resolve)  # type: ignore[attr-defined]
+        self._patch = monkeypatch
+        self.patch(self._resolve)
+
+    def patch(self, resolve: Callable[..., object]) -> None:
+        self._patch.setattr(missing.lock, "resolve", resolve)  # type: ignore[attr-defined]
 
     def _resolve(self, config: Config, request: CellRequest, cache: Path, connections: int) -> Cell | Unresolvable:
         self.resolved.append(request.title)
@@ -61,11 +66,16 @@ class Search:
         return {slot: one for slot, one in cells.items() if one.lock[1].version not in self.deleted}
 
     def __call__(
-        self, *requests: CellRequest, known: Ledger | None = None, fresh: bool = False, **more: object
+        self,
+        *requests: CellRequest,
+        known: Ledger | None = None,
+        fresh: bool = False,
+        queue: Queue | None = None,
+        **more: object,
     ) -> MissingWork:
         selection = Selection(**more)  # type: ignore[arg-type]
         options = Options(config=self.config, selection=selection, cache=Path("unused"), now=NOW, fresh=fresh)
-        return find_missing(options, requests, known or Ledger())
+        return find_missing(options, requests, known or Ledger(), queue=queue)
 
 
 @pytest.fixture
@@ -137,6 +147,29 @@ def test_the_python_pairing_is_asked_again_beside_a_newer_companion_that_works(s
     search.answers["0.1.0", "python"] = cell("0.1.0", companion="4.0")
     (job,) = search(request(**asked), known=known).jobs  # type: ignore[arg-type]
     assert job.labels == ("python",)
+
+
+def test_the_cells_of_a_release_can_be_run_while_others_are_still_locked(search: Search) -> None:
+    """All of its requests have been resolved by then: a pairing that means the same cell is on the job."""
+    queue, there = Queue(closed=False), list[list[str]]()
+    wanted = [request(version, pairing) for version in ("0.2.0", "0.1.0") for pairing in ("release-day", "newest")]
+    resolving = search._resolve
+
+    def resolve(config: Config, asked: CellRequest, cache: Path, connections: int) -> Cell | Unresolvable:
+        if asked.subject == "0.1.0":
+            there.append([job.cell.subject for job in queue.jobs])
+        return resolving(config, asked, cache, connections)
+
+    search.patch(resolve)
+    found = search(*wanted, queue=queue)
+    assert there == [["0.2.0"], ["0.2.0"]]
+    assert tuple(queue.jobs) == found.jobs
+    assert [job.labels for job in found.jobs] == [("release-day", "newest")] * 2
+
+
+def test_an_interrupt_ends_the_resolving(search: Search) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        search(request(), request("0.2.0"), queue=Queue())
 
 
 def test_fresh_runs_it_all_the_same(search: Search) -> None:

@@ -20,8 +20,7 @@ from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.core.states import CellState
 from compatmatrix.planning import plan_file
-from compatmatrix.planning.job_queue import Queue
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import CELLS_PER_SHARD, MOST_SHARDS, Plan, shard
 from factories import DAY, PLATFORM, SUPPORTED, ledger, record
 from fixtures import THIS, Project

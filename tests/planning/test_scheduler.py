@@ -25,7 +25,7 @@ from compatmatrix.core.states import CellState
 from compatmatrix.environment.workspace import InstallFailed, Workspace
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.planning import scheduler
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.scheduler import Options, Result, Scheduler
 from compatmatrix.results import ledger
 from compatmatrix.results.interpretation import PHASES
@@ -81,7 +81,7 @@ def works(ready: Callable[[str], Ready], project: Project) -> Ready:
 
 def test_a_finished_cell_is_on_record_with_what_was_found(works: Ready, tmp_path: Path) -> None:
     notes = Notes()
-    (result,) = scheduled(works.project, notes, tmp_path).run([job(works)], 2)
+    (result,) = scheduled(works.project, notes, tmp_path).run(Queue([job(works)]), 2)
     assert notes.results == [result]
     (record,) = ledger.read(works.project.records).records.values()
     assert record == result.record
@@ -96,7 +96,7 @@ def test_a_finished_cell_is_on_record_with_what_was_found(works: Ready, tmp_path
 
 
 def test_only_the_probes_of_the_job_are_put(works: Ready, tmp_path: Path) -> None:
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works, "held")], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works, "held")]), 1)
     assert result.record is not None
     assert set(result.record.outcomes) == {"held"}
 
@@ -108,7 +108,7 @@ def test_a_wheel_that_cannot_be_installed_is_recorded_with_why(
         raise InstallFailed("bad wheel")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
+    scheduled(works.project, Notes(), tmp_path).run(Queue([job(works)]), 1)
     (record,) = ledger.read(works.project.records).records.values()
     assert (record.state, record.detail, record.outcomes) == (CellState.INSTALL_FAILED, "bad wheel", {})
 
@@ -118,7 +118,7 @@ def test_defect_a_python_that_this_machine_lacks_was_recorded_as_a_result_of_the
 ) -> None:
     elsewhere = msgspec.structs.replace(job(works).cell, python=NOWHERE)
     planned = msgspec.structs.replace(job(works), cell=elsewhere)
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([planned], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([planned]), 1)
     assert (result.record, result.error) == (None, "needs Python 3.99: install it, or `uv python install 3.99`")
     assert ledger.read(works.project.records).records == {}
 
@@ -133,7 +133,7 @@ def test_trouble_is_told_never_recorded_and_the_environment_is_thrown_away(
         raise InfrastructureError("the index did not answer")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works)]), 1)
     assert (result.record, result.error) == (None, "the index did not answer")
     assert ledger.read(works.project.records).records == {}
     assert discarded == [works.cell.python]
@@ -148,7 +148,7 @@ def test_a_mistake_of_the_engines_own_ends_no_other_job(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(Workspace, "bring_to", bring_to)
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works)]), 1)
     assert result.record is None
     assert "RuntimeError: a defect" in result.error
 
@@ -164,7 +164,7 @@ def test_to_stop_gives_up_what_is_at_work_and_begins_nothing(
         raise InfrastructureError("stopped before it was done")
 
     monkeypatch.setattr(scheduler.cell_runner, "run", hang)  # type: ignore[attr-defined]
-    results = made.run([job(works), job(works, "held")], 1)
+    results = made.run(Queue([job(works), job(works, "held")]), 1)
     assert [(result.record, result.error) for result in results] == [
         (None, "the run was stopped before it was done")
     ] * 2
@@ -262,7 +262,7 @@ def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
         broken = Broken(failures, endings, folder)
         broken.put(patch)
         options = Options(config=nothing, probes=(), folder=folder, records=folder, cache=folder, instant=NOW, now=NOW)
-        results = Scheduler(options, broken).run(todo, workers)
+        results = Scheduler(options, broken).run(Queue(todo), workers)
     assert [result.job for result in results] == todo
     assert all((result.record is None) == bool(result.error) for result in results)
 
@@ -271,7 +271,7 @@ def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works
     left = tmp_path / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)
     nested(left, 3000)
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 1)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works)]), 1)
     assert result.record is not None
     assert not left.exists()
 
@@ -286,7 +286,7 @@ def test_what_cannot_be_cleared_away_lists_every_job_with_what_to_do(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "rmdir", refused)
-    results = scheduled(works.project, Notes(), tmp_path).run([job(works), job(works, "held")], 1)
+    results = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works), job(works, "held")]), 1)
     said = f"{left} cannot be removed (Operation not permitted): remove it, and run it again"
     assert [(result.record, result.error) for result in results] == [(None, said)] * 2
 
@@ -304,7 +304,7 @@ def test_a_worker_that_dies_leaves_its_jobs_to_the_others(
             yield folder
 
     monkeypatch.setattr(scheduler, "claimed_folder", claimed)
-    results = scheduled(works.project, Notes(), tmp_path).run([job(works), job(works, "held")], 2)
+    results = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works), job(works, "held")]), 2)
     assert [result.error for result in results] == ["", ""]
 
 
@@ -315,7 +315,7 @@ def test_where_no_worker_can_be_started_every_job_is_listed(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
-    (result,) = scheduled(works.project, Notes(), tmp_path).run([job(works)], 2)
+    (result,) = scheduled(works.project, Notes(), tmp_path).run(Queue([job(works)]), 2)
     assert (result.record, result.error) == (None, "a worker could not be started: can't start new thread")
 
 
@@ -365,7 +365,7 @@ def test_defect_a_cell_that_ended_early_stayed_unrecorded_for_ever(
     """It is run once more, alone; what ends at the same probe again is its own doing."""
     early = bool(detail)
     endings = Endings(monkeypatch, **{"1_0": [first, second], "1_1": [ended(0, "")], "1_2": [ended(0, "")]})
-    results = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0", "1.1", "1.2"), 3)
+    results = scheduled(project, Notes(), tmp_path).run(Queue(cells(project, "1.0", "1.1", "1.2")), 3)
     assert sorted(endings.tried) == ["1.0"] * (1 + early) + ["1.1", "1.2"]
     state = CellState.CRASHED if early else CellState.RAN
     assert [result.record and result.record.state for result in results] == [state, CellState.RAN, CellState.RAN]
@@ -380,7 +380,7 @@ def test_the_second_try_is_alone_and_in_an_environment_of_its_own(
     tries = {subject: [ended(-9, "one")] * 2 for subject in ("1_0", "1_1", "1_2")}
     endings = Endings(monkeypatch, **tries)
     todo = cells(project, "1.0", "1.1", "1.2")
-    for one in scheduled(project, Notes(), tmp_path).run(todo, 3):
+    for one in scheduled(project, Notes(), tmp_path).run(Queue(todo), 3):
         assert one.record is not None
     assert sorted(endings.tried[:3]) == sorted(endings.tried[3:]) == ["1.0", "1.1", "1.2"]
     assert max(endings.at_once[:3]) > 1
@@ -413,7 +413,7 @@ def test_what_the_second_try_does_not_confirm_is_no_fact(
     trouble: str,
 ) -> None:
     endings = Endings(monkeypatch, **{"1_0": [first, second]})
-    (result,) = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0"), 1)
+    (result,) = scheduled(project, Notes(), tmp_path).run(Queue(cells(project, "1.0")), 1)
     assert (result.record and result.record.state, result.error) == (state, trouble)
     assert endings.tried == ["1.0", "1.0"]
 
@@ -423,7 +423,7 @@ def test_where_memory_was_short_there_is_no_second_try(
 ) -> None:
     starved = msgspec.structs.replace(ended(-11, "one"), starved=True)
     endings = Endings(monkeypatch, **{"1_0": [starved, ended(0, "")]})
-    (result,) = scheduled(project, Notes(), tmp_path).run(cells(project, "1.0"), 1)
+    (result,) = scheduled(project, Notes(), tmp_path).run(Queue(cells(project, "1.0")), 1)
     assert result.record is None
     assert "for want of memory" in result.error
     assert endings.tried == ["1.0"]
@@ -436,12 +436,12 @@ def test_a_second_try_that_is_not_made_says_what_the_first_was(
     endings = Endings(monkeypatch, **{"1_0": [ended(-9, "one")], "1_1": [ended(0, "")]})
     went = Scheduler._run_on
 
-    def once(self: Scheduler, workers: int, jobs: Sequence[Job]) -> None:
-        went(self, workers, jobs)
+    def once(self: Scheduler, workers: int, queue: Queue) -> None:
+        went(self, workers, queue)
         self.stop()
 
     monkeypatch.setattr(Scheduler, "_run_on", once)
-    result, other = made.run(cells(project, "1.0", "1.1"), 1)
+    result, other = made.run(Queue(cells(project, "1.0", "1.1")), 1)
     assert other.record is not None
     assert result.error == ("ended early (in one), and was not tried again: the run was stopped before it was done")
     assert sorted(endings.tried) == ["1.0", "1.1"]

@@ -27,7 +27,7 @@ from compatmatrix.core.model import Cell, CellRequest, Probe, Record, Release, S
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.text import without_credentials
 from compatmatrix.planning import missing
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job
 from compatmatrix.publish import change_words, terminal
 from compatmatrix.resolve import lock
 from compatmatrix.results import ledger

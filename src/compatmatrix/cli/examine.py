@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -28,11 +29,12 @@ from compatmatrix.core.states import CellState
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.index import releases
 from compatmatrix.planning import requests, scheduler
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.planning.recorded import OnRecord
 from compatmatrix.planning.requests import Planner, Selection
 from compatmatrix.planning.scheduler import Result, Scheduler
+from compatmatrix.resolve import uv
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 from compatmatrix.sources.build_environment import BuildTools
@@ -49,19 +51,59 @@ def run_plan(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) ->
         InfrastructureError: the probes cannot be copied, or were edited since the context was read.
         KeyboardInterrupt: the run was interrupted; says how many cells are recorded, and how to go on.
     """
-    ledger.append(context.records, todo.facts)
+
+    def made(queue: Queue) -> Plan:
+        queue.add(jobs)
+        return todo
+
+    return plan_and_run(context, todo, made, workers)[1:]
+
+
+def plan_and_run(
+    context: Context, begun: Plan, make: Callable[[Queue], Plan], workers: int
+) -> tuple[Plan, list[Result], list[Failure]]:
+    """The same for a plan that is still to be made: cells run while others are locked.
+
+    Args:
+        begun: The instants of the plan.
+        make: Makes it; called in a thread of its own with the queue of the cells that can be run.
+    """
+    queue, display = Queue(closed=False), Display(context.console, context.quiet)
+    made: list[Plan] = []
+    errors: list[BaseException] = []
+
+    def planning() -> None:
+        try:
+            todo = make(queue)
+            ledger.append(context.records, todo.facts)
+            if queue.jobs:
+                display.planned(len(queue.jobs))
+            made.append(todo)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            queue.close()
+
+    thread = threading.Thread(target=planning, daemon=True)
+    thread.start()
     try:
-        results = _run_jobs(context, todo, jobs, workers) if jobs else []
+        results = _run_jobs(context, begun, queue, display, workers) if queue.begun() else []
     except KeyboardInterrupt as interrupt:
+        queue.close()
+        uv.stop()
+        if not made:
+            raise KeyboardInterrupt from None
         known = OnRecord(context.config, ledger.read(context.records), False)
-        left = sum(not known.holds(job.cell.id(), job.probes) for job in jobs)
-        raise KeyboardInterrupt(f"{interrupt}\n{context.going_on(left, len(jobs))}") from None
+        left = sum(not known.holds(job.cell.id(), job.probes) for job in queue.jobs)
+        raise KeyboardInterrupt(f"{interrupt}\n{context.going_on(left, len(queue.jobs))}") from None
+    thread.join()
+    if errors:
+        raise errors[0]
     failed = [(result.job.title, result.error) for result in results if result.record is None]
-    return results, [*todo.failed, *failed]
+    return made[0], results, [*made[0].failed, *failed]
 
 
-def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -> list[Result]:
-    display = Display(context.console, len(jobs), context.quiet)
+def _run_jobs(context: Context, todo: Plan, queue: Queue, display: Display, workers: int) -> list[Result]:
     with claimed_folder(context.cache / "questions") as scratch, display.shown():
         # A copy, so that an edit during the run does not change what a digest stands for.
         folder = scratch / "probes"
@@ -81,7 +123,7 @@ def _run_jobs(context: Context, todo: Plan, jobs: Sequence[Job], workers: int) -
             instant=parse_instant(todo.instant),
             now=parse_instant(todo.planned),
         )
-        return Scheduler(options, display).run(jobs, workers)
+        return Scheduler(options, display).run(queue, workers)
 
 
 class Examiner:

@@ -21,7 +21,7 @@ from compatmatrix.core.model import CellRequest, Release
 from compatmatrix.core.pairings import Over, named
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import SECONDS_PER_CELL, Plan, Shard, shard
 from compatmatrix.planning.requests import Planner, Selection
 from compatmatrix.results import ledger
@@ -43,8 +43,11 @@ def obtain(context: Context, chosen: options.Run) -> Plan:
     return plan
 
 
-def make(context: Context, selection: Selection, fresh: bool) -> Plan:
+def make(context: Context, selection: Selection, fresh: bool, queue: Queue | None = None) -> Plan:
     """Ask the index for releases, request cells, lock them, and leave out what is on record.
+
+    Args:
+        queue: Gets jobs as soon as they can be run.
 
     Raises:
         UserError: the selection names no package or pairing of matrix.toml, or matches no release.
@@ -66,7 +69,7 @@ def make(context: Context, selection: Selection, fresh: bool) -> Plan:
         context.note(text)
     rows = requests.subject_releases(config, projects, selection.as_of)
     listed = tuple(release.version for release in releases.releases(files))
-    todo = resolve(context, requested, rows, selection, fresh)
+    todo = resolve(context, requested, rows, selection, fresh, queue)
     return msgspec.structs.replace(
         todo, requested=todo.requested + len(failed), failed=(*failed, *todo.failed), listed=listed
     )
@@ -81,7 +84,12 @@ def _working(context: Context, selection: Selection) -> Mapping[str, str]:
 
 
 def resolve(
-    context: Context, requested: Sequence[CellRequest], rows: Sequence[Release], selection: Selection, fresh: bool
+    context: Context,
+    requested: Sequence[CellRequest],
+    rows: Sequence[Release],
+    selection: Selection,
+    fresh: bool,
+    queue: Queue | None = None,
 ) -> Plan:
     """Lock the requested cells, and plan those that are not on record; ``rows`` are the releases to record with them."""
     known = ledger.merge(context.ledger(), Ledger(releases={release.version: release for release in rows}))
@@ -93,6 +101,7 @@ def resolve(
             requested,
             known,
             lambda done: status.update(f"resolving {len(requested)} cells … {done}"),
+            queue,
         )
     return msgspec.structs.replace(
         empty(context, selection),

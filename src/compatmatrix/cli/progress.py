@@ -12,7 +12,7 @@ from rich.text import Text
 
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import OutcomeState
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job
 from compatmatrix.planning.scheduler import Result
 
 BAR = 56
@@ -22,9 +22,11 @@ BAR = 56
 class Display:
     """Called by the workers when a cell starts and ends, from any thread; with ``quiet``, only messages are printed."""
 
-    def __init__(self, console: Console, total: int, quiet: bool) -> None:
+    def __init__(self, console: Console, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
         self._mutex = threading.Lock()
+        self._total: int | None = None
+        self._finished: list[Result] = []
         self._live = Progress(
             BarColumn(20),
             MofNCompleteColumn(),
@@ -36,24 +38,41 @@ class Display:
             transient=True,
             disable=quiet or not console.is_terminal,
         )
-        self._cells = self._live.add_task("", total=total)
+        self._cells = self._live.add_task("")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        with self._live:
+        """Remove the bar at the end of the block."""
+        try:
             yield
+        finally:
+            self._live.stop()
+
+    def planned(self, total: int) -> None:
+        """So many cells are to be run: show the bar, and print the lines of those that have finished meanwhile."""
+        with self._mutex:
+            self._total = total
+            self._live.update(self._cells, total=total)
+            self._live.start()
+            for result in self._finished:
+                self._print(result)
 
     def started(self, worker: int, job: Job) -> None:
         self._live.update(self._cells, description=sanitize.line(job.title, max(10, self._console.width - BAR)))
 
     def finished(self, worker: int, result: Result) -> None:
         with self._mutex:  # the numbers of the lines are in their order
-            self._live.advance(self._cells)
-            task = self._live.tasks[0]
-            if not self._quiet:
-                text = Text(f"[{task.completed:.0f}/{task.total:.0f}] {result_line(result)}")
-                in_one_line = self._console.is_terminal
-                self._console.print(text, no_wrap=in_one_line, overflow="ellipsis", soft_wrap=not in_one_line)
+            if self._total is None:
+                self._finished.append(result)
+            else:
+                self._print(result)
+
+    def _print(self, result: Result) -> None:
+        self._live.advance(self._cells)
+        if not self._quiet:
+            text = Text(f"[{self._live.tasks[0].completed:.0f}/{self._total}] {result_line(result)}")
+            in_one_line = self._console.is_terminal
+            self._console.print(text, no_wrap=in_one_line, overflow="ellipsis", soft_wrap=not in_one_line)
 
     def message(self, text: str) -> None:
         """Print a message of the engine."""

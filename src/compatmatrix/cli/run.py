@@ -16,7 +16,8 @@ from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
 from compatmatrix.core.pairings import Over, named
-from compatmatrix.planning.missing import Answer, Job
+from compatmatrix.planning.job_queue import Job, Queue
+from compatmatrix.planning.missing import Answer
 from compatmatrix.planning.plan_file import Plan, shard, unrecorded
 from compatmatrix.planning.scheduler import Result
 from compatmatrix.publish import change_words, labels, terminal_table
@@ -58,14 +59,9 @@ def run(context: Context, chosen: options.Run) -> int:
     """Run what is missing, record it, write the reports and show the answer; with `--source`, the sources alone."""
     if chosen.source:
         return compare.run_sources(context, chosen)
-    todo = plan.obtain(context, chosen)
-    jobs = shard(todo.jobs, *chosen.shard)
     earlier = ledger.read(context.records)
-    if chosen.plan:  # an interrupted run goes on
-        jobs = tuple(job for job in jobs if job in unrecorded(todo, earlier))
-    context.note(plan.counts(todo, len(jobs)))
-    results, failed = examine.run_plan(context, todo, jobs, chosen.jobs)
-    done = _Done(answers=_of_shard(todo, jobs), results=results, failed=failed)
+    todo, results, failed = _run_cells(context, chosen, earlier)
+    done = _Done(answers=_of_shard(todo, [result.job for result in results]), results=results, failed=failed)
     try:
         known, _ = write_reports(context)
     except BaseException:
@@ -81,6 +77,27 @@ def run(context: Context, chosen: options.Run) -> int:
     run_now = {result.record.cell for result in results if result.record}
     cells = [cell for cell in view.cells if cell.id in run_now]
     return exit_code(context, chosen.fail_on, _changes(context, chosen, earlier, known), cells, failed)
+
+
+def _run_cells(
+    context: Context, chosen: options.Run, earlier: Ledger
+) -> tuple[Plan, Sequence[Result], Sequence[Failure]]:
+    """Plan and run; what is run of a plan that has been made, or of a shard, is known only when all of it is there."""
+
+    def planned(queue: Queue) -> Plan:
+        todo = plan.make(context, plan.selection_of(chosen), chosen.fresh, queue)
+        context.note(plan.counts(todo, len(todo.jobs)))
+        return todo
+
+    if not chosen.plan and chosen.shard == (1, 1):
+        begun = plan.empty(context, plan.selection_of(chosen))
+        return examine.plan_and_run(context, begun, planned, chosen.jobs)
+    todo = plan.obtain(context, chosen)
+    jobs = shard(todo.jobs, *chosen.shard)
+    if chosen.plan:  # an interrupted run goes on
+        jobs = tuple(job for job in jobs if job in unrecorded(todo, earlier))
+    context.note(plan.counts(todo, len(jobs)))
+    return (todo, *examine.run_plan(context, todo, jobs, chosen.jobs))
 
 
 def _of_shard(todo: Plan, jobs: Sequence[Job]) -> tuple[Answer, ...]:

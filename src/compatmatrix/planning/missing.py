@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby, repeat
 from pathlib import Path
 
 import msgspec
@@ -18,8 +19,9 @@ from packaging.utils import NormalizedName
 from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, format_instant
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, Outcome, Record, record_key
+from compatmatrix.core.model import Cell, CellRequest, Record, record_key
 from compatmatrix.core.states import CellState
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.recorded import OnRecord, installable
 from compatmatrix.planning.requests import Selection, no_match, undated_failure
 from compatmatrix.resolve import lock, uv
@@ -30,52 +32,6 @@ RESOLVERS = 12
 
 Resolved = Cell | lock.Unresolvable | InfrastructureError | str
 """The cell of a request, or why there is none; text where no Python of matrix.toml can hold it."""
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell to run, with the pairings that requested it and the probes to run in it, by the digest of their source.
-
-    ``since`` maps a pairing to the instant on record at which its request was resolved to this cell, where the lock on
-    record is run again. ``why`` says why the cell is to be run.
-    """
-
-    cell: Cell
-    labels: tuple[str, ...]
-    probes: Mapping[str, str]
-    since: Mapping[str, str] = {}
-    why: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """``subject 1.0, newest (Python 3.12, companion 2.0)``: what tells cells apart comes first, for lines are cut."""
-        subject, *beside = (f"{name} {self.cell.versions[name]}" for name in self.cell.named)
-        return f"{subject}, {', '.join(self.labels)} ({', '.join([f'Python {self.cell.python}', *beside])})"
-
-    @property
-    def group(self) -> tuple[str, ...]:
-        """Python and companions: the cells of one group differ in little but the subject."""
-        return (self.cell.python, *(self.cell.versions[name] for name in self.cell.named[1:]))
-
-    def record(
-        self, instant: str, recorded: str, state: CellState, detail: str, outcomes: Mapping[str, Outcome]
-    ) -> Record:
-        """What is stored of the job: ``instant`` is when its requests were resolved, ``recorded`` when it was run."""
-        return Record(
-            key=record_key(self.cell.id(), self.probes),
-            cell=self.cell.id(),
-            subject=self.cell.subject,
-            python=self.cell.python,
-            platform=self.cell.platform,
-            versions=self.cell.versions,
-            pairings={label: (self.since.get(label, instant),) for label in self.labels},
-            state=state,
-            detail=detail,
-            lock=self.cell.listed(),
-            probes=dict(self.probes),
-            outcomes=dict(outcomes),
-            recorded=recorded,
-            source=self.cell.source,
-        )
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,14 +77,16 @@ def find_missing(
     requests: Sequence[CellRequest],
     known: Ledger,
     progress: Callable[[int], None] = lambda count: None,
+    queue: Queue | None = None,
 ) -> MissingWork:
     """Resolve the requests that are not answered on record, and compare their cells with the ledger.
 
     Args:
         options: See there.
-        requests: Those of the run.
+        requests: Those of the run; those of one release stand together.
         known: All records.
         progress: Called with the number of requests that are resolved so far, from several threads.
+        queue: Gets each job as soon as no other request can mean its cell: when those of its release are resolved.
 
     Raises:
         UserError: The selection admits none of the cells.
@@ -149,7 +107,18 @@ def find_missing(
             answers.append(_answer(request, record.cell))
         else:
             passed_over.append(record.versions)
-    for request, resolved, since in _resolve(options, left, on_record, progress):
+
+    def resolved_one(count: int) -> None:
+        if queue and queue.closed:  # interrupted: nothing more is to be run
+            raise KeyboardInterrupt
+        progress(count)
+
+    def settled() -> None:
+        if queue:
+            queue.add([*jobs.values()][len(queue.jobs) :])
+
+    batches = _batches(options, left, on_record, queue)
+    for request, resolved, since in _resolve(options, batches, on_record, resolved_one, settled):
         current = on_record.current(request)
         if isinstance(resolved, lock.UndatedError):
             undated[request.pairing][request.subject] = resolved.packages
@@ -221,40 +190,68 @@ def _labeled(options: Options, request: CellRequest, cell: Cell, on_record: OnRe
                 yield msgspec.structs.replace(record, pairings={**record.pairings, label: instants})
 
 
+def _batches(
+    options: Options, requests: Sequence[CellRequest], on_record: OnRecord, queue: Queue | None
+) -> list[list[CellRequest]]:
+    """Requests that are settled together: where there is a queue, those of each release of which nothing is on record.
+
+    For all others the index is asked once whether their locks can still be installed.
+    """
+    alone, together = [], []
+    for _, group in groupby(requests, key=lambda request: request.subject):
+        batch = [*group]
+        if queue and (options.fresh or not any(map(on_record.current, batch))):
+            alone.append(batch)
+        else:
+            together += batch
+    return [*alone, together]
+
+
 def _resolve(
-    options: Options, requests: Sequence[CellRequest], on_record: OnRecord, progress: Callable[[int], None]
+    options: Options,
+    batches: Sequence[Sequence[CellRequest]],
+    on_record: OnRecord,
+    progress: Callable[[int], None],
+    settled: Callable[[], None],
 ) -> Iterator[tuple[CellRequest, Resolved, str]]:
     """Each request with its cell and, where that is the lock on record, the instant at which it was resolved to it.
 
     The lock on record is used where probes are missing and it can still be installed: for explicit versions without
-    asking the resolver, and for a pairing whose lock would be another today while the record still stands.
+    asking the resolver, and for a pairing whose lock would be another today while the record still stands. ``settled``
+    is called after each batch.
     """
-    slot = on_record.slot
-    pinned = {slot(request): cell for request in requests if (cell := on_record.pinned(request))}
-    kept = installable(options.config, pinned, options.cache)
-    left = [request for request in requests if slot(request) not in kept]
-    resolved = dict(zip(map(slot, left), _resolve_all(options, left, progress), strict=True))
-    behind = {
-        slot(request): cell
-        for request in left
-        if isinstance(outcome := resolved[slot(request)], Cell)
-        and (cell := on_record.behind(request, outcome, options.instant))
-    }
-    kept |= installable(options.config, behind, options.cache)
-    for request in requests:
-        current = on_record.current(request)
-        if current and slot(request) in kept:
-            yield request, kept[slot(request)], max(current.pairings[request.pairing])
-        else:
-            yield request, resolved[slot(request)], ""
+    slot, config, cache = on_record.slot, options.config, options.cache
+    pinned = {slot(one): cell for batch in batches for one in batch if (cell := on_record.pinned(one))}
+    kept = installable(config, pinned, cache)
+    left = [[request for request in batch if slot(request) not in kept] for batch in batches]
+    answers = _resolve_all(options, left, progress)
+    for batch, asked in zip(batches, left, strict=True):
+        resolved = {slot(request): next(answers) for request in asked}
+        behind = {
+            slot(request): cell
+            for request in asked
+            if isinstance(outcome := resolved[slot(request)], Cell)
+            and (cell := on_record.behind(request, outcome, options.instant))
+        }
+        kept |= installable(config, behind, cache) if behind else {}
+        for request in batch:
+            current = on_record.current(request)
+            if current and slot(request) in kept:
+                yield request, kept[slot(request)], max(current.pairings[request.pairing])
+            else:
+                yield request, resolved[slot(request)], ""
+        settled()
 
 
-def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Callable[[int], None]) -> list[Resolved]:
+def _resolve_all(
+    options: Options, batches: Sequence[Sequence[CellRequest]], progress: Callable[[int], None]
+) -> Iterator[Resolved]:
+    """The answers in order; those of the first batch first, with all connections, for cells to run meanwhile."""
     done = 0
     mutex = threading.Lock()
-    connections = RESOLVERS // max(1, min(RESOLVERS, len(requests)))
+    rest = [request for batch in batches[1:] for request in batch]
 
-    def resolve(request: CellRequest) -> Resolved:
+    def resolve(request: CellRequest, connections: int) -> Resolved:
         nonlocal done
         try:
             return request.refused or lock.resolve(options.config, request, options.cache / "locks", connections)
@@ -267,7 +264,9 @@ def _resolve_all(options: Options, requests: Sequence[CellRequest], progress: Ca
 
     with ThreadPoolExecutor(max_workers=RESOLVERS) as pool:
         try:
-            return list(pool.map(resolve, requests))
+            for part in (*batches[:1], rest):
+                connections = RESOLVERS // max(1, min(RESOLVERS, len(part)))
+                yield from pool.map(resolve, part, repeat(connections))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             uv.stop()

@@ -18,7 +18,8 @@ from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe, Record, Release
 from compatmatrix.core.states import CellState
-from compatmatrix.planning.missing import Answer, Job
+from compatmatrix.planning.job_queue import Job
+from compatmatrix.planning.missing import Answer
 from compatmatrix.results.ledger import Ledger
 
 SCHEMA = 3

@@ -28,8 +28,7 @@ from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import InstallFailed, Workspace
 from compatmatrix.execution import cell_runner
-from compatmatrix.planning.job_queue import Queue
-from compatmatrix.planning.missing import Job
+from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.resolve import uv
 from compatmatrix.results import ledger as ledgers
 from compatmatrix.results.interpretation import Reading, ended_early, interpret
@@ -98,19 +97,20 @@ class Scheduler:
         """Make the workers stop: cells that are running are ended without a record, finished ones stay recorded."""
         self._stop.set()
 
-    def run(self, jobs: Sequence[Job], workers: int) -> list[Result]:
-        """Run the jobs; returns the result of each, in their order.
+    def run(self, queue: Queue, workers: int) -> list[Result]:
+        """Run jobs until the queue is closed and empty; returns the result of each, in the order in which they came.
 
         A cell that ended early, perhaps because of something outside, is run once more, alone, when all others are done.
         """
         try:
-            self._run_on(workers, jobs)
-            self._run_on(1, [job for job in jobs if id(job) in self._early])
+            self._run_on(workers, queue)
+            self._run_on(1, Queue(job for job in queue.jobs if id(job) in self._early))
         except KeyboardInterrupt:
             recorded = sum(result.record is not None for result in self._results.values())
-            raise KeyboardInterrupt(f"{recorded} of {len(jobs)} cells are recorded") from None
+            raise KeyboardInterrupt(f"{recorded} of {len(queue.jobs)} cells are recorded") from None
         return [
-            self._results.get(id(job)) or Result(job=job, record=None, error=self._why_unfinished(job)) for job in jobs
+            self._results.get(id(job)) or Result(job=job, record=None, error=self._why_unfinished(job))
+            for job in queue.jobs
         ]
 
     def _why_unfinished(self, job: Job) -> str:
@@ -119,12 +119,11 @@ class Scheduler:
             return f"ended early ({self._early[id(job)]}), and was not tried again: {why}"
         return why
 
-    def _run_on(self, workers: int, jobs: Sequence[Job]) -> None:
-        """Run the jobs on so many workers, and wait until these are done."""
-        queue = Queue(jobs)
+    def _run_on(self, workers: int, queue: Queue) -> None:
+        """Run the jobs of a queue on so many workers, and wait until these are done."""
         started: list[threading.Thread] = []
         try:
-            for number in range(min(workers, len(jobs))):
+            for number in range(min(workers, len(queue.jobs)) if queue.closed else workers):
                 thread = threading.Thread(target=self._work, args=(number, queue), daemon=True)
                 try:
                     thread.start()
@@ -137,6 +136,7 @@ class Scheduler:
                     thread.join(0.2)
         except KeyboardInterrupt:
             self.stop()
+            queue.close()
             uv.stop()
             until = time.monotonic() + STOP_SECONDS
             for thread in started:
