@@ -155,6 +155,14 @@ def test_a_crash_of_todays_probe_is_the_cells_state(config: Config) -> None:
     assert support.view(ledger(ran, crashed), config, PROBES).cells[0].state is CellState.CRASHED
 
 
+def test_defect_the_data_had_outcomes_of_a_cell_that_timed_out_since(config: Config) -> None:
+    """Beside the state `timeout`: in compatibility.json, in the CSV, and for `explain`."""
+    ran = record("0.1.0", answers(standalone=RAISES), probes=[HELD, STANDALONE], recorded=FIRST)
+    crashed = record("0.1.0", probes=[probe("new")], state=CellState.TIMEOUT, recorded=SECOND)
+    (cell,) = support.view(ledger(ran, crashed), config, (*PROBES, probe("new"))).cells
+    assert (cell.state, cell.outcomes) == (CellState.TIMEOUT, {})
+
+
 @pytest.mark.parametrize("state", [state for state in CellState if state is not CellState.RAN])
 def test_a_cell_that_did_not_run_says_nothing_of_any_probe(config: Config, state: CellState) -> None:
     seen = support.view(ledger(record("0.1.0", answers(standalone=RAISES), state=state)), config, PROBES)

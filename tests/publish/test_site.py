@@ -285,6 +285,14 @@ def test_numbers_in_the_spreadsheet_stay_numbers() -> None:
     assert csv_files.safe(-6.0) == "-6.0"
 
 
+def test_defect_the_spreadsheet_had_a_yes_beside_tampering_without_a_word(view: View) -> None:
+    cells = tuple(msgspec.structs.replace(cell, tampering=("changed pytest",)) for cell in view.cells)
+    content = csv_files.table(msgspec.structs.replace(view, cells=cells)).decode()
+    yes = [row for row in csv.DictReader(io.StringIO(content, newline="")) if row["outcome"] == "supported"]
+    assert yes
+    assert {row["note"] for row in yes} == {"not counted: the release tampered with the test (changed pytest)"}
+
+
 def test_the_spreadsheet_has_a_row_for_every_outcome(files: Mapping[str, bytes], view: View) -> None:
     rows = list(csv.DictReader(io.StringIO(files["compatibility.csv"].decode(), newline="")))
     assert len(rows) == sum(max(len(cell.outcomes), 1) for cell in view.cells)

@@ -115,7 +115,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
     last = relevant[-1]
     outcomes = {
         name: _signed(outcome)
-        for record in ordered
+        for record in (ordered if last.state is CellState.RAN else ())
         for name, outcome in record.outcomes.items()
         if record.probes.get(name) == current.get(name)
     }

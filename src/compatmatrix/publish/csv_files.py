@@ -6,9 +6,9 @@ import csv
 import functools
 import io
 
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.model import Outcome
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 """What a spreadsheet may take for the beginning of a formula or a command."""
@@ -45,11 +45,13 @@ def table(view: View) -> bytes:
             writer.writerow([*row, safe(cell.detail), *[""] * 7])
         for probe in view.probes:
             if probe.id in cell.outcomes:
-                writer.writerow([*row, "", safe(probe.id), *map(safe, _answer(cell.outcomes[probe.id]))])
+                writer.writerow([*row, "", safe(probe.id), *map(safe, _answer(cell, probe.id))])
     return out.getvalue().encode()
 
 
-def _answer(outcome: Outcome) -> list[object]:
+def _answer(cell: CellView, probe: str) -> list[object]:
+    outcome, shown = cell.outcome(probe), cell.credible(probe)
     value = "" if outcome.value is None else outcome.value
     parts = (outcome.exception, outcome.message, outcome.where)
-    return [outcome.state.value, *(part or "" for part in parts), value, outcome.note or ""]
+    note = outcome.note if shown == outcome else f"not counted: {shown.note}"
+    return [outcome.state.value, *(part or "" for part in parts), value, note or ""]

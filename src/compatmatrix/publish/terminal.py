@@ -10,7 +10,6 @@ from rich.text import Text
 
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.support import View
-from compatmatrix.core.states import CellState
 from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
 
@@ -42,7 +41,7 @@ def print_release(console: Console, view: View, cells: Sequence[CellView], full:
             line(console, network)
         for text in cell.tampering:
             line(console, f"tampering: {text}")
-        probes = [probe.id for probe in view.probes if probe.id in cell.outcomes and cell.state is CellState.RAN]
+        probes = [probe.id for probe in view.probes if probe.id in cell.outcomes]
         for probe in probes:
             if full:
                 _print_outcome(console, view, cell, probe)
