@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config import matrix_file
-from compatmatrix.config.tables import Index
+from compatmatrix.config import matrix_file, tables
+from compatmatrix.config.tables import Config, Index
 from compatmatrix.core.errors import UserError
+from factories import probe
 from fixtures import MATRIX, Project, matrix
 
 ROOT = Path(__file__).parents[2]
@@ -245,3 +246,42 @@ def test_addresses_that_are_set_stay(tmp_path: Path) -> None:
     )
     read = matrix_file.load(file, environ={"COMPATMATRIX_REPOSITORY": "https://github.com/owner/matrix"})
     assert (read.publish.url, read.publish.repository) == ("https://example.org/a", "https://example.org/b")
+
+
+SHORT = """\
+[subject]
+name = "subject"
+releases = ">=0"
+import = "needed"
+headline = "it"
+control = "it"
+
+[python]
+versions = ["3.11"]
+"""
+
+
+def short(folder: Path, more: str = "", name: str = "subject") -> Config:
+    path = folder / "matrix.toml"
+    path.write_text(SHORT.replace('"subject"', f'"{name}"') + more, encoding="utf-8")
+    return matrix_file.load(path, environ={})
+
+
+def test_defect_platforms_and_tools_had_to_be_written_down(tmp_path: Path) -> None:
+    config = short(tmp_path)
+    assert (dict(config.platform), dict(config.tools)) == (tables.PLATFORMS, tables.TOOLS)
+    assert all("==" in line for line in config.tool_requirements)
+
+
+def test_defect_a_subject_that_runs_the_probes_was_pinned_to_the_tools_version(tmp_path: Path) -> None:
+    """All but one of its releases were unresolvable."""
+    assert short(tmp_path, name="pluggy").tool_requirements == ["pytest", "pytest-json-report"]
+    assert short(tmp_path, '[[companion]]\nname = "Iniconfig"\n').tool_requirements == ["pytest", "pytest-json-report"]
+    tools = '[tools]\npytest = "8.4.2"\npytest-json-report = "1.5.0"\npluggy = "1.6.0"\n'
+    with pytest.raises(UserError, match=r"matrix.toml:13: `tools.pluggy`: is what is tested: leave \[tools\] out"):
+        short(tmp_path, tools, name="pluggy")
+
+
+def test_the_question_of_a_matrix_without_words_is_the_headlines(tmp_path: Path) -> None:
+    subject = matrix_file.with_words(short(tmp_path), [probe("it")]).subject
+    assert (subject.question, subject.yes, subject.no) == ("Does it work?", "It is supported", "It is not supported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,6 +76,31 @@ def test_the_tools_are_not_bound_by_the_day(tmp_path: Path, index: LocalIndex, l
     found = cell(project, project.request("0.5.0", bound=DAY), locks)
     assert f"pytest=={pytest.__version__}" in [f"{pin.name}=={pin.version}" for pin in found.lock]
     assert found.versions["companion"] == "2.0"
+
+
+def test_defect_what_the_tools_require_was_bound_by_the_day(tmp_path: Path, index: LocalIndex, locks: Path) -> None:
+    """A release before the tools' day was unresolvable for packages that are in matrix.toml no more than in the release."""
+    world.fill(index)
+    from packages import installed
+
+    for name in TOOLS:
+        index._publish([replace(installed.rebuild(name), uploaded=world.day("2030-01-01"))])
+    project = Project.make(tmp_path, index.url)
+    for name in ("packaging", "pygments", "pluggy"):
+        project.set(f'{name} = "{importlib.metadata.version(name)}"\n', "")
+    found = cell(project, project.request("0.5.0", bound=DAY), locks)
+    assert {"packaging", "pygments", "pluggy"} <= {pin.name for pin in found.lock}
+    assert found.versions["companion"] == "2.0"
+
+
+def test_defect_the_tools_pins_were_blamed_on_the_release(tmp_path: Path, index: LocalIndex, locks: Path) -> None:
+    world.fill(index)
+    made = world.subject("works", "9.9", "2025-08-02")
+    index.add(replace(made, requires=(*made.requires, "pluggy<1")))
+    index.add(replace(world.helper("0.9", "2019-01-02", "Old."), name="pluggy", requires=()))
+    project = Project.make(tmp_path, index.url)
+    with pytest.raises(InfrastructureError, match=r"what runs the probes does not fit beside subject 9.9 newest"):
+        resolve(project.config, project.request("9.9"), locks)
 
 
 def test_a_yanked_release_that_is_asked_for_by_name_is_to_be_had(project: Project, locks: Path) -> None:

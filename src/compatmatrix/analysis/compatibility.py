@@ -27,7 +27,7 @@ from compatmatrix.analysis.recommend import Bounds
 from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
-from compatmatrix.core.text import alternatives, runs, span
+from compatmatrix.core.text import alternatives, span
 
 _ANYWHERE = Environment()
 
@@ -157,7 +157,9 @@ class Compatibility:
             standing = Standing.ELSEWHERE
         if set(broken) - set(elsewhere):
             standing = Standing.BROKEN
-        best = ranges.widest(rows, columns, set(good) - set(elsewhere), set(sorted_by[None]))
+        # No range is proposed that has releases in it which were never examined.
+        fine = set(good) - set(elsewhere) if self.grid.complete else set()
+        best = ranges.widest(rows, columns, fine, set(sorted_by[None]))
         every = {self.subject: tuple(self.grid.rows), self.companion: self.grid.columns}
         return RangeStatus(
             specifiers={self.subject: subject, self.companion: companion},
@@ -283,7 +285,7 @@ class Compatibility:
         if row is None:
             return []
         good = [column for place, column in enumerate(self.grid.columns) if (row, place) in self._good(where)]
-        return runs(good, self.grid.tried([*self.grid.rows][row], good))
+        return self.grid.runs([*self.grid.rows][row], good)
 
     def joined(self, subject: str, companions: Sequence[str]) -> str:
         """These of the companion's versions beside a release of the subject, neighbors drawn together, in words."""

@@ -19,7 +19,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.pairings import GRID, named
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import spans
+from compatmatrix.core.text import runs, span
 
 
 def _state(state: CellState) -> tuple[str, str, str, str]:
@@ -55,8 +55,8 @@ class Kind(str, Enum):
 
 
 IMPORTS = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.BROKEN, Kind.UNKNOWN)
-MAY_TRAIN = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.UNKNOWN)
-"""Not known to be unable to train anything."""
+MAY_WORK = (Kind.HEADLINE, Kind.WORKS, Kind.PARTLY, Kind.ABSENT, Kind.UNKNOWN)
+"""Not known to be broken."""
 
 UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
 """Never installed, so that nothing is known of the import."""
@@ -91,13 +91,15 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """The whole map: ``rows`` is subject version -> companion version -> pair, ``columns`` every companion version.
 
     Both are in version order, oldest first; every release of the view has a row, if an empty one. ``answers`` are the
-    words of what the map answers of a pair.
+    words of what the map answers of a pair. ``complete`` is whether there are pairs with each release of the companion:
+    else others were released between the columns, of which nothing is known.
     """
 
     companion: str
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Pair]]
     answers: tuple[str, ...] = (IMPORTING,)
+    complete: bool = True
 
     def limited(self, pairs: Collection[tuple[str, str]]) -> Grid:
         """The map of some pairs, each given by the versions of subject and companion; also those without a cell."""
@@ -118,16 +120,18 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
     def joined(self, version: str, companions: Collection[str]) -> str:
         """These of a release's companion versions, neighbors drawn together."""
-        return spans(companions, self.tried(version, companions))
+        return ", ".join(map(span, self.runs(version, companions)))
 
-    def tried(self, version: str, companions: Collection[str]) -> list[str]:
-        """The columns between which these companion versions are neighbors.
+    def runs(self, version: str, companions: Collection[str]) -> list[list[str]]:
+        """These of a release's companion versions, in runs of neighbors.
 
-        A range runs on over what could not be tried at all, and never over what was not examined.
+        A run goes on over what could not be tried at all, and never over what was not examined.
         """
+        if not self.complete:
+            return [[one] for one in by_version(companions)]
         row = self.rows[version]
         untried = {other for other, pair in row.items() if pair.kind in UNTRIED} - {*companions}
-        return [column for column in self.columns if column not in untried]
+        return runs(companions, [column for column in self.columns if column not in untried])
 
 
 def grid(view: View) -> Grid:
@@ -144,7 +148,10 @@ def grid(view: View) -> Grid:
         for subject, row in held.items()
     }
     columns = by_version({version for row in rows.values() for version in row})
-    return Grid(companion=name, columns=tuple(columns), rows=rows, answers=(IMPORTING, *_asked(view)))
+    complete = any(GRID.name in cell.pairings for cell in view.cells)
+    return Grid(
+        companion=name, columns=tuple(columns), rows=rows, answers=(IMPORTING, *_asked(view)), complete=complete
+    )
 
 
 def _asked(view: View) -> Mapping[str, str]:

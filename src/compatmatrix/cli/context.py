@@ -163,7 +163,7 @@ def read(file: Path, reports: Path | None, console: Console) -> Context:
 
 def _context(config: Config, probes: Sequence[Probe], file: Path, reports: Path | None, console: Console) -> Context:
     return Context(
-        config=config,
+        config=matrix_file.with_words(config, probes),
         probes=probes,
         probes_folder=file.parent / "probes",
         reports=reports or file.parent / "reports",

@@ -14,7 +14,7 @@ from compatmatrix.analysis import pythons
 from compatmatrix.ci import github
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.options import DONE, UNEXAMINED
+from compatmatrix.cli.options import CONFIG, DONE, UNEXAMINED
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest, Release
@@ -128,7 +128,7 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
         plan_file.save(plan, file)
     jobs = shard(plan.jobs, *chosen.shard)
     if chosen.format == "lines" and file:
-        print(as_lines(plan, file), end="")
+        print(as_lines(plan, file, chosen.config), end="")
     elif chosen.format == "json":
         print(as_json(plan, jobs))
     else:
@@ -197,7 +197,8 @@ def as_matrix(shards: Sequence[Shard]) -> str:
     return json.dumps({"include": [shard.entry() for shard in shards]})
 
 
-def as_lines(plan: Plan, file: Path) -> str:
+def as_lines(plan: Plan, file: Path, config: Path = CONFIG) -> str:
     """One shell command a shard."""
-    run = f"python -m compatmatrix run --plan {shlex.quote(str(file))}"
+    named = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    run = f"python -m compatmatrix run{named} --plan {shlex.quote(str(file))}"
     return "".join(f"{run} --shard {part.shard} --reports shards/{part.number}\n" for part in plan.shards)

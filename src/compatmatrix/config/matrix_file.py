@@ -18,11 +18,14 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
-from compatmatrix.config.tables import PLATFORMS, Config, Index, MatrixFile, Publish, Python, Subject
+from compatmatrix.config.tables import PLATFORMS, TOOLS, Config, Index, MatrixFile, Publish, Python, Subject
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
 from compatmatrix.core.pairings import NAMES
+
+RUNNERS = ("pytest", "pytest-json-report")
+"""The tools that every matrix needs."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -48,6 +51,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         config = Config(**msgspec.structs.asdict(msgspec.convert(tree, MatrixFile)))
         problems += [*_package_problems(config), *_run_problems(config)]
     raise_all(path, text, problems)
+    if _is_tool(config, config.tools):
+        config = msgspec.structs.replace(config, tools=dict.fromkeys(RUNNERS, ""))
     causes = read_causes(path.parent / "probes" / "errors.toml")
     publish = _publish(config.publish, environ.get("COMPATMATRIX_REPOSITORY", ""))
     return msgspec.structs.replace(config, index=_index(config.index, environ), publish=publish, causes=causes)
@@ -59,6 +64,12 @@ def blank(name: str, environ: Mapping[str, str] = os.environ) -> Config:
     return Config(
         subject=subject, python=Python(versions=()), platform=PLATFORMS, tools={}, index=_index(Index(), environ)
     )
+
+
+def _is_tool(config: Config, tools: Iterable[str]) -> list[str]:
+    """Those of the tools that are the subject, a companion, or come with one: they have another version in every cell."""
+    named = set(map(canonicalize_name, config.named))
+    return [tool for tool in tools if canonicalize_name(tool) in named]
 
 
 def machine_name() -> str:
@@ -85,6 +96,18 @@ def check_probes(path: Path, config: Config, probes: Iterable[Probe], folder: Pa
     """
     problems = _probe_problems(config, [probe.id for probe in probes], folder)
     raise_all(path, path.read_text(encoding="utf-8"), problems)
+
+
+def with_words(config: Config, probes: Iterable[Probe]) -> Config:
+    """The configuration with the headline's question and answers, as far as they are not in it, in the probe's words."""
+    subject = config.subject
+    headline = next(probe for probe in probes if probe.id == subject.headline)
+    words = {
+        "question": subject.question or headline.question,
+        "yes": subject.yes or f"{headline.title} is supported",
+        "no": subject.no or f"{headline.title} is not supported",
+    }
+    return msgspec.structs.replace(config, subject=msgspec.structs.replace(subject, **words))
 
 
 def _index(index: Index, environ: Mapping[str, str]) -> Index:
@@ -152,8 +175,13 @@ def _run_problems(config: Config) -> Iterator[Problem]:
             source_addresses.parse(source, config.subject.name, key="")
         except UserError as error:
             yield "watch.sources", str(error).strip()
-    if "pytest" not in config.tools or "pytest-json-report" not in config.tools:
-        yield "tools", "must pin pytest and pytest-json-report, which run the probes"
+    if any(tool not in config.tools for tool in RUNNERS):
+        yield "tools", f"must pin {' and '.join(RUNNERS)}, which run the probes"
+    for tool in _is_tool(config, config.tools if config.tools != TOOLS else ()):
+        yield (
+            f"tools.{tool}",
+            "is what is tested: leave [tools] out, and what runs the probes is picked to fit beside it",
+        )
     for tool, version in config.tools.items():
         if not _parses(Version, version):
             yield f"tools.{tool}", f"{version!r} is no version; pin an exact one like '8.4.2'"

@@ -17,7 +17,17 @@ def _key(meaning: str, example: Any) -> Meta:
     return Meta(description=meaning, examples=[example])
 
 
-Positive = Annotated[int, Meta(ge=1)]
+TOOLS = {
+    "pytest": "8.4.2",
+    "pytest-json-report": "1.5.0",
+    "pytest-metadata": "3.1.1",
+    "iniconfig": "2.1.0",
+    "pluggy": "1.6.0",
+}
+"""What runs the probes where matrix.toml has no ``[tools]``."""
+
+TOOLS_NEED = ("packaging", "pygments", "colorama", "exceptiongroup", "tomli", "typing-extensions")
+"""What these require besides. It is not pinned: what is tested may need a version of its own."""
 
 PLATFORMS = {
     "linux-x86_64": "x86_64-manylinux_2_28",
@@ -25,6 +35,9 @@ PLATFORMS = {
     "macos-arm64": "aarch64-apple-darwin",
     "windows-amd64": "x86_64-pc-windows-msvc",
 }
+"""The platforms where matrix.toml has no ``[platform]``."""
+
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +231,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     schedule: Annotated[str, _key("A sentence on how often the matrix runs.", "It runs every day.")] = ""
+    license: Annotated[str, _key("License of the probes, the recipes and the data.", "CC0-1.0")] = ""
     distribution: Annotated[
         str,
         _key("Name of the distribution of the data; `NAME-compatibility` where it is empty.", "fastapi-compatibility"),
@@ -239,15 +253,19 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     python: Python
     platform: Annotated[
         dict[str, str],
-        _key("Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.", PLATFORMS),
-    ]
+        _key(
+            "Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.",
+            PLATFORMS,
+        ),
+    ] = msgspec.field(default_factory=PLATFORMS.copy)
     tools: Annotated[
         dict[str, str],
         _key(
-            "Exact versions of what runs the probes, the same in every cell: pytest, pytest-json-report, and what they need.",
-            {"pytest": "8.4.2", "pytest-json-report": "1.5.0"},
+            "Exact versions of what runs the probes, the same in every cell: pytest, pytest-json-report, and what they need. "
+            "Where it is left out and one of these is the subject or a companion, versions that fit beside it are picked.",
+            TOOLS,
         ),
-    ]
+    ] = msgspec.field(default_factory=TOOLS.copy)
     limits: Limits = Limits()
     environment: Annotated[
         dict[str, str], _key("Variables added to the clean environment of every cell.", {"NO_COLOR": "1"})
@@ -270,7 +288,7 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _first_companion(self) -> str:
-        return self.companions[0].name if self.companions else "companions"
+        return self.companions[0].name if self.companions else "packages"
 
     @property
     def map_companion(self) -> str:
@@ -286,6 +304,11 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
         for companion in self.companions:
             names += [companion.name, *companion.follows]
         return tuple(names)
+
+    @property
+    def tool_requirements(self) -> list[str]:
+        """What runs the probes, as requirements; without a version where what is tested decides it."""
+        return [f"{name}=={version}" if version else name for name, version in self.tools.items()]
 
     @property
     def recorded(self) -> tuple[str, ...]:

@@ -107,14 +107,14 @@ _GREY = Color("dim", "lightgrey", "#59616c")
 
 TABLE: Mapping[str, State] = {
     OutcomeState.SUPPORTED: State(
-        "✓", "supported", "is supported", "it ran and the number came out right", _GREEN, known=True
+        "✓", "supported", "is supported", "it ran, and what came out is right", _GREEN, known=True
     ),
     OutcomeState.RAISES: State(
         "✗", "raises", "raises", "an exception came up through the subject or a companion", _RED, negative=True, known=True
     ),
     OutcomeState.NO_EFFECT: State(
         "∅", "silently no effect", "silently has no effect",
-        "no exception, but nothing or the wrong thing was learned: the dangerous one", _VIOLET, negative=True, known=True,
+        "no exception, but what came out is wrong: the dangerous one", _VIOLET, negative=True, known=True,
     ),
     OutcomeState.ABSENT: State(
         "–", "absent", "is absent", "the API asked about does not exist in this release", _GREY, known=True

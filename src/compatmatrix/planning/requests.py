@@ -177,7 +177,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for companion in config.companions
             if not lowest or companion.name in lowest
         ]
-        requirements += [f"{name}=={version}" for name, version in config.tools.items()]
+        requirements += config.tool_requirements
         candidates, refused = self._pythons(release, rule, explicit, bound, pythons or config.python.versions)
         chosen = config.pairings.grid.probes if rule.over and config.pairings.grid else ()
         return CellRequest(

@@ -78,7 +78,7 @@ def answer(view: View) -> str:
             lines.append(f"What works on {title}: [`{recipe.probe}`](probes/recipes/{recipe.file}).")
         if silent:
             names = ", ".join(f"`{probe}`" for probe in silent)
-            lines.append(f"What runs there without error but trains nothing: {names}.")
+            lines.append(f"What runs there without error but has no effect: {names}.")
         lines.append("")
     here = "Run `python -m nox -s report` and open `reports/site/index.html`"
     lines += [f"All answers, with menus and search: {f'<{url}>' if url else here}.", ""]

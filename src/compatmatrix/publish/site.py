@@ -106,7 +106,7 @@ class Site:
         for name, values in (
             ("index", self._index),
             ("table", self._table),
-            ("grid", self._grid),
+            *([("grid", self._grid)] if self.grid.companion else []),
             ("changes", self._changes),
             ("compare", self._compare),
             ("data", lambda: {"badges": {probe.id: badge.badge(view, probe) for probe in view.probes}}),

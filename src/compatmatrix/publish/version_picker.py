@@ -10,7 +10,7 @@ import msgspec
 
 from compatmatrix.analysis import recommend, remedies
 from compatmatrix.analysis.compatibility import Compatibility
-from compatmatrix.analysis.grid import IMPORTS, MAY_TRAIN, Grid, Kind, Pair
+from compatmatrix.analysis.grid import IMPORTS, MAY_WORK, Grid, Kind, Pair
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
@@ -89,12 +89,12 @@ def for_pair(compatibility: Compatibility, pair: Pair, general: Answer) -> Answe
         traps = tuple(probe.id for probe in recommend.silent(view, exact.values()))
         note = f"Tested unchanged; correct with {labels.companions_words(view, exact[recipe.pairings[-1]])}."
         return _with_recipe(view, msgspec.structs.replace(answer, traps=traps), recipe, note)
-    if kind not in MAY_TRAIN:
+    if kind not in MAY_WORK:
         return Answer(
             install=general.install,
             install_title=general.install_title,
             imports=imports,
-            headline=_finding(OutcomeState.NOT_RUN, "no statement", f"nothing can be trained with this {name}"),
+            headline=_finding(OutcomeState.NOT_RUN, "no statement", f"nothing works with this {name}"),
             recipe_note=f"No recipe can work with this pair: take a {name} from those that work.",
         )
     if answer.recipe is None:

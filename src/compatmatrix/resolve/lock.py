@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from compatmatrix.config.tables import Config
+from compatmatrix.config.tables import TOOLS, TOOLS_NEED, Config
 from compatmatrix.core.encoding import digest, parse_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
@@ -150,7 +150,7 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
         involved: set[str] = set(map(canonicalize_name, config.named))
         for python in request.pythons:
             try:
-                lock = _compile(config, request, python, connections, sorted(refreshed))
+                lock = _compile_freely(config, request, python, connections, sorted(refreshed))
             except uv.Refused as refusal:
                 no_solution = uv_errors.no_solution(str(refusal))
                 if undated := uv_errors.undated(str(refusal)):
@@ -165,15 +165,60 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
         if involved <= refreshed:
             break
         refreshed |= involved
+    _blame_tools(config, request, refusals[0].python, connections)
     return refusals[0]
 
 
-def _compile(config: Config, request: CellRequest, python: str, connections: int, refresh: Iterable[str]) -> Lock:
-    """Run uv's resolver for one Python. Raises uv.Refused and InfrastructureError."""
+def _blame_tools(config: Config, request: CellRequest, python: str, connections: int) -> None:
+    """Raises InfrastructureError if there is a solution without what runs the probes: then the release is not at fault."""
+    tools = config.tool_requirements
+    alone = msgspec.structs.replace(
+        request, requirements=tuple(one for one in request.requirements if one not in tools)
+    )
+    if len(alone.requirements) < len(request.requirements):
+        with suppress(uv.Refused):
+            _compile(config, alone, python, connections, ())
+            release = f"{config.subject.name} {request.title}"
+            raise InfrastructureError(
+                f"what runs the probes does not fit beside {release}: other versions in [tools] of matrix.toml may"
+            )
+
+
+def _compile_freely(
+    config: Config, request: CellRequest, python: str, connections: int, refresh: Sequence[str]
+) -> Lock:
+    """As `_compile`; where nothing is left below a bound, what the tools require may be newer than that."""
+    try:
+        return _compile(config, request, python, connections, refresh)
+    except uv.Refused as refusal:
+        if not request.bound:
+            raise
+        with suppress(uv.Refused):
+            return _compile(config, request, python, connections, refresh, (*TOOLS, *TOOLS_NEED))
+        raise refusal
+
+
+def _compile(
+    config: Config,
+    request: CellRequest,
+    python: str,
+    connections: int,
+    refresh: Iterable[str],
+    unbound: Iterable[str] = (),
+) -> Lock:
+    """Run uv's resolver for one Python. Raises uv.Refused and InfrastructureError.
+
+    Args:
+        refresh: packages whose index data is not to be taken from uv's cache.
+        unbound: packages, besides the tools, that the bound is not about.
+    """
     requirements = list(request.requirements)
     if request.wheel:
         requirements[0] = f"{config.subject.name} @ {request.wheel}"
-    options = [*_options(config, request, python), *(part for name in refresh for part in ("--refresh-package", name))]
+    options = [
+        *_options(config, request, python, unbound),
+        *(part for name in refresh for part in ("--refresh-package", name)),
+    ]
     if not request.nightly and not config.index.only:
         lines = "\n".join(requirements) + "\n"
         return parse_pylock(uv.run(["pip", "compile", "-", *options], stdin=lines, connections=connections))
@@ -207,7 +252,7 @@ def _project(config: Config, request: CellRequest, requirements: list[str]) -> s
     return uv.project(dependencies, bound)
 
 
-def _options(config: Config, request: CellRequest, python: str) -> list[str]:
+def _options(config: Config, request: CellRequest, python: str, unbound: Iterable[str]) -> list[str]:
     options = ["--format", "pylock.toml", "--no-header", "--no-annotate", "--no-build", "--python", sys.executable]
     # X.Y alone means X.Y.0 to uv, which excludes releases that need a later patch release.
     options += ["--python-version", f"{python}.99", "--python-platform", config.platform[request.platform]]
@@ -217,5 +262,7 @@ def _options(config: Config, request: CellRequest, python: str) -> list[str]:
     if request.bound:
         options += ["--exclude-newer", request.bound]
         # The bound is about the subject and its companions, not about the tools that run the probes.
-        options += [part for tool in config.tools for part in ("--exclude-newer-package", f"{tool}=false")]
+        bound = set(map(canonicalize_name, config.named))
+        unbound = [tool for tool in (*config.tools, *unbound) if canonicalize_name(tool) not in bound]
+        options += [part for tool in unbound for part in ("--exclude-newer-package", f"{tool}=false")]
     return options

@@ -189,7 +189,8 @@ def _outcome(test: _Test, evidence: dict[str, str]) -> Outcome:
         properties["note"] = (
             "skipped, but not by the probe or a helper of it"
             if test.outcome == "skipped"
-            else "the exception is neither the subject's nor a companion's: the probe itself is at fault"
+            else "the exception is neither the subject's nor a companion's, and was not raised inside a check.answer(): "
+            "the probe itself is at fault"
         )
     return Outcome(
         state=state,
