@@ -210,6 +210,15 @@ def probe(session: nox.Session, **release: str) -> None:
     engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def examples(session: nox.Session) -> None:
+    """Run the small matrices of examples/, and compare their outcomes with those that were found by hand."""
+    folders = sorted(path.parent for path in ROOT.glob("examples/*/matrix.toml"))
+    for folder in folders:
+        engine(session, "run", "--config", str(folder / "matrix.toml"), *session.posargs)
+    session.run(str(PYTHON), ".ci/compare_examples.py", *map(str, folders), external=True)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Build the engine and the data into dist/, check them, and try their wheels in clean environments of every Python."""

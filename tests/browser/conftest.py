@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
+from rich.console import Console
 
 import sample
 from compatmatrix.analysis import support
-from compatmatrix.config import matrix_file, probe_files
+from compatmatrix.cli.context import read
 from compatmatrix.publish import site, write
 from compatmatrix.results import ledger
 
@@ -47,13 +48,15 @@ class Served:
 
 
 def make(folder: Path, kind: str) -> Path:
+    """The site of fixed records, of the project's own (``real``), or of an example, named by its folder."""
     if kind == "sample":
         view = support.view(sample.make_ledger(), sample.make_config(folder), sample.make_probes())
     else:
-        known = ledger.read(ROOT / "reports" / "records")
+        project = ROOT if kind == "real" else ROOT / "examples" / kind
+        known = ledger.read(project / "reports" / "records")
         if not known.records:
             pytest.skip("no records are there yet")
-        view = support.view(known, matrix_file.load(ROOT / "matrix.toml"), probe_files.read(ROOT / "probes"))
+        view = read(project / "matrix.toml", None, Console()).view(known)
     write.write(folder, {f"site/{name}": content for name, content in site.contents(view).items()})
     return folder / "site"
 

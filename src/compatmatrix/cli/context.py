@@ -158,12 +158,12 @@ def read(file: Path, reports: Path | None, console: Console) -> Context:
     config, folder = matrix_file.load(file), file.parent / "probes"
     probes = probe_files.read(folder)
     matrix_file.check_probes(file, config, probes, folder)
-    return _context(config, probes, file, reports, console)
+    return _context(matrix_file.with_words(config, probes), probes, file, reports, console)
 
 
 def _context(config: Config, probes: Sequence[Probe], file: Path, reports: Path | None, console: Console) -> Context:
     return Context(
-        config=matrix_file.with_words(config, probes),
+        config=config,
         probes=probes,
         probes_folder=file.parent / "probes",
         reports=reports or file.parent / "reports",

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
-from compatmatrix.config.tables import PLATFORMS, TOOLS, Config, Index, MatrixFile, Publish, Python, Subject
+from compatmatrix.config.tables import TOOLS, Config, Index, MatrixFile, Publish, Python, Subject
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
@@ -61,9 +61,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
 def blank(name: str, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of a library of which nothing but its name is known; `load` says what ``environ`` is for."""
     subject = Subject(name=name, releases="", import_="", headline="", control="")
-    return Config(
-        subject=subject, python=Python(versions=()), platform=PLATFORMS, tools={}, index=_index(Index(), environ)
-    )
+    return Config(subject=subject, python=Python(versions=()), index=_index(Index(), environ))
 
 
 def _is_tool(config: Config, tools: Iterable[str]) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from msgspec.structs import FieldInfo
 
-from compatmatrix.config.tables import MatrixFile
-from compatmatrix.config.toml_errors import table_in, toml
+from compatmatrix.config.toml_errors import toml
 from compatmatrix.publish.markdown import BEGIN, END
 
 
@@ -44,7 +42,6 @@ def files(start: Start) -> Mapping[str, bytes]:
         "imports": "\n".join(sorted(("import pytest", f"import {start.module}"))),
         "releases": toml(start.releases),
         "pythons": toml(start.pythons),
-        "tables": "".join(_table(field) for field in msgspec.structs.fields(MatrixFile) if field.required),
         "index": f"\n[index]\nurl = {toml(start.index)}\n" if start.index else "",
         "engine": toml(start.engine),  # a text of TOML is one of Python and of YAML
         "engine_in_ci": toml(start.engine_in_ci),
@@ -54,14 +51,6 @@ def files(start: Start) -> Mapping[str, bytes]:
         "end": END,
     }
     return {path: text.format_map(words).encode() for path, text in _FILES.items()}
-
-
-def _table(field: FieldInfo) -> str:
-    """A table that has no default, with the values of its example."""
-    if table_in(field.type):
-        return ""
-    values = next(mark for mark in field.type.__metadata__ if mark.examples).examples[0]
-    return "\n".join(["", f"[{field.encode_name}]", *(f"{key} = {toml(value)}" for key, value in values.items()), ""])
 
 
 _MATRIX = """\
@@ -80,7 +69,7 @@ control = "import"  # the probe that must work for another's "no" to mean anythi
 
 [python]
 versions = {pythons}  # the first that a release and its companions admit is taken
-{tables}{index}
+{index}
 [groups]  # order and titles of the table's column groups
 start = "To start with"
 """
@@ -108,7 +97,7 @@ def test_import(check):
     check.that(imported in [Path(file.locate()).resolve() for file in files], "another file was imported")
 
 
-@pytest.mark.probe(title="The version", group="start")
+@pytest.mark.probe(title="{module}.__version__", group="start")
 def test_version(check):
     """Does `{module}.__version__` say which release is installed?"""
     if not hasattr({module}, "__version__"):
