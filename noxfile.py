@@ -204,13 +204,6 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
-@nox.parametrize(SUBJECT, recorded_releases())
-def probe(session: nox.Session, **release: str) -> None:
-    """Run one release of the subject."""
-    engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)
-
-
-@nox.session(venv_backend="none")
 def examples(session: nox.Session) -> None:
     """Run the small matrices of examples/, and compare their outcomes with those that were found by hand."""
     folders = sorted(path.parent for path in ROOT.glob("examples/*/matrix.toml"))
@@ -232,3 +225,10 @@ def package(session: nox.Session) -> None:
     session.run("twine", "check", "--strict", *map(str, sorted(dist.glob("[!.]*"))))
     data = next((folder / "data").glob("*/compatibility.json"))
     session.run("python", ".ci/try_wheels.py", str(dist), str(data), str(folder))
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize(SUBJECT, recorded_releases())
+def probe(session: nox.Session, **release: str) -> None:
+    """Run one release of the subject."""
+    engine(session, "run", "--only", f"{SUBJECT}=={release[SUBJECT]}", *session.posargs)

@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.cli import argument_types
-from compatmatrix.cli.fields import choice as _choice
-from compatmatrix.cli.fields import flag as _flag
-from compatmatrix.cli.fields import path as _path
-from compatmatrix.cli.fields import repeated as _repeated
-from compatmatrix.cli.fields import value as _value
+from compatmatrix.cli.fields import choice, flag, path, repeated, value
 from compatmatrix.core.pairings import NAMES
 
 DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -34,25 +30,25 @@ CONDITIONS = {
 """What `--fail-on` takes, and when it holds."""
 
 
-_ONLY: Any = _repeated(
+_ONLY: Any = repeated(
     "SPEC",
     "narrow to versions of the subject or a companion, like 'name==0.12.*'; all must hold",
     type=argument_types.requirement,
 )
-_PAIRING: Any = _repeated("NAME", f"{', '.join(NAMES[:-1])} or {NAMES[-1]}")
-_AS_OF: Any = _value("DATE", "use what was on the index at the end of that day (UTC)", type=argument_types.end)
-_FRESH: Any = _flag("ignore records: run again what has been run before")
+_PAIRING: Any = repeated("NAME", f"{', '.join(NAMES[:-1])} or {NAMES[-1]}")
+_AS_OF: Any = value("DATE", "use what was on the index at the end of that day (UTC)", type=argument_types.end)
+_FRESH: Any = flag("ignore records: run again what has been run before")
 _CELLS = max(1, min(os.cpu_count() or 1, 4))
-_JOBS: Any = _value("N", f"cells at once (default here: {_CELLS})", type=argument_types.positive, default=_CELLS)
-FAIL_ON: Any = _choice(
+_JOBS: Any = value("N", f"cells at once (default here: {_CELLS})", type=argument_types.positive, default=_CELLS)
+FAIL_ON: Any = choice(
     "exit with 3 if " + "; ".join(f"{name}: {text}" for name, text in CONDITIONS.items()) + "; repeatable",
     *CONDITIONS,
     action="append",
     default=[],
 )
-_INDEX: Any = _value("URL", "package index to use instead of the configured one")
-_EXTRA_INDEX: Any = _repeated("URL", "further index; the best version of all wins")
-_PROBE: Any = _value("PROBE", "a probe's id", positional=True)
+_INDEX: Any = value("URL", "package index to use instead of the configured one")
+_EXTRA_INDEX: Any = repeated("URL", "further index; the best version of all wins")
+_PROBE: Any = value("PROBE", "a probe's id", positional=True)
 
 
 class Options:
@@ -65,7 +61,7 @@ class Options:
 
     heading = "files"
     examples: tuple[str, ...] = ()
-    config: Path = _path("FILE", f"what is tested (default: {CONFIG})", default=CONFIG)
+    config: Path = path("FILE", f"what is tested (default: {CONFIG})", default=CONFIG)
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -81,7 +77,7 @@ class Options:
 class RecordsOptions(Options):
     """What a command takes that reads or writes records."""
 
-    reports: Path | None = _path("DIR", "where records and reports are (default: reports/ beside the configuration)")
+    reports: Path | None = path("DIR", "where records and reports are (default: reports/ beside the configuration)")
 
 
 class ReadingOptions(RecordsOptions):
@@ -91,7 +87,7 @@ class ReadingOptions(RecordsOptions):
 class DataOptions(ReadingOptions):
     """What a command takes that published data can answer too."""
 
-    data: Path | None = _path("FILE", "answer from this compatibility.json, instead of matrix.toml, probes and records")
+    data: Path | None = path("FILE", "answer from this compatibility.json, instead of matrix.toml, probes and records")
 
 
 class IndexOptions(RecordsOptions):
@@ -110,7 +106,7 @@ class PlanningOptions(IndexOptions):
     pairing: tuple[str, ...] = _PAIRING
     as_of: datetime | None = _AS_OF
     fresh: bool = _FRESH
-    shard: tuple[int, int] = _value(
+    shard: tuple[int, int] = value(
         "I/N", "only part I of N of what is missing", type=argument_types.shard, default=(1, 1)
     )
 
@@ -120,9 +116,9 @@ class Init(Options):
 
     heading = "the library and the engine"
     examples = ("init NAME", "init NAME --engine git+https://github.com/OWNER/REPOSITORY@COMMIT")
-    config: Path = _path("FILE", f"write {CONFIG} there, and all else beside it", default=CONFIG)
-    name: str = _value("NAME", "its name on the index", type=argument_types.name, positional=True)
-    engine: str | None = _value(
+    config: Path = path("FILE", f"write {CONFIG} there, and all else beside it", default=CONFIG)
+    name: str = value("NAME", "its name on the index", type=argument_types.name, positional=True)
+    engine: str | None = value(
         "REQUIREMENT", "what the project requires of the engine (default: exactly this one)", type=argument_types.engine
     )
     index: str | None = _INDEX
@@ -137,8 +133,8 @@ class Plan(PlanningOptions):
 
     heading = "output"
     examples = ("plan --only 'name==0.12.*'", "plan --save plan.json --format lines")
-    format: str = _choice("default: text; lines is a command a shard", "text", "json", "lines", default="text")
-    save: Path | None = _path("FILE", "write the plan there, for `run --plan` and `merge --plan`")
+    format: str = choice("default: text; lines is a command a shard", "text", "json", "lines", default="text")
+    save: Path | None = path("FILE", "write the plan there, for `run --plan` and `merge --plan`")
 
     def conflict(self) -> str:
         if self.format == "lines" and self.save is None:
@@ -154,20 +150,20 @@ class Run(PlanningOptions):
     examples = ("run --only 'name==0.12.*' --pairing newest", "run --fail-on regressed --format json")
     jobs: int = _JOBS
     fail_on: tuple[str, ...] = FAIL_ON
-    format: str = _choice(
+    format: str = choice(
         "default: text; markdown is for --source; with json, messages go to standard error",
         "text", "markdown", "json",
         default="text",
     )  # fmt: skip
-    quiet: bool = _flag("print no progress, only the answer and what was not examined")
-    table: bool = _flag("show the table also where nothing was run")
-    timings: bool = _flag("print how long the parts of the cells took")
-    plan: Path | None = _path("FILE", "run this plan (from `plan --save`) instead of making one")
-    source: tuple[str, ...] = _repeated(
+    quiet: bool = flag("print no progress, only the answer and what was not examined")
+    table: bool = flag("show the table also where nothing was run")
+    timings: bool = flag("print how long the parts of the cells took")
+    plan: Path | None = path("FILE", "run this plan (from `plan --save`) instead of making one")
+    source: tuple[str, ...] = repeated(
         "'NAME @ URL'", "examine an unreleased source instead of releases: a git repository, a checkout or a wheel"
     )
-    against: str | None = _value("REF", "compare it with `newest`, a release, `merge-base` or a git reference")
-    record: bool = _flag("put what was found of a source into the records and reports")
+    against: str | None = value("REF", "compare it with `newest`, a release, `merge-base` or a git reference")
+    record: bool = flag("put what was found of a source into the records and reports")
 
     def conflict(self) -> str:
         narrowed = self.only or self.pairing
@@ -190,7 +186,7 @@ class Watch(IndexOptions):
     fresh: bool = _FRESH
     jobs: int = _JOBS
     fail_on: tuple[str, ...] = FAIL_ON
-    quiet: bool = _flag("print no progress")
+    quiet: bool = flag("print no progress")
 
 
 class Bisect(IndexOptions):
@@ -202,19 +198,19 @@ class Bisect(IndexOptions):
         "bisect PROBE --companion NAME --good 0.4.30 --bad 0.6.0 --only 'name==0.10.4'",
     )
     probe: str = _PROBE
-    good: str = _value("REV", "a tag, commit or version before the change", required=True)
-    bad: str = _value("REV", "a tag, branch, commit or version after it", required=True)
-    repository: str | None = _value("URL-OR-PATH", "of the subject (default: the first of [watch] sources)")
-    companion: str | None = _value("NAME", "search this companion's releases, beside the newest release or --only's")
+    good: str = value("REV", "a tag, commit or version before the change", required=True)
+    bad: str = value("REV", "a tag, branch, commit or version after it", required=True)
+    repository: str | None = value("URL-OR-PATH", "of the subject (default: the first of [watch] sources)")
+    companion: str | None = value("NAME", "search this companion's releases, beside the newest release or --only's")
     only: tuple[str, ...] = _ONLY
     as_of: datetime | None = _AS_OF
     fresh: bool = _FRESH
-    linear: bool = _flag("judge one after the other up to the first change")
-    all: bool = _flag("judge the whole range, and find every change: also one that was taken back")
-    into_merges: bool = _flag("search what a merge brought, also where it is more than two commits")
-    timings: bool = _flag("print how long the parts of the cells took")
+    linear: bool = flag("judge one after the other up to the first change")
+    all: bool = flag("judge the whole range, and find every change: also one that was taken back")
+    into_merges: bool = flag("search what a merge brought, also where it is more than two commits")
+    timings: bool = flag("print how long the parts of the cells took")
     jobs: int = _JOBS
-    quiet: bool = _flag("print no progress of single cells")
+    quiet: bool = flag("print no progress of single cells")
 
     def conflict(self) -> str:
         if self.linear and self.all:
@@ -228,7 +224,7 @@ class Report(ReadingOptions):
     """Rebuild all reports from the records, without running a probe."""
 
     examples = ("report", "report --repair")
-    repair: bool = _flag("move damaged lines of the records aside first")
+    repair: bool = flag("move damaged lines of the records aside first")
 
 
 class Show(ReadingOptions):
@@ -236,10 +232,10 @@ class Show(ReadingOptions):
 
     heading = "what and how"
     examples = ("show 'name==0.10.4'", "show 'name==0.10.4' --pairing newest --full")
-    release: str = _value("NAME==VERSION", "like 'name==0.10.4'", type=argument_types.requirement, positional=True)
+    release: str = value("NAME==VERSION", "like 'name==0.10.4'", type=argument_types.requirement, positional=True)
     only: tuple[str, ...] = _ONLY
     pairing: tuple[str, ...] = _PAIRING
-    full: bool = _flag("add tracebacks, the lock, and the commands that rebuild each cell")
+    full: bool = flag("add tracebacks, the lock, and the commands that rebuild each cell")
 
 
 class Recipe(DataOptions):
@@ -248,7 +244,7 @@ class Recipe(DataOptions):
     heading = "whose versions"
     examples = ("recipe --only 'name==0.10.4' --only 'companion==0.4.30'", "recipe --python .venv/bin/python")
     only: tuple[str, ...] = _ONLY
-    python: Path | None = _path("PATH", "whose packages (default: the python on PATH)")
+    python: Path | None = path("PATH", "whose packages (default: the python on PATH)")
 
     def conflict(self) -> str:
         return "--only names the versions; --python would read them" if self.only and self.python else ""
