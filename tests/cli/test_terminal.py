@@ -200,13 +200,17 @@ def test_defect_an_interrupt_while_cells_were_resolved_was_not_answered(tmp_path
     world.fill(index, {"works": world.subject("works", "1.1.0", "2025-05-20")}, world.COMPANIONS, world.HELPERS)
     index.fault(Fault.SLOW, "/files/*", seconds=5)
     project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
-    terminal = Terminal(project.folder, 80, "run")
+    terminal = Terminal(project.folder, 80, "run", "--fresh")
     terminal.read(lambda lines: any("resolving 2 cells" in line for line in lines))
     terminal.interrupt()
     assert "stopping …" in terminal.read(lambda lines: "stopping …" in lines, seconds=2)
     code, lines = terminal.ended()
     assert code == 130
-    assert lines[-2:] == ["interrupted: what was finished is recorded", "to go on: python -m compatmatrix run"]
+    assert lines[-3:] == [
+        "interrupted: what was finished is recorded",
+        "to run all again: python -m compatmatrix run --fresh",
+        "to run what is not on record: python -m compatmatrix run",
+    ]
 
 
 def test_interrupted_by_way_of_nox_the_command_is_that_of_nox(project: Project) -> None:

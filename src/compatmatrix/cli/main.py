@@ -54,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             errors.print(Text(f"could not be done: {error}"), soft_wrap=not errors.is_terminal)
             return UNEXAMINED
         except KeyboardInterrupt as interrupt:
-            state = str(interrupt) or f"what was finished is recorded\nto go on: {shlex.join(given)}"
+            rest = shlex.join(word for word in given if word != "--fresh")
+            again = f"to run all again: {shlex.join(given)}\nto run what is not on record: {rest}"
+            state = again if "--fresh" in given else f"to go on: {rest}"
+            state = str(interrupt) or f"what was finished is recorded\n{state}"
             errors.print(Text(f"interrupted: {state}"), soft_wrap=True)
             return INTERRUPTED
         except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
