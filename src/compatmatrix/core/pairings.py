@@ -24,6 +24,7 @@ class Pairing(NamedTuple):
     Attributes:
         name: As it is stored, published and given on the command line.
         words: What a reader sees; ``{companion}`` stands for the name of the first companion.
+        meaning: What the words mean, to somebody who does not know them; empty where they say it.
         preposition: What stands before the words within a sentence.
         until_upload: Whether companions uploaded after the day (UTC) of the release are left out.
         lowest: Whether companions marked `oldest` in matrix.toml are taken at the lowest version that is accepted.
@@ -37,6 +38,7 @@ class Pairing(NamedTuple):
 
     name: str
     words: str
+    meaning: str = ""
     preposition: str = "with "
     until_upload: bool = False
     lowest: bool = False
@@ -65,8 +67,14 @@ class Pairing(NamedTuple):
         return min(day_after, as_of) if as_of else day_after
 
 
-RELEASE_DAY = Pairing(name="release-day", words="at release", preposition="", until_upload=True, expires=None)
-NEWEST = Pairing(name="newest", words="latest {companion}", preposition="with the ", expires=timedelta(days=30))
+RELEASE_DAY = Pairing(
+    name="release-day", words="at release", meaning="beside the packages that there were on the day of the release",
+    preposition="", until_upload=True, expires=None,
+)  # fmt: skip
+NEWEST = Pairing(
+    name="newest", words="latest {companion}", meaning="beside the latest packages of today", preposition="with the ",
+    expires=timedelta(days=30),
+)  # fmt: skip
 OLDEST = Pairing(
     name="oldest", words="oldest {companion} accepted", preposition="with the ", lowest=True, asked_again=False
 )

@@ -6,11 +6,19 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Protocol
+from urllib.parse import quote
 
 
 def address(base: str, *parts: str) -> str:
     """A web address below another, whether or not ``base`` ends in a slash; empty where there is no base."""
     return "/".join([base.rstrip("/"), *parts]) if base else ""
+
+
+def upstream(address: str, **versions: str) -> str:
+    """A web address with versions in the place of their names in braces."""
+    for name, version in versions.items():
+        address = address.replace(f"{{{name}}}", quote(version, safe="!+~:"))
+    return address
 
 
 class _Listed(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import NamedTuple
-from urllib.parse import quote
 
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Kind, Pair
@@ -14,6 +13,7 @@ from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Probe, Release
+from compatmatrix.core.pairings import named
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import aside, marks, spans
 
@@ -55,6 +55,12 @@ def plain(title: str) -> str:
 def phrases(view: View, pairings: Iterable[str]) -> str:
     """Pairings within a sentence: ``at release and with the latest companion``."""
     return joined(view.config.pairing_phrase(pairing) for pairing in pairings)
+
+
+def meanings(view: View) -> str:
+    """``at release: beside the packages that there were on its day; …``: the pairings whose words need it."""
+    rules = ((view.config.pairing_title(name), named(name).meaning) for name in view.pairings)
+    return "; ".join(f"“{title}”: {meaning}" for title, meaning in rules if meaning)
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -101,13 +107,6 @@ def reason(cell: CellView | None, probe: str) -> str:
         else outcome.note
     )
     return sanitize.line(said or "", REASON)
-
-
-def upstream(address: str, **versions: str) -> str:
-    """An address of [publish] with the versions in the place of their names in braces."""
-    for name, version in versions.items():
-        address = address.replace(f"{{{name}}}", quote(version, safe="!+~:"))
-    return address
 
 
 def release_words(release: Release) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from compatmatrix.analysis.cells import answer
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
-from compatmatrix.core.text import address
+from compatmatrix.core.text import address, upstream
 from compatmatrix.publish import labels
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,7 +54,8 @@ def environment() -> Environment:
         "short": short,
     }
     made.globals |= {
-        "words": labels, "answer": answer, "OutcomeState": OutcomeState, "CellState": CellState, "TABLE": TABLE, "address": address,
+        "words": labels, "answer": answer, "OutcomeState": OutcomeState, "CellState": CellState, "TABLE": TABLE,
+        "address": address, "upstream": upstream,
     }  # fmt: skip
     return made
 

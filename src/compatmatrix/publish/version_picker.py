@@ -128,6 +128,7 @@ def document(compatibility: Compatibility, general: Mapping[str, Answer]) -> str
     tree = {
         "subject": view.config.subject.name,
         "companion": grid.companion,
+        "silent": (OutcomeState.NO_EFFECT.sign, OutcomeState.NO_EFFECT.value),
         "releases": releases,
         "answers": [json.loads(answer) for answer in numbers],
         "recipes": {name: text for probe in view.probes for name, text in probe.recipes.items() if name in files},

@@ -50,7 +50,7 @@
       const item = document.createElement("li");
       const link = document.createElement("a");
       link.href = `probe/${encodeURIComponent(id)}.html`;
-      item.append(make("span", "∅", "tag k-no-effect"), " ", titled(link, data.probes[id]));
+      item.append(make("span", data.silent[0], `tag k-${data.silent[1]}`), " ", titled(link, data.probes[id]));
       return item;
     });
     if (traps.length) {
