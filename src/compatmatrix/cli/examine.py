@@ -88,10 +88,13 @@ def plan_and_run(
     thread.start()
     try:
         results = _run_jobs(context, begun, queue, display, workers) if queue.begun() else []
-    except KeyboardInterrupt as interrupt:
+    except BaseException as interrupt:
         queue.close()
         uv.stop()
-        if not made:
+        thread.join(scheduler.STOP_SECONDS)
+        if not isinstance(interrupt, KeyboardInterrupt):
+            raise
+        if not made or not str(interrupt):  # no cell has been run, or it is not known how many there are
             raise KeyboardInterrupt from None
         known = OnRecord(context.config, ledger.read(context.records), False)
         left = sum(not known.holds(job.cell.id(), job.probes) for job in queue.jobs)

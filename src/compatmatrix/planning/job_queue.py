@@ -95,7 +95,8 @@ class Queue:
     def begun(self) -> bool:
         """Wait until there was a job; False where there will be none."""
         with self._changed:
-            self._changed.wait_for(lambda: self.jobs or self.closed)
+            while not self._changed.wait_for(lambda: self.jobs or self.closed, 0.2):
+                pass  # on Windows, an interrupt has to wait for the end of a wait
             return bool(self.jobs)
 
     def take(self, last: Job | None) -> Job | None:
