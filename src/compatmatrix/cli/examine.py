@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cached_property
 
 import msgspec
+from rich.control import Control
+from rich.segment import ControlType
 
 from compatmatrix.cli import plan
 from compatmatrix.cli.context import Context
@@ -88,10 +90,13 @@ def plan_and_run(
     thread.start()
     try:
         results = _run_jobs(context, begun, queue, display, workers) if queue.begun() else []
+        thread.join()
     except BaseException as interrupt:
         queue.close()
         uv.stop()
         thread.join(scheduler.STOP_SECONDS)
+        # What planning shows is at times left behind when it ends beside an interrupt.
+        context.console.control(Control((ControlType.ERASE_IN_LINE, 2), ControlType.CARRIAGE_RETURN))
         if not isinstance(interrupt, KeyboardInterrupt):
             raise
         if not made or not str(interrupt):  # no cell has been run, or it is not known how many there are
@@ -99,7 +104,6 @@ def plan_and_run(
         known = OnRecord(context.config, ledger.read(context.records), False)
         left = sum(not known.holds(job.cell.id(), job.probes) for job in queue.jobs)
         raise KeyboardInterrupt(f"{interrupt}\n{context.going_on(left, len(queue.jobs))}") from None
-    thread.join()
     if errors:
         raise errors[0]
     failed = [(result.job.title, result.error) for result in results if result.record is None]
