@@ -31,12 +31,12 @@ class Kind(str, Enum):
 
     HEADLINE = ("headline", "★", "yes", "the question itself is answered with yes, and every control works")
     WORKS = ("works", "●", "works", "imports, and all that the map asks works, as far as the release has the API")
-    PARTLY = ("partly", "◐", "partly", "imports and the main control works, other things fail or were not run")
+    PARTLY = ("partly", "◐", "partly", "imports, and the basic check works; other things fail or were not run")
     ABSENT = (
-        OutcomeState.ABSENT.value, "–", "imports", "imports; the API that the main control needs does not exist in this release"
+        OutcomeState.ABSENT.value, "–", "imports", "imports; this release does not have the API that the basic check needs"
     )  # fmt: skip
-    BROKEN = ("broken", "◌", "broken", "imports, but a control fails")
-    UNKNOWN = ("unknown", "?", "unknown", "imports, but nothing is known of the main control")
+    BROKEN = ("broken", "◌", "broken", "imports, but a basic check fails")
+    UNKNOWN = ("unknown", "?", "unknown", "imports, but the basic check has no result")
     IMPORT_FAILS = _state(CellState.IMPORT_FAILS)
     TIMEOUT = _state(CellState.TIMEOUT)
     CRASHED = _state(CellState.CRASHED)
