@@ -21,7 +21,7 @@ OTHER_MEANINGS = {
     ("cli/options.py", "inconclusive"): "a condition of --fail-on",
     ("cli/exit_codes.py", "inconclusive"): "a condition of --fail-on",
     ("cli/compare.py", "newest"): "what --against takes",
-    ("cli/main.py", "bisect"): "a command",
+    ("cli/parser.py", "bisect"): "a command",
     ("publish/site.py", "grid"): "a template",
 }
 

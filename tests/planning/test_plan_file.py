@@ -153,8 +153,8 @@ def small(tmp_path: Path, index: LocalIndex) -> Project:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    """Every file below a folder that follows from the records: not the status of a run."""
+    files = (path for path in folder.rglob("[!.]*") if path.is_file() and path.stem != "status")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

@@ -2,7 +2,7 @@
 
 Each line ends with a digest of itself, so that a changed byte is found; a line without one, as earlier versions or people
 write it, is accepted. The locks of a thousand records name mostly the same packages, so a record's line has
-`name==version@digest` for each, and `pins.txt` has every distinct requirement line, with its hashes, once.
+the digest of each requirement line, and `pins.txt` has every distinct line, with its hashes, once.
 """
 
 from __future__ import annotations
@@ -183,10 +183,8 @@ def _digest(line: bytes) -> bytes:
 
 @cache
 def _abbreviated(line: str) -> str:
-    """``name==version@digest`` for a requirement line with hashes; any other entry of a lock is unchanged."""
-    if _HASH not in line:
-        return line
-    return f"{line.split(' ', 1)[0]}@{hashlib.sha256(line.encode()).hexdigest()[:10]}"
+    """40 bits of SHA-256, in hexadecimal, for a requirement line with hashes; any other entry of a lock is unchanged."""
+    return hashlib.sha256(line.encode()).hexdigest()[:10] if _HASH in line else line
 
 
 def _with_whole_lock(record: Record, pins: Mapping[str, str]) -> Record:
@@ -194,7 +192,8 @@ def _with_whole_lock(record: Record, pins: Mapping[str, str]) -> Record:
     if not record.lock:
         return record
     try:
-        lock = tuple(entry if " " in entry else pins[entry] for entry in record.lock)
+        # Earlier lines have `name==version@` before the digest.
+        lock = tuple(entry if " " in entry else pins[entry.rpartition("@")[2]] for entry in record.lock)
     except KeyError as missing:
         raise ValueError(f"its lock names {missing}, which {PINS} does not hold") from None
     return msgspec.structs.replace(record, lock=lock)

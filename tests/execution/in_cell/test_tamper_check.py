@@ -92,7 +92,7 @@ REPLACED = {
         "import functools\nfirst = Check.number\n"
         "Check.number = functools.wraps(first)(lambda self, found, expected: first(self, expected, expected))"
     ),
-    "test_it.lands_at": "import test_it\ntest_it.lands_at = lambda: 0.0",
+    "test_it.lands_at": "import sys\nsys.modules['test_it'].lands_at = lambda: 0.0",
     "fixture.check.number": "check.number = lambda *found: None",
     "probe_harness.Check.that": "import probe_harness\nprobe_harness.Check.that = lambda *found, **more: None",
     "probe_harness.Check.that ": (
