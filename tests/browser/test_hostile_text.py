@@ -20,11 +20,13 @@ PAGES = (
     "release/0.2.0.html", "probe/standalone.html", "timeline.svg",
 )  # fmt: skip
 
-# A reason links to the page of its error where it reads as an exception, which not every text does.
+# A reason is a link where it reads as an exception, which has a page then, and else it is text.
 ELEMENTS = """
-() => [...document.querySelectorAll('*:not(.why)')].map(
-  one => one.tagName + ' ' + [...one.attributes].map(held => held.name).sort().join(' ')
-)
+() => [...document.querySelectorAll('*')].map(one => {
+  const reason = one.matches('a.why, span.why');
+  const names = [...one.attributes].map(held => held.name).filter(name => !(reason && name === 'href'));
+  return (reason ? 'REASON' : one.tagName) + ' ' + names.sort().join(' ');
+})
 """
 ADDRESSES = "() => [...document.querySelectorAll('[href], [src]')].map(one => String(one.href ?? one.src))"
 

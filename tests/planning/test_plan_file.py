@@ -22,25 +22,10 @@ from compatmatrix.core.states import CellState
 from compatmatrix.planning import plan_file
 from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import CELLS_PER_SHARD, MOST_SHARDS, Plan, shard
-from factories import DAY, PLATFORM, SUPPORTED, ledger, record
+from factories import DAY, PLATFORM, SUPPORTED, ledger, numbered_job, record
 from fixtures import THIS, Project
 from packages import world
 from packages.index import LocalIndex
-
-
-def job(number: int, python: str = "3.11") -> Job:
-    """A job of its own."""
-    version = f"0.{number}"
-    pin = Pin(name="subject", version=version, sha256=("00",))
-    cell = Cell(
-        subject=version,
-        python=python,
-        platform=PLATFORM,
-        lock=(pin,),
-        versions={"subject": version},
-        named=("subject",),
-    )
-    return Job(cell=cell, labels=("newest",), probes={"held": "1"})
 
 
 def plan(*jobs: Job, **more: object) -> Plan:
@@ -51,7 +36,7 @@ def plan(*jobs: Job, **more: object) -> Plan:
 
 @given(st.integers(0, 40), st.integers(1, 50))
 def test_every_job_is_in_exactly_one_shard(count: int, parts: int) -> None:
-    jobs = [job(number) for number in range(count)]
+    jobs = [numbered_job(number) for number in range(count)]
     held = [one for number in range(1, parts + 1) for one in shard(jobs, number, parts)]
     assert sorted(one.cell.subject for one in held) == sorted(one.cell.subject for one in jobs)
 
@@ -61,30 +46,30 @@ def test_every_job_is_in_exactly_one_shard(count: int, parts: int) -> None:
     [(0, 0), (1, 1), (CELLS_PER_SHARD, 1), (CELLS_PER_SHARD + 1, 2), (CELLS_PER_SHARD * MOST_SHARDS * 2, MOST_SHARDS)],
 )
 def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> None:
-    made = plan(*map(job, range(cells)))
+    made = plan(*map(numbered_job, range(cells)))
     assert len(made.shards) == count
     assert sum(part.cells for part in made.shards) == cells
 
 
 def test_defect_a_wish_whose_cell_is_another_s_too_counted_as_settled() -> None:
-    both = msgspec.structs.replace(job(1), labels=("newest", "release-day"))
-    made = plan(both, job(2), requested=5, failed=(("title", "why"),))
+    both = msgspec.structs.replace(numbered_job(1), labels=("newest", "release-day"))
+    made = plan(both, numbered_job(2), requested=5, failed=(("title", "why"),))
     assert made.settled == 1
 
 
 def test_a_shard_names_the_pythons_that_it_needs_newest_last() -> None:
-    (part,) = plan(job(1, "3.9"), job(2, "3.12"), job(3, "3.9")).shards
+    (part,) = plan(numbered_job(1, "3.9"), numbered_job(2, "3.12"), numbered_job(3, "3.9")).shards
     assert part.entry() == {"shard": "1/1", "number": 1, "python": "3.9\n3.12", "cells": 3}
 
 
 def test_the_smoke_shard_is_small() -> None:
     assert plan().smoke == ()
-    (part,) = plan(*map(job, range(100))).smoke
+    (part,) = plan(*map(numbered_job, range(100))).smoke
     assert (part.shard, part.cells) == ("25/25", 4)
 
 
 def test_shell_lines_quote_the_plan(tmp_path: Path) -> None:
-    lines = as_lines(plan(job(1)), Path("a plan.json"))
+    lines = as_lines(plan(numbered_job(1)), Path("a plan.json"))
     assert lines == "python -m compatmatrix run --plan 'a plan.json' --shard 1/1 --reports shards/1\n"
     assert as_lines(plan(), Path("plan.json")) == ""
 
@@ -132,7 +117,7 @@ def drained(made: Plan) -> Iterator[str]:
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:
-    plan_file.save(plan(job(1)), tmp_path / "plan.json")
+    plan_file.save(plan(numbered_job(1)), tmp_path / "plan.json")
     with pytest.raises(UserError, match="the probe 'held' is another"):
         plan_file.read(tmp_path / "plan.json", project.probes, PLATFORM)
     with pytest.raises(UserError, match="this machine is plan9"):
@@ -152,10 +137,14 @@ def small(tmp_path: Path, index: LocalIndex) -> Project:
     return Project.make(tmp_path / "project", index.url, pythons=(THIS,))
 
 
+STATUS = ("site/status.html", "site/status.json")
+
+
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder that follows from the records: not the status of a run."""
-    files = (path for path in folder.rglob("[!.]*") if path.is_file() and path.stem != "status")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    """Every file below a folder, without what says how a run went: that is another for every run."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    kept = {name: path for name, path in found.items() if path.name[:1] != "." and name not in STATUS}
+    return {name: path.read_bytes() for name, path in kept.items()}
 
 
 def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +202,7 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_shard_delivers_findings_and_nothing_else() -> None:
     """What ran there had its hands on the file: neither a path, nor another release's answer, nor a label is taken."""
-    made = plan(job(1), job(2), planned=DAY, instant=DAY)
+    made = plan(numbered_job(1), numbered_job(2), planned=DAY, instant=DAY)
     honest = [one.record(DAY, DAY, CellState.RAN, "", {"held": SUPPORTED}) for one in made.jobs]
     forged = msgspec.structs.replace(honest[0], subject="../../src/x", pairings={"newest": ("2099-01-01T00:00:00Z",)})
     stranger = record("0.9", {"held": SUPPORTED})

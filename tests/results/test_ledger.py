@@ -17,6 +17,7 @@ from compatmatrix.core.model import SCHEMA
 from compatmatrix.core.states import CellState
 from compatmatrix.results import ledger as room
 from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
+from compatmatrix.results.records import pins_of
 from factories import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
 
 
@@ -266,7 +267,8 @@ def test_a_record_whose_pin_is_lost_is_damage_and_no_record(tmp_path: Path) -> N
     (tmp_path / "pins.txt").write_text("")
     found = read(tmp_path)
     assert not found.records
-    assert "pins.txt does not hold" in found.damage[0].problem
+    (short,) = pins_of(lock)
+    assert found.damage[0].problem == f"its lock names '{short}', which pins.txt does not hold"
 
 
 def test_defect_evidence_that_was_damaged_ended_every_command(tmp_path: Path) -> None:
