@@ -224,6 +224,20 @@ def test_trouble_is_not_unresolvable_and_is_not_kept(
     assert cell(project, project.request("0.5.0"), locks).versions["companion"] == "3.0"
 
 
+@pytest.mark.parametrize("release", ["0.5.0", "77.0"])
+def test_defect_an_index_without_what_it_lists_made_a_release_unresolvable(
+    tmp_path: Path, index: LocalIndex, locks: Path, monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    """Its list has the release, else there were no request; the page that uv gets is another one, or none (404)."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    if release == "77.0":
+        world.fill(index)
+    project = Project.make(tmp_path, index.url)
+    with pytest.raises(InfrastructureError, match="try again"):
+        resolve(project.config, project.request(release), locks)
+    assert not [*locks.glob("*.json")]
+
+
 def test_an_index_without_upload_times_is_trouble_for_a_bound_and_not_the_releases_fault(
     tmp_path: Path, locks: Path
 ) -> None:

@@ -72,3 +72,14 @@ error: Failed to build `/tmp/x/checkout`
 def test_an_infrastructure_error_blames_no_release(sign: str) -> None:
     assert uv_errors.broken_wheel(f"{BROKEN}\n{sign}") is None
     assert uv_errors.unbuildable(f"{UNBUILDABLE}\n{sign}", "") is None
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        "An index (https://pypi.org/simple) returned a 403 Forbidden error. Check that the index URL is correct",
+        "An index URL (https://pypi.org/simple) could not be queried due to a lack of valid authentication credentials",
+    ],
+)
+def test_defect_a_page_that_the_index_forbids_was_a_statement_about_the_release(hint: str) -> None:
+    assert uv_errors.no_solution(f"{UNRESOLVABLE}\n\nhint: {hint}") is None

@@ -152,12 +152,7 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
             try:
                 lock = _compile_freely(config, request, python, connections, sorted(refreshed))
             except uv.Refused as refusal:
-                no_solution = uv_errors.no_solution(str(refusal))
-                if undated := uv_errors.undated(str(refusal)):
-                    raise UndatedError(undated) from None
-                if no_solution is None:
-                    text = str(refusal)[-1000:]
-                    raise InfrastructureError(f"the resolver failed for {request.title}: {text}") from None
+                no_solution = _no_solution(request, refusal)
                 refusals.append(_Answer(resolved=time.time(), python=python, lock=None, why=no_solution.reason))
                 involved |= no_solution.packages
             else:
@@ -165,8 +160,28 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
         if involved <= refreshed:
             break
         refreshed |= involved
+    for answer in refusals:
+        # Requests are made of what the index lists, so a page without it is the index's fault, not the release's.
+        if lacking := uv_errors.not_on_the_index(answer.why, config.named, f"{config.subject.name}=={request.subject}"):
+            raise InfrastructureError(f"the index lists {lacking} and has no page of it for the resolver: try again")
     _blame_tools(config, request, refusals[0].python, connections)
     return refusals[0]
+
+
+def _no_solution(request: CellRequest, refusal: uv.Refused) -> uv_errors.NoSolution:
+    """What a refusal says about the releases.
+
+    Raises:
+        UndatedError: it says that the index gives no upload times.
+        InfrastructureError: it says nothing about the releases.
+    """
+    if undated := uv_errors.undated(str(refusal)):
+        raise UndatedError(undated) from None
+    no_solution = uv_errors.no_solution(str(refusal))
+    if no_solution is None:
+        text = str(refusal)[-1000:]
+        raise InfrastructureError(f"the resolver failed for {request.title}: {text}") from None
+    return no_solution
 
 
 def _blame_tools(config: Config, request: CellRequest, python: str, connections: int) -> None:
@@ -176,12 +191,15 @@ def _blame_tools(config: Config, request: CellRequest, python: str, connections:
         request, requirements=tuple(one for one in request.requirements if one not in tools)
     )
     if len(alone.requirements) < len(request.requirements):
-        with suppress(uv.Refused):
+        try:
             _compile(config, alone, python, connections, ())
-            release = f"{config.subject.name} {request.title}"
-            raise InfrastructureError(
-                f"what runs the probes does not fit beside {release}: other versions in [tools] of matrix.toml may"
-            )
+        except uv.Refused as refusal:
+            _no_solution(request, refusal)
+            return
+        release = f"{config.subject.name} {request.title}"
+        raise InfrastructureError(
+            f"what runs the probes does not fit beside {release}: other versions in [tools] of matrix.toml may"
+        )
 
 
 def _compile_freely(
@@ -190,12 +208,14 @@ def _compile_freely(
     """As `_compile`; where nothing is left below a bound, what the tools require may be newer than that."""
     try:
         return _compile(config, request, python, connections, refresh)
-    except uv.Refused as refusal:
+    except uv.Refused as first:
         if not request.bound:
             raise
-        with suppress(uv.Refused):
+        try:
             return _compile(config, request, python, connections, refresh, (*TOOLS, *TOOLS_NEED))
-        raise refusal
+        except uv.Refused as second:
+            _no_solution(request, second)
+        raise first
 
 
 def _compile(

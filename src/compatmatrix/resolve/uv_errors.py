@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
@@ -44,6 +45,7 @@ _INFRASTRUCTURE_OF_BUILD = (
     "name resolution",
     "missing an upload date",
 )
+_INDEX_AT_FAULT = ("missing an upload date", "returned a 403 Forbidden", "lack of valid authentication credentials")
 _MACHINE_PARTS = re.compile(
     r"^uv pip sync failed \(\d+\): |(?<=`)/[^`]*/(?=[^/`]+\.dist-info/)|(?<=`)/[^`]*/(?=[^/`]+`)"
 )
@@ -79,9 +81,10 @@ class BrokenWheel(msgspec.Struct, frozen=True, kw_only=True):
 def no_solution(text: str) -> NoSolution | None:
     """Read a failure of ``uv pip compile``; None where it says nothing about the releases.
 
-    An index without upload times leaves nothing below a date bound: that is the index's fault, not the releases'.
+    An index without upload times leaves nothing below a date bound, and one that forbids a page (401, 403) has no
+    release for the resolver: that is the index's fault, not the releases'.
     """
-    if "No solution found" not in text or "missing an upload date" in text:
+    if "No solution found" not in text or any(sign in text for sign in _INDEX_AT_FAULT):
         return None
     body = text.split("\nhint:")[0]
     cause = body.split("cause:", 1)[-1] if "cause:" in body else body.split("\n", 1)[-1]
@@ -92,6 +95,16 @@ def no_solution(text: str) -> NoSolution | None:
         reason=" ".join(cause.replace("╰─▶", " ").split()),
         packages=frozenset(canonicalize_name(one or other) for one, other in names),
     )
+
+
+def not_on_the_index(reason: str, names: Iterable[str], release: str) -> str | None:
+    """Which of these packages, or this release (``name==version``), the index has no page of; None if it has all."""
+    if f"there is no version of {release} " in f"{reason} ":
+        return release
+    lacking = {
+        canonicalize_name(name) for name in re.findall(r"([\w.-]+) was not found in the package registry", reason)
+    }
+    return next((name for name in names if canonicalize_name(name) in lacking), None)
 
 
 def undated(text: str) -> frozenset[NormalizedName]:
