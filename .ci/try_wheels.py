@@ -63,7 +63,10 @@ def begin(command: Path, folder: Path) -> int:
     """Begin a matrix with an installed engine and run it; 1 where that fails, or speaks of another library."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for words in ([str(command), "init", LIBRARY], [sys.executable, "-m", "nox", "-s", "matrix"]):
+    for words in (
+        [str(command), "init", LIBRARY],
+        [sys.executable, "-m", "nox", "-s", "matrix", "--", "--pairing", "newest"],
+    ):
         if code := subprocess.run(words, cwd=folder).returncode:
             print(f"exit code {code}: {' '.join(words)}")
             return 1
