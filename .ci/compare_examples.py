@@ -10,6 +10,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from compatmatrix.config import matrix_file
+
 
 def main() -> int:
     """Compare each example and say what differs; 1 if anything does."""
@@ -28,8 +30,7 @@ def main() -> int:
                 if outcome != wanted:
                     why = cell.get("detail") or ""
                     wrong.append(f"{folder.name} {version} {probe}: {outcome}, by hand {wanted} {why}".rstrip())
-        matrix = tomllib.loads((folder / "matrix.toml").read_text(encoding="utf-8"))
-        pairings = set(matrix.get("pairings", {}).get("default", ["release-day", "newest"]))
+        pairings = set(matrix_file.load(folder / "matrix.toml").pairings.default)
         if examined != {version: pairings for version in expected}:
             wrong.append(f"{folder.name}: examined {examined}, expected {pairings} of {', '.join(expected)}")
     print("\n".join(wrong) or f"{seen} outcomes of {len(sys.argv) - 1} examples are as found by hand")

@@ -83,3 +83,4 @@ def test_an_infrastructure_error_blames_no_release(sign: str) -> None:
 )
 def test_defect_a_page_that_the_index_forbids_was_a_statement_about_the_release(hint: str) -> None:
     assert uv_errors.no_solution(f"{UNRESOLVABLE}\n\nhint: {hint}") is None
+    assert uv_errors.unbuildable(f"{UNBUILDABLE}\n\nhint: {hint}", "") is None

@@ -39,6 +39,14 @@ class UndatedError(InfrastructureError):
         self.packages = packages
 
 
+class _NoSolutionError(Exception):
+    """No set of releases meets the requirements of one call of the resolver."""
+
+    def __init__(self, found: uv_errors.NoSolution) -> None:
+        super().__init__(found.reason)
+        self.found = found
+
+
 class Unresolvable(msgspec.Struct, frozen=True, kw_only=True):
     """No set of releases meets the requirements: the first Python that was tried, and the resolver's reason for it."""
 
@@ -151,10 +159,9 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
         for python in request.pythons:
             try:
                 lock = _compile_freely(config, request, python, connections, sorted(refreshed))
-            except uv.Refused as refusal:
-                no_solution = _no_solution(request, refusal)
-                refusals.append(_Answer(resolved=time.time(), python=python, lock=None, why=no_solution.reason))
-                involved |= no_solution.packages
+            except _NoSolutionError as refusal:
+                refusals.append(_Answer(resolved=time.time(), python=python, lock=None, why=refusal.found.reason))
+                involved |= refusal.found.packages
             else:
                 return _Answer(resolved=time.time(), python=python, lock=lock)
         if involved <= refreshed:
@@ -163,25 +170,9 @@ def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
     for answer in refusals:
         # Requests are made of what the index lists, so a page without it is the index's fault, not the release's.
         if lacking := uv_errors.not_on_the_index(answer.why, config.named, f"{config.subject.name}=={request.subject}"):
-            raise InfrastructureError(f"the index lists {lacking} and has no page of it for the resolver: try again")
+            raise InfrastructureError(f"the index lists {lacking}, but the resolver did not find it there: try again")
     _blame_tools(config, request, refusals[0].python, connections)
     return refusals[0]
-
-
-def _no_solution(request: CellRequest, refusal: uv.Refused) -> uv_errors.NoSolution:
-    """What a refusal says about the releases.
-
-    Raises:
-        UndatedError: it says that the index gives no upload times.
-        InfrastructureError: it says nothing about the releases.
-    """
-    if undated := uv_errors.undated(str(refusal)):
-        raise UndatedError(undated) from None
-    no_solution = uv_errors.no_solution(str(refusal))
-    if no_solution is None:
-        text = str(refusal)[-1000:]
-        raise InfrastructureError(f"the resolver failed for {request.title}: {text}") from None
-    return no_solution
 
 
 def _blame_tools(config: Config, request: CellRequest, python: str, connections: int) -> None:
@@ -191,15 +182,12 @@ def _blame_tools(config: Config, request: CellRequest, python: str, connections:
         request, requirements=tuple(one for one in request.requirements if one not in tools)
     )
     if len(alone.requirements) < len(request.requirements):
-        try:
+        with suppress(_NoSolutionError):
             _compile(config, alone, python, connections, ())
-        except uv.Refused as refusal:
-            _no_solution(request, refusal)
-            return
-        release = f"{config.subject.name} {request.title}"
-        raise InfrastructureError(
-            f"what runs the probes does not fit beside {release}: other versions in [tools] of matrix.toml may"
-        )
+            release = f"{config.subject.name} {request.title}"
+            raise InfrastructureError(
+                f"what runs the probes does not fit beside {release}: other versions in [tools] of matrix.toml may"
+            )
 
 
 def _compile_freely(
@@ -208,14 +196,12 @@ def _compile_freely(
     """As `_compile`; where nothing is left below a bound, what the tools require may be newer than that."""
     try:
         return _compile(config, request, python, connections, refresh)
-    except uv.Refused as first:
+    except _NoSolutionError as refusal:
         if not request.bound:
             raise
-        try:
+        with suppress(_NoSolutionError):
             return _compile(config, request, python, connections, refresh, (*TOOLS, *TOOLS_NEED))
-        except uv.Refused as second:
-            _no_solution(request, second)
-        raise first
+        raise refusal
 
 
 def _compile(
@@ -226,7 +212,7 @@ def _compile(
     refresh: Iterable[str],
     unbound: Iterable[str] = (),
 ) -> Lock:
-    """Run uv's resolver for one Python. Raises uv.Refused and InfrastructureError.
+    """Run uv's resolver for one Python. Raises as `_pip_compile`.
 
     Args:
         refresh: packages whose index data is not to be taken from uv's cache.
@@ -241,12 +227,12 @@ def _compile(
     ]
     if not request.nightly and not config.index.only:
         lines = "\n".join(requirements) + "\n"
-        return parse_pylock(uv.run(["pip", "compile", "-", *options], stdin=lines, connections=connections))
+        return _pip_compile(request, ["-", *options], connections, lines)
     with temporary() as scratch:
         project = scratch / "pyproject.toml"
         while True:
             project.write_text(_project(config, request, requirements), encoding="utf-8")
-            lock = parse_pylock(uv.run(["pip", "compile", str(project), *options], connections=connections))
+            lock = _pip_compile(request, [str(project), *options], connections)
             # A project binds only its own requirements to an index: add the bound packages that others require.
             direct = {canonicalize_name(Requirement(line).name) for line in requirements}
             bound = set(map(canonicalize_name, config.index.only)) - direct
@@ -254,6 +240,25 @@ def _compile(
             if not missing:
                 return lock
             requirements += missing
+
+
+def _pip_compile(request: CellRequest, arguments: Sequence[str], connections: int, stdin: str | None = None) -> Lock:
+    """Run ``uv pip compile``.
+
+    Raises:
+        _NoSolutionError: nothing meets the requirements.
+        UndatedError: the index gives no upload times.
+        InfrastructureError: it could not be run, or its failure says nothing about the releases.
+    """
+    try:
+        return parse_pylock(uv.run(["pip", "compile", *arguments], stdin=stdin, connections=connections))
+    except uv.Refused as refusal:
+        text = str(refusal)
+        if undated := uv_errors.undated(text):
+            raise UndatedError(undated) from None
+        if found := uv_errors.no_solution(text):
+            raise _NoSolutionError(found) from None
+        raise InfrastructureError(f"the resolver failed for {request.title}: {text[-1000:]}") from None
 
 
 def _project(config: Config, request: CellRequest, requirements: list[str]) -> str:

@@ -36,16 +36,16 @@ _INFRASTRUCTURE = (
     "No space left",
     "Permission denied",
 )
+_INDEX_AT_FAULT = ("missing an upload date", "returned a 403 Forbidden", "lack of valid authentication credentials")
 _INFRASTRUCTURE_OF_INSTALL = (*_INFRASTRUCTURE, "Hash mismatch", "Read-only file system")
 _INFRASTRUCTURE_OF_BUILD = (
     *_INFRASTRUCTURE,
+    *_INDEX_AT_FAULT,
     "Failed to fetch",
     "Connection refused",
     "Connection reset",
     "name resolution",
-    "missing an upload date",
 )
-_INDEX_AT_FAULT = ("missing an upload date", "returned a 403 Forbidden", "lack of valid authentication credentials")
 _MACHINE_PARTS = re.compile(
     r"^uv pip sync failed \(\d+\): |(?<=`)/[^`]*/(?=[^/`]+\.dist-info/)|(?<=`)/[^`]*/(?=[^/`]+`)"
 )
@@ -98,7 +98,7 @@ def no_solution(text: str) -> NoSolution | None:
 
 
 def not_on_the_index(reason: str, names: Iterable[str], release: str) -> str | None:
-    """Which of these packages, or this release (``name==version``), the index has no page of; None if it has all."""
+    """Which of these packages, or this release (``name==version``), the resolver did not find on the index; None if all."""
     if f"there is no version of {release} " in f"{reason} ":
         return release
     lacking = {
