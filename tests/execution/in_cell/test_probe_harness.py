@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compatmatrix.execution.in_cell import probe_harness
+from compatmatrix.execution.in_cell import old_checks, probe_harness
 from compatmatrix.execution.in_cell.probe_harness import Check, NoEffect
 
 
@@ -115,3 +115,28 @@ def test_defect_a_large_array_timed_out_and_its_report_was_too_long_to_be_read()
     with pytest.raises(NoEffect) as failure:
         recorded.check.close(many, [[2.0] * 300] * 300)
     assert max(len(str(recorded)), len(str(failure.value))) < 2000
+
+
+class CheckOfEarlierProbes(Check):
+    """A `Check` with the old names as well, apart from the one that other tests use."""
+
+
+old_checks.add_to(CheckOfEarlierProbes)
+
+OLD_NAMES: dict[str, tuple[tuple[object, ...], tuple[object, ...], str]] = {
+    "number": ((3.0, 3.0), (2.0, 3.0), "found 2, expected 3"),
+    "numbers": (([1.0, 2.0], (1.0, 2.0)), ([1.0], (1.0, 2.0)), "found 1, expected 1, 2"),
+    "single": (([3.0], 3.0), ([], 3.0), "found nothing, expected 3"),
+    "same_type": ((3, int), (True, int), "found bool, expected int"),
+}
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_the_names_of_earlier_probes_check_the_same(name: str) -> None:
+    right, wrong, message = OLD_NAMES[name]
+    recorded: dict[str, object] = {}
+    check: Any = CheckOfEarlierProbes(recorded.__setitem__)
+    getattr(check, name)(*right)
+    assert "value" in recorded
+    with pytest.raises(NoEffect, match=message):
+        getattr(check, name)(*wrong)

@@ -203,6 +203,10 @@ def test_equal(check):
     """No."""
     check.equal([1], [2])
 
+def test_old_name(check):
+    """No, as a probe of an earlier release asks it."""
+    check.number(1.0, 2.0)
+
 @pytest.mark.parametrize(("left", "right"), [(1, 1), pytest.param(1, 2, id="one two")])
 def test_case(left, right):
     """Are they equal?"""
@@ -223,6 +227,7 @@ OUTCOMES = {
     "raises": OutcomeState.NO_EFFECT,
     "raises-with-another-message": OutcomeState.NO_EFFECT,
     "equal": OutcomeState.NO_EFFECT,
+    "old-name": OutcomeState.NO_EFFECT,
     "case-1-1": OutcomeState.SUPPORTED,
     "case-one-two": OutcomeState.NO_EFFECT,
     "of-a-broken-file": OutcomeState.INCONCLUSIVE,
