@@ -36,7 +36,8 @@ def pair(session: nox.Session, flax: str, jax: str) -> None:
 
 def arguments(report: Path) -> list[str]:
     """What an environment's Python is given to run the grid's probes."""
-    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "probe_harness", "--json-report"]
+    # Not with the options of this project's own tests.
+    options = ["-m", "pytest", "-c", os.devnull, "-q", "-p", "no:cacheprovider", "-p", "probe_harness", "--json-report"]
     return [*options, f"--json-report-file={report}", *(f"{path}::{name}" for path, name in selected())]
 
 
