@@ -217,6 +217,13 @@ def test_an_answer_of_the_map_is_decided_by_a_probe_that_the_grid_runs(tmp_path:
         matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
 
 
+def test_defect_a_map_without_the_control_was_run_and_had_no_answer_that_counts(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set('"held", "standalone"]', '"standalone"]')
+    with pytest.raises(UserError, match=r"matrix.toml:\d+: `pairings.grid.probes`: add the control, 'held'"):
+        matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
+
+
 def test_a_misnamed_import_is_an_error_and_not_a_failing_import(tmp_path: Path) -> None:
     project = Project.make(tmp_path, "https://example.org/simple/")
     project.set('import = "subject_api"', 'import = "subject_apo"')
@@ -274,9 +281,10 @@ def test_defect_platforms_and_tools_had_to_be_written_down(tmp_path: Path) -> No
 
 
 def test_defect_a_subject_that_runs_the_probes_was_pinned_to_the_tools_version(tmp_path: Path) -> None:
-    """All but one of its releases were unresolvable."""
-    assert short(tmp_path, name="pluggy").tool_requirements == ["pytest", "pytest-json-report"]
-    assert short(tmp_path, '[[companion]]\nname = "Iniconfig"\n').tool_requirements == ["pytest", "pytest-json-report"]
+    """All but one of its releases were unresolvable, and old ones crashed with the plugins of their day."""
+    others = ["pytest", "pytest-json-report", "pytest-metadata"]
+    assert short(tmp_path, name="pluggy").tool_requirements == [*others, "iniconfig"]
+    assert short(tmp_path, '[[companion]]\nname = "Iniconfig"\n').tool_requirements == [*others, "pluggy"]
     tools = '[tools]\npytest = "8.4.2"\npytest-json-report = "1.5.0"\npluggy = "1.6.0"\n'
     with pytest.raises(UserError, match=r"matrix.toml:13: `tools.pluggy`: is what is tested: leave \[tools\] out"):
         short(tmp_path, tools, name="pluggy")

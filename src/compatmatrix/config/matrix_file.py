@@ -51,8 +51,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         config = Config(**msgspec.structs.asdict(msgspec.convert(tree, MatrixFile)))
         problems += [*_package_problems(config), *_run_problems(config)]
     raise_all(path, text, problems)
-    if _is_tool(config, config.tools):
-        config = msgspec.structs.replace(config, tools=dict.fromkeys(RUNNERS, ""))
+    if tested := _is_tool(config, config.tools):
+        # Which of them fit beside it is the resolver's to find, and not bound by the day of a release.
+        config = msgspec.structs.replace(config, tools={tool: "" for tool in TOOLS if tool not in tested})
     causes = read_causes(path.parent / "probes" / "errors.toml")
     publish = _publish(config.publish, environ.get("COMPATMATRIX_REPOSITORY", ""))
     return msgspec.structs.replace(config, index=_index(config.index, environ), publish=publish, causes=causes)
@@ -200,6 +201,8 @@ def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Itera
         for name in names:
             if name not in known:
                 yield key, f"{name!r} is no probe; there are {', '.join(known)}"
+    if grid and grid.probes and subject.control not in grid.probes:
+        yield "pairings.grid.probes", f"add the control, {subject.control!r}: no answer counts without it"
     for word, name in grid.answers.items() if grid else ():
         if name not in (grid.probes if grid and grid.probes else known):
             yield f"pairings.grid.answers.{word}", f"{name!r} is none of `[pairings.grid] probes`; add it there"
