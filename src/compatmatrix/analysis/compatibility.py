@@ -22,9 +22,9 @@ from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import FAILS, UNTRIED, Kind, classify, grid, works
 from compatmatrix.analysis.pythons import Pythons, pythons
-from compatmatrix.analysis.ranges import Versions
+from compatmatrix.analysis.ranges import InBrief
 from compatmatrix.analysis.recommend import Bounds
-from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing
+from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing, together
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.core.text import alternatives, span
@@ -119,7 +119,7 @@ class Compatibility:
             reason = "; ".join(dict.fromkeys(f"{one.standing.value} {' and '.join(one.differs)}" for one in known))
             status = PairStatus(versions=versions, standing=Standing.ELSEWHERE, reason=reason, evidence=known)
         else:
-            standing, reason = _together(here or evidence)
+            standing, reason = together(here or evidence)
             status = PairStatus(versions=versions, standing=standing, reason=reason, evidence=here or evidence)
         status = msgspec.structs.replace(status, pythons=self.pythons(subject))
         if status.standing is Standing.GOOD:
@@ -143,38 +143,7 @@ class Compatibility:
         rows = [version for version in self.grid.rows if _admits(subject, version, stable)]
         columns = [version for version in self.grid.columns if _admits(companion, version, self.grid.columns)]
         found = {pair: self._in_brief(_pair(*pair), where) for pair in product(rows, columns)}
-        sorted_by = {
-            wanted: tuple(pair for pair, (standing, _, _) in found.items() if standing is wanted)
-            for wanted in (*Standing, None)
-        }
-        good, broken, unknown = (sorted_by[standing] for standing in (Standing.GOOD, Standing.BROKEN, Standing.UNKNOWN))
-        elsewhere = tuple(pair for pair in (*good, *broken) if not found[pair][2])
-        reasons: dict[str, list[Versions]] = defaultdict(list)
-        for pair in broken:
-            reasons[found[pair][1]].append(pair)
-        standing = Standing.UNKNOWN if unknown or not good else Standing.GOOD
-        if elsewhere:
-            standing = Standing.ELSEWHERE
-        if set(broken) - set(elsewhere):
-            standing = Standing.BROKEN
-        # No range is proposed that has releases in it which were never examined.
-        fine = set(good) - set(elsewhere) if self.grid.complete else set()
-        best = ranges.widest(rows, columns, fine, set(sorted_by[None]))
-        every = {self.subject: tuple(self.grid.rows), self.companion: self.grid.columns}
-        return RangeStatus(
-            specifiers={self.subject: subject, self.companion: companion},
-            standing=standing,
-            good=good,
-            broken=broken,
-            unknown=unknown,
-            elsewhere=elsewhere,
-            reasons={reason: tuple(pairs) for reason, pairs in reasons.items()},
-            bounds={
-                name: ranges.specifier(chosen, every[name])
-                for name, chosen in zip(every, best or (), strict=bool(best))
-            },
-            newest={name: versions[-1] for name, versions in every.items() if versions},
-        )
+        return ranges.status({self.subject: subject, self.companion: companion}, found, self.grid)
 
     @cached_property
     def _pythons(self) -> Mapping[str, Pythons]:
@@ -223,19 +192,16 @@ class Compatibility:
                 platform=cell.platform,
                 versions=cell.versions,
                 recorded=cell.recorded,
-                differs=tuple(_differs(cell, where)),
+                differs=tuple(where.differences(cell)),
             )
 
-    def _in_brief(self, pair: tuple[Version, Version], where: Environment) -> tuple[Standing | None, str, bool]:
-        """What is known of a pair whatever the other packages, why, and whether in this environment.
-
-        The standing is None where the releases' own requirements rule the pair out.
-        """
+    def _in_brief(self, pair: tuple[Version, Version], where: Environment) -> InBrief:
+        """What is known of a pair whatever the other packages."""
         evidence = list(self._evidence(pair, msgspec.structs.replace(where, others={})))
         here = [one for one in evidence if not one.differs]
         if evidence and all(one.kind in UNTRIED for one in evidence):
             return None, "", True
-        return (*_together(here or evidence), bool(here))
+        return (*together(here or evidence), bool(here))
 
     def nearest(self, subject: str, companion: str, where: Environment = _ANYWHERE) -> Mapping[str, str]:
         """Of the pairs that are known good, the one that changes one package only, with the fewest releases between."""
@@ -312,25 +278,6 @@ class Compatibility:
                 )
             if known:
                 return
-
-
-def _together(evidence: Sequence[Evidence]) -> tuple[Standing, str]:
-    """What cells of one pair say together: broken where one is, good where none is and one is good."""
-    for standing in (Standing.BROKEN, Standing.GOOD):
-        if of_it := [one for one in evidence if one.standing is standing]:
-            return standing, "; ".join(dict.fromkeys(one.reason for one in of_it))
-    return Standing.UNKNOWN, "; ".join(dict.fromkeys(one.reason for one in evidence)) or "this pair was never run"
-
-
-def _differs(cell: CellView, where: Environment) -> Iterator[str]:
-    if where.platform and cell.platform != where.platform:
-        yield f"on {cell.platform}"
-    if where.pythons and cell.python not in where.pythons:
-        yield f"on Python {cell.python}"
-    for name, version in where.others.items():
-        seen = cell.versions.get(name)
-        if seen is None or Version(seen) != Version(Version(version).public):
-            yield f"with {name} {seen}" if seen else f"without {name}"
 
 
 def _pair(subject: str, companion: str) -> tuple[Version, Version]:

@@ -7,7 +7,7 @@ packages around it are not. A cell that only shows which Python holds the pair i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -209,22 +209,24 @@ def classify(view: View, cell: CellView) -> tuple[Kind, str]:
         return Kind[cell.state.name], sanitize.line(cell.detail)
     subject = view.config.subject
     controls = sorted((probe for probe in view.probes if probe.control), key=lambda probe: probe.id != subject.control)
-    found = [(probe, cell.counted(probe.id)) for probe in controls]
     main = cell.counted(subject.control).state
-    failing = next((_words(probe, outcome) for probe, outcome in found if outcome.state.negative), "")
     if main is not OutcomeState.SUPPORTED:
-        why = next((_words(probe, outcome) for probe, outcome in found if probe.id == subject.control), "")
-        if failing:
+        if failing := _first(cell, controls, lambda state: state.negative):
             return Kind.BROKEN, failing
+        why = _first(cell, [probe for probe in controls if probe.id == subject.control], lambda _: True)
         return (Kind.ABSENT if main is OutcomeState.ABSENT else Kind.UNKNOWN), why
     if works(view, cell) and cell.counted(subject.headline).state is OutcomeState.SUPPORTED:
         return Kind.HEADLINE, ""
     asked = _asked(view).values()
-    found += [(probe, cell.counted(probe.id)) for probe in view.probes if probe.id in asked and not probe.control]
-    lacking = [(probe, outcome) for probe, outcome in found if outcome.state.negative or not outcome.state.known]
-    for probe, outcome in sorted(lacking, key=lambda one: not one[1].state.negative):
-        return Kind.PARTLY, _words(probe, outcome)
-    return Kind.WORKS, ""
+    put = [*controls, *(probe for probe in view.probes if probe.id in asked and not probe.control)]
+    lacking = _first(cell, put, lambda state: state.negative) or _first(cell, put, lambda state: not state.known)
+    return (Kind.PARTLY, lacking) if lacking else (Kind.WORKS, "")
+
+
+def _first(cell: CellView, probes: Iterable[Probe], meant: Callable[[OutcomeState], bool]) -> str:
+    """What came of the first of these probes that has such an outcome, in words; empty where none has."""
+    found = ((probe, cell.counted(probe.id)) for probe in probes)
+    return next((_words(probe, outcome) for probe, outcome in found if meant(outcome.state)), "")
 
 
 def _words(probe: Probe, outcome: Outcome) -> str:

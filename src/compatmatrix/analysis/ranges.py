@@ -1,12 +1,55 @@
-"""The largest ranges of two packages' versions in which every pair is good. Pure."""
+"""What is known of the pairs that ranges of two packages' versions admit, and the largest in which every pair is good. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
-Versions = tuple[str, str]
-"""A pair: the subject's version and the companion's."""
+from compatmatrix.analysis.grid import Grid
+from compatmatrix.analysis.standing import RangeStatus, Standing, Versions
+
+InBrief = tuple[Standing | None, str, bool]
+"""What is known of a pair, None where the releases' own requirements rule it out; why; whether in this environment."""
+
+
+def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pairs: Grid) -> RangeStatus:
+    """What is known of the pairs that two specifiers admit, and which ranges admit good ones alone.
+
+    Args:
+        specifiers: those of the subject and of the companion, by package.
+        found: what is known of each pair that they admit, in the order of the versions.
+        pairs: the map of all pairs.
+    """
+    good, broken, unknown, ruled_out = (
+        tuple(pair for pair, (standing, _, _) in found.items() if standing is wanted)
+        for wanted in (Standing.GOOD, Standing.BROKEN, Standing.UNKNOWN, None)
+    )
+    elsewhere = tuple(pair for pair in (*good, *broken) if not found[pair][2])
+    reasons: dict[str, tuple[Versions, ...]] = defaultdict(tuple)
+    for pair in broken:
+        reasons[found[pair][1]] += (pair,)
+    standing = Standing.UNKNOWN if unknown or not good else Standing.GOOD
+    if elsewhere:
+        standing = Standing.ELSEWHERE
+    if set(broken) - set(elsewhere):
+        standing = Standing.BROKEN
+    # No range is proposed that has releases in it which were never examined.
+    fine = set(good) - set(elsewhere) if pairs.complete else set()
+    rows, columns = (list(dict.fromkeys(pair[place] for pair in found)) for place in (0, 1))
+    best = widest(rows, columns, fine, set(ruled_out)) or ()
+    every = dict(zip(specifiers, (tuple(pairs.rows), pairs.columns), strict=True))
+    return RangeStatus(
+        specifiers=specifiers,
+        standing=standing,
+        good=good,
+        broken=broken,
+        unknown=unknown,
+        elsewhere=elsewhere,
+        reasons=dict(reasons),
+        bounds={name: specifier(chosen, every[name]) for name, chosen in zip(every, best, strict=bool(best))},
+        newest={name: versions[-1] for name, versions in every.items() if versions},
+    )
 
 
 def widest(

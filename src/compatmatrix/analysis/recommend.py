@@ -92,15 +92,14 @@ def bounds(view: View, probe: str) -> Bounds:
     if not good:
         return Bounds(specifier=None, unknown=unknown, refuted=refuted)
     run = f">={good[0]}" + (f",<{after}" if after else "")
-    admitted = SpecifierSet(run, prereleases=False).filter(release.version for release in view.releases)
-    excluded = {*unknown, *(release.version for release in view.releases if release.yanked)}
+    excluded = (release.version for release in view.releases if release.yanked or release.version in unknown)
+    admitted = SpecifierSet(run, prereleases=False).filter(excluded)
     compared = (cell for cell in view.cells if cell.subject in good and not cell.for_python)
-    otherwise = [cell for cell in compared if cell.counted(probe).state.yes is False]
     return Bounds(
-        specifier=",".join([run, *(f"!={version}" for version in admitted if version in excluded)]),
+        specifier=",".join([run, *(f"!={version}" for version in admitted)]),
         unknown=unknown,
         refuted=refuted,
-        otherwise=tuple(otherwise),
+        otherwise=tuple(cell for cell in compared if cell.counted(probe).state.yes is False),
     )
 
 

@@ -1,14 +1,18 @@
-"""What is known of versions beside each other in an environment, as types: a pair's, and that of the pairs of ranges."""
+"""What is known of versions beside each other in an environment: a pair's, and that of the pairs of ranges. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
+from packaging.version import Version
 
+from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.grid import Kind
-from compatmatrix.analysis.ranges import Versions
+
+Versions = tuple[str, str]
+"""A pair: the subject's version and the companion's."""
 
 
 class Standing(str, Enum):
@@ -35,6 +39,17 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     others: Mapping[str, str] = {}
     needs: tuple[str, ...] = ()
 
+    def differences(self, cell: CellView) -> Iterator[str]:
+        """What a cell has otherwise: ``on Python 3.11``, ``with other 0.2``."""
+        if self.platform and cell.platform != self.platform:
+            yield f"on {cell.platform}"
+        if self.pythons and cell.python not in self.pythons:
+            yield f"on Python {cell.python}"
+        for name, version in self.others.items():
+            seen = cell.versions.get(name)
+            if seen is None or Version(seen) != Version(Version(version).public):
+                yield f"with {name} {seen}" if seen else f"without {name}"
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What one cell says of a pair.
@@ -42,7 +57,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         standing: good, broken or not known, wherever the cell ran.
         reason: what fails, with which error, or why nothing is known; empty where it is good.
-        differs: what is another than in the environment asked about: ``on Python 3.11``, ``with other 0.2``.
+        differs: the differences from the environment asked about.
         recorded: day (UTC).
     """
 
@@ -100,3 +115,11 @@ class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Mapping[str, tuple[Versions, ...]]
     bounds: Mapping[str, str]
     newest: Mapping[str, str]
+
+
+def together(evidence: Sequence[Evidence]) -> tuple[Standing, str]:
+    """What cells of one pair say together, and why: broken where one is, good where none is and one is good."""
+    for standing in (Standing.BROKEN, Standing.GOOD):
+        if of_it := [one for one in evidence if one.standing is standing]:
+            return standing, "; ".join(dict.fromkeys(one.reason for one in of_it))
+    return Standing.UNKNOWN, "; ".join(dict.fromkeys(one.reason for one in evidence)) or "this pair was never run"

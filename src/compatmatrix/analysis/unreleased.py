@@ -56,9 +56,10 @@ def line(
     name = config.subject.name
     watched = [parse(text, name) for text in config.watch.sources]
     places = [(name, address.origin, address.reference) for address in watched if address.path is None]
-    head = next((row for row in rows if NEWEST.name in row.pairings and _place(row) in places), None)
-    last = head.source if head else None
-    if head is None or last is None or (latest and not (latest.released and last.committed > latest.released)):
+    head = next((row for row in rows if NEWEST.name in row.pairings and row.source and row.source.name in places), None)
+    if not head or not (last := head.source):
+        return ()
+    if latest and not (latest.released and last.committed > latest.released):
         return ()
     past = [
         cell
@@ -84,10 +85,6 @@ def preview(probe: str, line: Sequence[CellView]) -> Preview | None:
     # Exact only if the commit just before was asked too, and lacks it.
     exact = start > 0 and answers[start - 1][0].commit == since.parent
     return Preview(reference=answers[-1][0].reference, commit=since.commit, at_latest=not exact)
-
-
-def _place(cell: CellView) -> tuple[str, str, str] | None:
-    return (cell.source.package, cell.source.origin, cell.source.reference) if cell.source else None
 
 
 def _committed(cell: CellView) -> str:
