@@ -17,7 +17,7 @@ from compatmatrix.planning import missing
 from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.missing import MissingWork, Options, find_missing
 from compatmatrix.planning.recorded import Slot
-from compatmatrix.planning.requests import Selection
+from compatmatrix.planning.selection import Selection
 from compatmatrix.resolve.lock import Unresolvable
 from compatmatrix.results.ledger import Ledger
 from factories import DAY, PLATFORM, PROBES, cell, config, ledger, probe

@@ -14,7 +14,8 @@ from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import CellRequest
 from compatmatrix.index.releases import File, Projects
-from compatmatrix.planning.requests import Planner, Selection, subject_releases
+from compatmatrix.planning.requests import Planner, subject_releases
+from compatmatrix.planning.selection import Selection
 from factories import HELD, PLATFORM, STANDALONE, probe
 from fixtures import matrix, write
 from packages import world

@@ -27,7 +27,7 @@ class Ahead:
     """
 
     def __init__(self, context: Context, examiner: Examiner) -> None:
-        self._context, self.examiner = context, examiner
+        self.context, self.examiner = context, examiner
         self._pool = ThreadPoolExecutor(max_workers=WORKERS)
         self._futures: dict[str, Future[CellRequest]] = {}
         self._request: Callable[[str], CellRequest]
@@ -70,5 +70,5 @@ class Ahead:
             request = self._request(item)
         with self.examiner.timed("lock"), suppress(InfrastructureError):  # it is locked again, from the cache
             if not request.refused:
-                lock.resolve(self._context.config, request, self._context.cache / "locks")
+                lock.resolve(self.context.config, request, self.context.cache / "locks")
         return request

@@ -24,7 +24,7 @@ from compatmatrix.core.model import CellRequest, Probe, Record, Release
 from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.core.text import alternatives
 from compatmatrix.index import releases
-from compatmatrix.planning.requests import Selection, check_selection, no_match
+from compatmatrix.planning.selection import Selection, check_selection, no_match
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 
@@ -82,7 +82,6 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
         origin="" if repository.local else repository.name,
     )
     return Search(
-        context=context,
         judge=Judge(context.config, context.probes, probe, examination),
         question=question,
         items=repository.between(base, bad),
@@ -141,7 +140,6 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
         companion=companion,
     )
     return Search(
-        context=context,
         judge=Judge(config, context.probes, probe, examination),
         question=question,
         items=items,

@@ -12,7 +12,6 @@ from compatmatrix.bisect.judge import Judge
 from compatmatrix.bisect.result import ALL, HALVE, Bisection, Found, Item, Judged, Question
 from compatmatrix.bisect.search import BAD, GOOD, SKIP, Change, Step, Undecided
 from compatmatrix.cli.ahead import Ahead
-from compatmatrix.cli.context import Context
 from compatmatrix.publish import write
 from compatmatrix.sources.history import Repository
 
@@ -35,7 +34,6 @@ class Search:
     def __init__(
         self,
         *,
-        context: Context,
         judge: Judge,
         question: Question,
         items: Sequence[str],
@@ -45,7 +43,7 @@ class Search:
         into_merges: bool = False,
     ) -> None:
         self.question = question
-        self._context, self._judge, self._items, self._ahead = context, judge, items, ahead
+        self._context, self._judge, self._items, self._ahead = ahead.context, judge, items, ahead
         self._describe, self._repository, self._into_merges = describe, repository, into_merges
         self._steps: dict[str, Step] = {}
         self.result = Bisection(id=question.id, question=question, ends=(describe(items[0]), describe(items[-1])))

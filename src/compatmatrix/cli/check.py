@@ -19,7 +19,7 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE, FAILED_ON, UNEXAMINED
 from compatmatrix.config.matrix_file import machine_name
 from compatmatrix.core.errors import UserError
-from compatmatrix.planning.requests import nearest
+from compatmatrix.planning.selection import nearest
 from compatmatrix.projects import findings, installed, project_files
 from compatmatrix.projects.entries import NotReadable, ProjectFile
 from compatmatrix.projects.findings import Finding

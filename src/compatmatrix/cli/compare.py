@@ -26,8 +26,8 @@ from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import Cell, CellRequest, Probe, Record, Release, Source, record_key
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.text import without_credentials
-from compatmatrix.planning import missing
 from compatmatrix.planning.job_queue import Job
+from compatmatrix.planning.recorded import unrunnable
 from compatmatrix.publish import change_words, terminal
 from compatmatrix.resolve import lock
 from compatmatrix.results import ledger
@@ -143,14 +143,9 @@ class _Run:
 
     def _resolved(self, request: CellRequest) -> Target:
         """The request's cell, or the record that there is none."""
-        options_ = missing.Options(
-            config=self._context.config,
-            selection=plan.selection_of(self._chosen),
-            cache=self._context.cache,
-            now=self._context.now,
-        )
-        reason = request.refused or lock.resolve(self._context.config, request, self._context.cache / "locks")
-        return reason if isinstance(reason, Cell) else missing.unrunnable(options_, request, reason)
+        config, now = self._context.config, self._context.now
+        found = request.refused or lock.resolve(config, request, self._context.cache / "locks")
+        return found if isinstance(found, Cell) else unrunnable(config, request, found, now, self._chosen.as_of)
 
     def _beside(self, request: CellRequest, other: Target) -> Target:
         """The request in the lock of another cell but for the subject, where there is one; else in its own."""

@@ -34,8 +34,9 @@ from compatmatrix.planning import requests, scheduler
 from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import Plan
 from compatmatrix.planning.recorded import OnRecord
-from compatmatrix.planning.requests import Planner, Selection
+from compatmatrix.planning.requests import Planner
 from compatmatrix.planning.scheduler import Result, Scheduler
+from compatmatrix.planning.selection import Selection
 from compatmatrix.resolve import uv
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger

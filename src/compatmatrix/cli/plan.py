@@ -23,7 +23,8 @@ from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.plan_file import SECONDS_PER_CELL, Plan, Shard, shard
-from compatmatrix.planning.requests import Planner, Selection
+from compatmatrix.planning.requests import Planner
+from compatmatrix.planning.selection import Selection
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 

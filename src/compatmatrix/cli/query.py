@@ -17,7 +17,7 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.text import alternatives, aside, spans
-from compatmatrix.planning.requests import Selection, check_selection, nearest
+from compatmatrix.planning.selection import Selection, check_selection, nearest
 from compatmatrix.projects import installed
 from compatmatrix.publish import labels, terminal
 

@@ -38,6 +38,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """Python and companions: the cells of one group differ in little but the subject."""
         return (self.cell.python, *(self.cell.versions[name] for name in self.cell.named[1:]))
 
+    def united(self, other: Job) -> Job:
+        """The job for the requests of both, which mean one cell."""
+        return Job(
+            cell=self.cell,
+            labels=tuple(dict.fromkeys([*self.labels, *other.labels])),
+            probes={**self.probes, **other.probes},
+            since={**self.since, **other.since},
+            why=tuple(dict.fromkeys([*self.why, *other.why])),
+        )
+
     def record(
         self, instant: str, recorded: str, state: CellState, detail: str, outcomes: Mapping[str, Outcome]
     ) -> Record:

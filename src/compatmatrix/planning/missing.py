@@ -17,13 +17,13 @@ import msgspec
 from packaging.utils import NormalizedName
 
 from compatmatrix.config.tables import Config
-from compatmatrix.core.encoding import digest, format_instant
+from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, Record, record_key
-from compatmatrix.core.states import CellState
+from compatmatrix.core.model import Cell, CellRequest, Record
 from compatmatrix.planning.job_queue import Job, Queue
-from compatmatrix.planning.recorded import OnRecord, installable
-from compatmatrix.planning.requests import Selection, no_match, undated_failure
+from compatmatrix.planning.recorded import OnRecord, installable, unrunnable
+from compatmatrix.planning.requests import undated_failure
+from compatmatrix.planning.selection import Selection, no_match
 from compatmatrix.resolve import lock, uv
 from compatmatrix.results.ledger import Ledger
 
@@ -91,22 +91,7 @@ def find_missing(
     Raises:
         UserError: The selection admits none of the cells.
     """
-    on_record = OnRecord(options.config, known, options.fresh)
-    jobs: dict[str, Job] = {}
-    ready: list[Record] = []
-    failed: list[tuple[str, str]] = []
-    answers: list[Answer] = []
-    passed_over: list[Mapping[str, str]] = []
-    undated: dict[str, dict[str, frozenset[NormalizedName]]] = defaultdict(dict)
-    left: list[CellRequest] = []
-    for request in requests:
-        record = on_record.current(request)
-        if record is None or not on_record.answers(request):
-            left.append(request)
-        elif options.selection.admits(record.versions):
-            answers.append(_answer(request, record.cell))
-        else:
-            passed_over.append(record.versions)
+    found = _Found(options, known)
 
     def resolved_one(count: int) -> None:
         if queue and queue.closed:  # interrupted: nothing more is to be run
@@ -115,79 +100,108 @@ def find_missing(
 
     def settled() -> None:
         if queue:
-            queue.add([*jobs.values()][len(queue.jobs) :])
+            queue.add([*found.jobs.values()][len(queue.jobs) :])
 
-    batches = _batches(options, left, on_record, queue)
-    for request, resolved, since in _resolve(options, batches, on_record, resolved_one, settled):
-        current = on_record.current(request)
+    left = [request for request in requests if not found.on_record_alone(request)]
+    batches = _batches(options, left, found.on_record, queue)
+    for request, resolved, since in _resolve(options, batches, found.on_record, resolved_one, settled):
+        found.add(request, resolved, since)
+    return found.work()
+
+
+class _Found:
+    """The missing work, as it is found request by request."""
+
+    def __init__(self, options: Options, known: Ledger) -> None:
+        self._options, self._known = options, known
+        self.on_record = OnRecord(options.config, known, options.fresh)
+        self.jobs: dict[str, Job] = {}
+        self._ready: list[Record] = []
+        self._failed: list[tuple[str, str]] = []
+        self._answers: list[Answer] = []
+        self._passed_over: list[Mapping[str, str]] = []
+        self._undated: dict[str, dict[str, frozenset[NormalizedName]]] = defaultdict(dict)
+
+    def on_record_alone(self, request: CellRequest) -> bool:
+        """Whether the request need not be resolved: what is on record of it is taken."""
+        record = self.on_record.current(request)
+        if record is None or not self.on_record.answers(request):
+            return False
+        if self._admits(record.versions):
+            self._answer(request, record.cell)
+        return True
+
+    def add(self, request: CellRequest, resolved: Resolved, since: str) -> None:
+        """Take a request with what `_resolve` yields of it."""
+        options = self._options
         if isinstance(resolved, lock.UndatedError):
-            undated[request.pairing][request.subject] = resolved.packages
-            answers.append(_answer(request, ""))
+            self._undated[request.pairing][request.subject] = resolved.packages
+            self._answer(request, "")
         elif isinstance(resolved, InfrastructureError):
-            failed.append((request.title, str(resolved)))
-            answers.append(_answer(request, ""))
+            self._failed.append((request.title, str(resolved)))
+            self._answer(request, "")
         elif not isinstance(resolved, Cell):
-            record = unrunnable(options, request, resolved)
-            answers.append(_answer(request, record.cell))
-            if options.fresh or record.key not in known.records or (current or record).cell != record.cell:
-                ready.append(record)
-        elif not options.selection.admits(resolved.versions):
-            passed_over.append(resolved.versions)
-        elif not (probes := on_record.missing(request, resolved.id())):
-            answers.append(_answer(request, resolved.id()))
-            ready += _labeled(options, request, resolved, on_record)
-        elif current and on_record.still_answers(request, resolved, options.instant):
-            answers.append(_answer(request, current.cell))
+            record = unrunnable(options.config, request, resolved, options.now, options.selection.as_of)
+            self._answer(request, record.cell)
+            current = self.on_record.current(request) or record
+            if options.fresh or record.key not in self._known.records or current.cell != record.cell:
+                self._ready.append(record)
+        elif self._admits(resolved.versions):
+            self._answer(request, self._answering(request, resolved, since))
+
+    def _answering(self, request: CellRequest, cell: Cell, since: str) -> str:
+        """The cell that answers the request: the resolved one, which is run where probes are missing, or that on record."""
+        probes, current = self.on_record.missing(request, cell.id()), self.on_record.current(request)
+        if not probes:
+            self._ready += self._labeled(request, cell)
+        elif current and self.on_record.still_answers(request, cell, self._options.instant):
+            return current.cell
         else:
-            answers.append(_answer(request, resolved.id()))
-            jobs[resolved.id()] = _with_request(
-                jobs.get(resolved.id()),
-                Job(
-                    cell=resolved,
-                    labels=(request.pairing,),
-                    probes=probes,
-                    since={request.pairing: since} if since else {},
-                    why=(on_record.why(request, resolved, probes),),
-                ),
+            job = Job(
+                cell=cell,
+                labels=(request.pairing,),
+                probes=probes,
+                since={request.pairing: since} if since else {},
+                why=(self.on_record.why(request, cell, probes),),
             )
-    if passed_over and not answers:
-        raise no_match(options.selection, passed_over)
-    # One for each pairing, like what was not requested for the same reason.
-    for pairing, subjects in undated.items():
-        packages = sorted(frozenset().union(*subjects.values()))
-        failed.append(undated_failure(options.config, pairing, packages, list(reversed(subjects))))
-    requested = len(answers) - sum(len(subjects) - 1 for subjects in undated.values())
-    return MissingWork(
-        requested=requested, answers=tuple(answers), jobs=tuple(jobs.values()), ready=tuple(ready), failed=tuple(failed)
-    )
+            self.jobs[cell.id()] = self.jobs[cell.id()].united(job) if cell.id() in self.jobs else job
+        return cell.id()
 
+    def _labeled(self, request: CellRequest, cell: Cell) -> Iterator[Record]:
+        """The records of a cell that is answered, with the request's pairing as one more label, where that is new."""
+        current, label, instant = self.on_record.current(request), request.pairing, self._options.instant
+        # As of a day of the past, the label is a fact even where the pairing means the same cell today.
+        if current is None or current.cell != cell.id() or self._options.selection.as_of:
+            for record in self.on_record.by_cell[cell.id()]:
+                if instant not in record.pairings.get(label, ()):
+                    instants = tuple(sorted([*record.pairings.get(label, ()), instant]))
+                    yield msgspec.structs.replace(record, pairings={**record.pairings, label: instants})
 
-def _answer(request: CellRequest, cell: str) -> Answer:
-    return Answer(subject=request.subject, pairing=request.pairing, cell=cell, companions=request.companions)
+    def work(self) -> MissingWork:
+        """All that was found. Raises UserError where the selection admits none of the cells."""
+        if self._passed_over and not self._answers:
+            raise no_match(self._options.selection, self._passed_over)
+        # One for each pairing, like what was not requested for the same reason.
+        for pairing, subjects in self._undated.items():
+            packages = sorted(frozenset().union(*subjects.values()))
+            self._failed.append(undated_failure(self._options.config, pairing, packages, list(reversed(subjects))))
+        return MissingWork(
+            requested=len(self._answers) - sum(len(subjects) - 1 for subjects in self._undated.values()),
+            answers=tuple(self._answers),
+            jobs=tuple(self.jobs.values()),
+            ready=tuple(self._ready),
+            failed=tuple(self._failed),
+        )
 
+    def _admits(self, versions: Mapping[str, str]) -> bool:
+        admitted = self._options.selection.admits(versions)
+        if not admitted:
+            self._passed_over.append(versions)
+        return admitted
 
-def _with_request(job: Job | None, more: Job) -> Job:
-    """The job of a cell, if there is one already, for one more request."""
-    if job is None:
-        return more
-    return Job(
-        cell=job.cell,
-        labels=tuple(dict.fromkeys([*job.labels, *more.labels])),
-        probes={**job.probes, **more.probes},
-        since={**job.since, **more.since},
-        why=tuple(dict.fromkeys([*job.why, *more.why])),
-    )
-
-
-def _labeled(options: Options, request: CellRequest, cell: Cell, on_record: OnRecord) -> Iterator[Record]:
-    """The records of a cell that is answered, with the request's pairing as one more label, where that is new."""
-    current, label = on_record.current(request), request.pairing
-    # As of a day of the past, the label is a fact even where the pairing means the same cell today.
-    if current is None or current.cell != cell.id() or options.selection.as_of:
-        for record in on_record.by_cell[cell.id()]:
-            if options.instant not in record.pairings.get(label, ()):
-                instants = tuple(sorted([*record.pairings.get(label, ()), options.instant]))
-                yield msgspec.structs.replace(record, pairings={**record.pairings, label: instants})
+    def _answer(self, request: CellRequest, cell: str) -> None:
+        answer = Answer(subject=request.subject, pairing=request.pairing, cell=cell, companions=request.companions)
+        self._answers.append(answer)
 
 
 def _batches(
@@ -271,26 +285,3 @@ def _resolve_all(
             pool.shutdown(wait=False, cancel_futures=True)
             uv.stop()
             raise
-
-
-def unrunnable(options: Options, request: CellRequest, reason: lock.Unresolvable | str) -> Record:
-    """The record of a request without a cell: no Python can hold it, or no set of packages satisfies it."""
-    state, detail, python = (
-        (CellState.NO_PYTHON, reason, request.python)
-        if isinstance(reason, str)
-        else (CellState.UNRESOLVABLE, reason.why, reason.python)
-    )
-    cell = digest([request.request_id(), state.value])
-    return Record(
-        key=record_key(cell, {}),
-        cell=cell,
-        subject=request.subject,
-        python=python,
-        platform=request.platform,
-        versions={options.config.subject.name: request.subject, **request.companions},
-        pairings={request.pairing: (options.instant,)},
-        state=state,
-        detail=detail[:500],
-        recorded=format_instant(options.now),
-        source=request.source,
-    )

@@ -1,4 +1,4 @@
-"""What is on record of a request: whether that answers it, which probes are missing, and in which lock these are to run.
+"""Requests and records: whether a record answers a request, which probes are missing, and in which lock these are to run.
 
 A lock on record stays a cell's lock while it meets what is required today: a new probe runs in the environment in which the
 others ran, even if the index has changed since. Where a wheel of it is gone, the request is resolved anew.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,13 +17,13 @@ from packaging.utils import canonicalize_name
 
 from compatmatrix.config.tables import Config
 from compatmatrix.core import pairings
-from compatmatrix.core.encoding import parse_instant
+from compatmatrix.core.encoding import digest, format_instant, parse_instant
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import Cell, CellRequest, Pin, Record
+from compatmatrix.core.model import Cell, CellRequest, Pin, Record, record_key
 from compatmatrix.core.states import CellState
 from compatmatrix.core.text import shortened
 from compatmatrix.index import releases
-from compatmatrix.resolve.lock import named_versions
+from compatmatrix.resolve.lock import Unresolvable, named_versions
 from compatmatrix.results.ledger import Ledger, holders
 
 Slot = tuple[str, ...]
@@ -179,6 +179,37 @@ def cell_of(config: Config, record: Record) -> Cell | None:
         named=tuple(name for name in config.named if name in versions),
     )
     return cell if cell.id() == record.cell else None
+
+
+def unrunnable(
+    config: Config, request: CellRequest, reason: Unresolvable | str, now: datetime, as_of: datetime | None
+) -> Record:
+    """The record of a request without a cell: no Python can hold it, or no set of packages satisfies it.
+
+    Args:
+        reason: Text where no Python can hold it.
+        now: Dates the record.
+        as_of: The instant as of which the request was resolved, if not today's.
+    """
+    state, detail, python = (
+        (CellState.NO_PYTHON, reason, request.python)
+        if isinstance(reason, str)
+        else (CellState.UNRESOLVABLE, reason.why, reason.python)
+    )
+    cell = digest([request.request_id(), state.value])
+    return Record(
+        key=record_key(cell, {}),
+        cell=cell,
+        subject=request.subject,
+        python=python,
+        platform=request.platform,
+        versions={config.subject.name: request.subject, **request.companions},
+        pairings={request.pairing: (format_instant(as_of or now),)},
+        state=state,
+        detail=detail[:500],
+        recorded=format_instant(now),
+        source=request.source,
+    )
 
 
 def installable(config: Config, cells: Mapping[Slot, Cell], cache: Path) -> dict[Slot, Cell]:

@@ -10,37 +10,19 @@ from datetime import datetime
 from functools import cached_property
 
 import msgspec
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from compatmatrix.config.tables import Companion, Config
 from compatmatrix.core import pairings
-from compatmatrix.core.encoding import by_version, format_instant
+from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Probe, Release
 from compatmatrix.core.pairings import Over, Pairing
-from compatmatrix.core.text import alternatives
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
-
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """What the arguments narrow the run to; empty means everything the configuration says."""
-
-    only: tuple[str, ...] = ()
-    pairings: tuple[str, ...] = ()
-    as_of: datetime | None = None
-
-    def admits(self, versions: Mapping[str, str]) -> bool:
-        """Whether all ``--only`` specifiers hold for these versions; one about a package that is not among them does."""
-        named = {canonicalize_name(name): version for name, version in versions.items()}
-        for requirement in map(Requirement, self.only):
-            version = named.get(canonicalize_name(requirement.name))
-            if version is not None and not requirement.specifier.contains(version, prereleases=True):
-                return False
-        return True
+from compatmatrix.planning.selection import Selection, check_selection, no_match
 
 
 def subject_releases(config: Config, projects: Projects, as_of: datetime | None = None) -> tuple[Release, ...]:
@@ -52,52 +34,6 @@ def subject_releases(config: Config, projects: Projects, as_of: datetime | None 
     return tuple(
         release for release in inside if not release.prerelease or newest is None or Version(release.version) > newest
     )
-
-
-def check_selection(config: Config, selection: Selection) -> None:
-    """Raises UserError for an ``--only`` or ``--pairing`` that cannot mean anything here."""
-    names = {canonicalize_name(name) for name in config.named}
-    for text in selection.only:
-        requirement = Requirement(text)
-        if canonicalize_name(requirement.name) not in names:
-            raise UserError(
-                f"--only {text}: {requirement.name!r} is neither the subject nor a companion"
-                f"{alternatives(requirement.name, config.named)}"
-            )
-    for pairing in selection.pairings:
-        if pairing not in pairings.NAMES:
-            raise UserError(f"--pairing {pairing}: there is no such pairing{alternatives(pairing, pairings.NAMES)}")
-        over = pairings.named(pairing).over
-        if over is Over.COMPANION and config.pairings.grid is None:
-            raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.grid] that says over which companion")
-        if over is Over.PYTHON and config.pairings.python is None:
-            raise UserError(f"--pairing {pairing}: matrix.toml has no [pairings.python] that lists the Pythons")
-
-
-def nearest(specifier: SpecifierSet, versions: Iterable[str]) -> str:
-    """The end of a message: which of the versions are next to those that a specifier names."""
-    ordered, near = by_version(versions), set[str]()
-    for part in specifier:
-        named = Version(part.version.removesuffix(".*"))
-        near |= {
-            *[one for one in ordered if Version(one) <= named][-1:],
-            *[one for one in ordered if Version(one) > named][:1],
-        }
-    return f"; the nearest: {', '.join(by_version(near))}" if near else "; there is none at all"
-
-
-def no_match(selection: Selection, cells: Iterable[Mapping[str, str]]) -> UserError:
-    """The error of a selection that admits none of these cells, each given by its versions."""
-    held: dict[str, set[str]] = {}
-    for versions in cells:
-        for name, version in versions.items():
-            held.setdefault(canonicalize_name(name), set()).add(version)
-    for requirement in map(Requirement, selection.only):
-        there = held.get(canonicalize_name(requirement.name), set())
-        if not any(requirement.specifier.contains(version, prereleases=True) for version in there):
-            near = nearest(requirement.specifier, there)
-            return UserError(f"--only {requirement}: nothing that was asked for has such a version{near}")
-    return UserError(f"--only {' '.join(selection.only)}: no cell meets all of it; drop one, or add a --pairing")
 
 
 class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
