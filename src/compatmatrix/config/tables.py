@@ -76,8 +76,7 @@ class Companion(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, _key("Its name on the index.", "pydantic")]
     requirement: Annotated[str, _key("The name with extras, where it has some.", "pydantic[email]")] = ""
     follows: Annotated[
-        tuple[str, ...],
-        _key("Packages that are released with it, whose versions are shown too.", ["pydantic-core"]),
+        tuple[str, ...], _key("Packages that are released with it, whose versions are shown too.", ["pydantic-core"])
     ] = ()
     oldest: Annotated[bool, _key("Whether the pairing `oldest` takes its oldest version.", True)] = False
 
@@ -162,9 +161,8 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, package: str) -> tuple[str, ...]:
         """Addresses of the indexes that the package may come from."""
-        bound = {canonicalize_name(name): address for name, address in self.only.items()}
-        name = canonicalize_name(package)
-        return (bound[name],) if name in bound else (self.url, *self.extra)
+        bound = {canonicalize_name(name): (address,) for name, address in self.only.items()}
+        return bound.get(canonicalize_name(package), (self.url, *self.extra))
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,10 +180,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = {}
     version_file: Annotated[
-        str,
-        _key(
-            "File in the subject's repository that says the version of a commit without a tag.", "fastapi/__init__.py"
-        ),
+        str, _key("File in the repository that says the version of a commit without a tag.", "fastapi/__init__.py")
     ] = msgspec.field(name="version-file", default="")
 
 
@@ -194,16 +189,10 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
 
     recipes: Annotated[
         tuple[str, ...],
-        _key(
-            "Ids of probes whose recipes are shown, the preferred first: on a release, the first supported.",
-            ["generic-response"],
-        ),
+        _key("Ids of probes with recipes, the preferred first: the first supported is shown.", ["generic-response"]),
     ] = ()
     url: Annotated[
-        str,
-        _key(
-            "Address of the published pages; the workflow derives that of GitHub Pages.", "https://example.org/matrix/"
-        ),
+        str, _key("Address of the pages; the workflow derives that of GitHub Pages.", "https://example.org/matrix/")
     ] = ""
     repository: Annotated[
         str, _key("Address of the project's files; the workflow derives it.", "https://example.org/repository")
@@ -212,9 +201,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
         str, _key("File (PNG) beside matrix.toml that previews of links to the pages show.", "docs/page.png")
     ] = ""
     hours: Annotated[
-        int,
-        Meta(ge=1),
-        _key("Hours between two scheduled runs; the status page calls a run late after twice that.", 24),
+        Positive, _key("Hours between two scheduled runs; the status page calls a run late after twice that.", 24)
     ] = 24
     release_notes: Annotated[
         str,
@@ -233,8 +220,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Annotated[str, _key("A sentence on how often the matrix runs.", "It runs every day.")] = ""
     license: Annotated[str, _key("License of the probes, the recipes and the data.", "CC0-1.0")] = ""
     distribution: Annotated[
-        str,
-        _key("Name of the distribution of the data; `NAME-compatibility` where it is empty.", "fastapi-compatibility"),
+        str, _key("Name of the data's distribution; `NAME-compatibility` where it is empty.", "fastapi-compatibility")
     ] = ""
     control_failures: Annotated[
         float,
@@ -252,11 +238,7 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     pairings: Pairings = Pairings()
     python: Python
     platform: Annotated[
-        dict[str, str],
-        _key(
-            "Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.",
-            PLATFORMS,
-        ),
+        dict[str, str], _key("Platforms: SYSTEM-PROCESSOR = uv's name of what wheels must fit there.", PLATFORMS)
     ] = msgspec.field(default_factory=PLATFORMS.copy)
     tools: Annotated[
         dict[str, str],
@@ -293,17 +275,13 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def map_companion(self) -> str:
         """The companion that the map of pairs is about: that of ``[pairings.grid]``, else the first; empty without one."""
-        if self.pairings.grid:
-            return self.pairings.grid.companion
-        return self.companions[0].name if self.companions else ""
+        first = self.companions[0].name if self.companions else ""
+        return self.pairings.grid.companion if self.pairings.grid else first
 
     @property
     def named(self) -> tuple[str, ...]:
         """The packages that make a cell what it is: the subject, then each companion and the packages that follow it."""
-        names = [self.subject.name]
-        for companion in self.companions:
-            names += [companion.name, *companion.follows]
-        return tuple(names)
+        return (self.subject.name, *(name for one in self.companions for name in (one.name, *one.follows)))
 
     @property
     def tool_requirements(self) -> list[str]:

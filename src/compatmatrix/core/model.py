@@ -1,7 +1,4 @@
-"""The project's terms as types: frozen data and the identities that belong to it, no I/O.
-
-The spellings of outcomes and cell states are a contract with the readers of the published files.
-"""
+"""The project's terms as types: frozen data and the identities that belong to it, no I/O."""
 
 from __future__ import annotations
 
@@ -113,9 +110,7 @@ class Source(_Frozen, frozen=True, kw_only=True):
     @property
     def file(self) -> str:
         """Name (without suffix) of its file of records in the ledger."""
-        if self.identity:
-            return f"{'git' if self.commit else 'wheel'}-{self.short}"
-        return f"nightly-{self.package}"
+        return f"{'git' if self.commit else 'wheel'}-{self.short}" if self.identity else f"nightly-{self.package}"
 
 
 class CellRequest(_Frozen, frozen=True, kw_only=True):
@@ -170,10 +165,8 @@ class Cell(_Frozen, frozen=True, kw_only=True):
 
     Attributes:
         versions: of the subject, its companions, and what is only reported.
-        named: of the names in ``versions`` the subject's, then the companions' in the order of matrix.toml, which a
-            mapping read from a file does not keep.
-        source: set where the subject or a companion is not a release on the index; its commit, not the wheel's bytes,
-            identifies the cell.
+        named: the subject's name, then the companions' in the order of matrix.toml, which a stored mapping loses.
+        source: as in the request; its commit, not the wheel's bytes, identifies the cell.
         wheel: address of the wheel that was built of the subject's source; not recorded.
         indexes: addresses of further indexes that hold companions; not recorded.
     """
@@ -190,10 +183,11 @@ class Cell(_Frozen, frozen=True, kw_only=True):
 
     def id(self) -> str:
         """Digest that identifies the cell on every machine."""
-        content: list[object] = [self.python, self.platform, [self._identity(pin) for pin in self.lock]]
-        if self.source:
-            content.append([self.source.package, self.source.reference])
-        return digest(content)
+        if self.source is None:
+            return digest([self.python, self.platform, [*map(str, self.lock)]])
+        built = f"{canonicalize_name(self.source.package)} {self.source.identity}"
+        pins = [built if self._is_built(pin) else str(pin) for pin in self.lock]
+        return digest([self.python, self.platform, pins, [self.source.package, self.source.reference]])
 
     def listed(self) -> tuple[str, ...]:
         """The lock as it is recorded: lines of a requirements file, the same on every machine."""
@@ -209,9 +203,6 @@ class Cell(_Frozen, frozen=True, kw_only=True):
 
     def _is_built(self, pin: Pin) -> bool:
         return bool(self.wheel) and self.source is not None and pin.name == canonicalize_name(self.source.package)
-
-    def _identity(self, pin: Pin) -> str:
-        return f"{pin.name} {self.source.identity}" if self.source and self._is_built(pin) else str(pin)
 
     def _from_source(self) -> str:
         assert self.source is not None
@@ -246,11 +237,10 @@ class Outcome(_Frozen, frozen=True, kw_only=True):
 class Record(_Frozen, frozen=True, kw_only=True):
     """The stored, immutable result of one cell.
 
-    ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes``
-    maps each probe that was put to the digest of its source, so that a changed question never meets an old
-    answer; ``lock`` holds requirement lines with hashes. ``source`` says what in it was not released. ``network`` is
-    whether the cell could reach a network, where that is known; ``tampering`` is what it did to its environment or to
-    the test tools (stored as ``oddities``).
+    ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes`` maps each
+    probe that was put to the digest of its source, so that a changed question never meets an old answer; ``lock`` holds
+    requirement lines with hashes; ``source`` says what was not released; ``network`` is whether the cell could reach one,
+    where that is known; ``tampering`` is what it did to its environment or the test tools (stored as ``oddities``).
     """
 
     schema: Annotated[int, msgspec.Meta(ge=1)] = SCHEMA

@@ -1,4 +1,4 @@
-"""Outcomes and cell states, and the one table of how each is shown and what it says."""
+"""Outcomes and cell states, and the one table of how each is shown and what it says. Readers of reports rely on the spellings."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ def spans(chosen: Collection[str], ordered: Iterable[str]) -> str:
 
 
 def span(run: Sequence[str]) -> str:
-    """``1.0 to 1.6``, or the only one."""
-    return run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}"
+    """``1.0 to 1.6``; of names that begin and end with the same one, that."""
+    return run[0] if run[0] == run[-1] else f"{run[0]} to {run[-1]}"
 
 
 def runs(chosen: Collection[str], ordered: Iterable[str]) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -115,7 +116,6 @@ class Published(_Published, frozen=True, kw_only=True):
 
 def published(view: View) -> Published:
     """The view in the published form."""
-    found = verdict(view, view.config.subject.headline)
     locks = {cell.id: [line.partition(" --hash")[0] for line in cell.lock] for cell in view.cells if cell.lock}
     rows = grid(view).rows
     places = {pin: place for place, pin in enumerate(sorted({pin for lock in locks.values() for pin in lock}))}
@@ -124,32 +124,19 @@ def published(view: View) -> Published:
         subject=view.config.subject.name,
         as_of=view.as_of or None,
         platform=view.platform,
-        verdict=PublishedVerdict(
-            value=found.value,
-            release=found.release,
-            answers={one.pairing: one.outcome.state for one in found.reasons},
-            since=found.since,
-            since_at_latest=found.at_latest,
-        ),
+        verdict=_verdict(view),
         pairs={subject: {other: pair.kind for other, pair in row.items()} for subject, row in rows.items() if row},
         answers={subject: {other: pair.answers for other, pair in row.items()} for subject, row in rows.items() if row},
         pythons={
             version: {python: one[0] if one else None for python, one in known.found.items()}
             for version, known in pythons(view).items()
         },
-        probes=tuple(msgspec.convert(probe, PublishedProbe, from_attributes=True) for probe in view.probes),
+        probes=msgspec.convert(view.probes, tuple[PublishedProbe, ...], from_attributes=True),
         releases=tuple(_release(view, release) for release in view.releases),
-        cells=tuple(msgspec.convert(cell, PublishedCell, from_attributes=True) for cell in view.cells),
-        sources=tuple(msgspec.convert(cell, PublishedSource, from_attributes=True) for cell in view.sources),
+        cells=msgspec.convert(view.cells, tuple[PublishedCell, ...], from_attributes=True),
+        sources=msgspec.convert(view.sources, tuple[PublishedSource, ...], from_attributes=True),
         support=view.support,
-        configuration=PublishedConfiguration(
-            **{
-                name: getattr(view.config, name)
-                for name in PublishedConfiguration.__struct_fields__
-                if name != "recipes"
-            },
-            recipes=view.config.publish.recipes,
-        ),
+        configuration=_configuration(view.config),
         pins=tuple(places),
         locks={cell: tuple(places[pin] for pin in lock) for cell, lock in locks.items()},
     )
@@ -209,17 +196,12 @@ def compatibility_json(view: View) -> bytes:
 def compact_json(view: View) -> bytes:
     """The same for programs alone: on one line, without what only points to tracebacks that are not in it."""
     data = published(view)
-    without = {
-        cell.id: msgspec.structs.replace(
-            cell,
-            outcomes={
-                name: msgspec.structs.replace(outcome, evidence=None, where=None)
-                for name, outcome in cell.outcomes.items()
-            },
-        )
+    without = partial(msgspec.structs.replace, evidence=None, where=None)
+    cells = tuple(
+        msgspec.structs.replace(cell, outcomes={name: without(outcome) for name, outcome in cell.outcomes.items()})
         for cell in data.cells
-    }
-    return canonical(msgspec.structs.replace(data, cells=tuple(without.values()), sources=()))
+    )
+    return canonical(msgspec.structs.replace(data, cells=cells, sources=()))
 
 
 def schema_json() -> bytes:
@@ -245,6 +227,22 @@ def _lines(value: object) -> str:
     else:
         return json.dumps(value)
     return f"{first}\n  " + ",\n  ".join(rows) + f"\n {last}" if rows else first + last
+
+
+def _configuration(config: Config) -> PublishedConfiguration:
+    names = {*PublishedConfiguration.__struct_fields__} - {"recipes"}
+    return PublishedConfiguration(**{name: getattr(config, name) for name in names}, recipes=config.publish.recipes)
+
+
+def _verdict(view: View) -> PublishedVerdict:
+    found = verdict(view, view.config.subject.headline)
+    return PublishedVerdict(
+        value=found.value,
+        release=found.release,
+        answers={one.pairing: one.outcome.state for one in found.reasons},
+        since=found.since,
+        since_at_latest=found.at_latest,
+    )
 
 
 def _release(view: View, release: Release) -> PublishedRelease:

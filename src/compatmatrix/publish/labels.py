@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Kind, Pair
-from compatmatrix.analysis.support import Range, Support, View
+from compatmatrix.analysis.support import Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
 from compatmatrix.core import sanitize
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import aside, marks, spans
+from compatmatrix.core.text import aside, marks, span, spans
 
 REASON = 160
 """Characters of a reason within a sentence."""
@@ -99,14 +99,8 @@ def reason(cell: CellView | None, probe: str) -> str:
     if cell is None:
         return ""
     outcome = cell.counted(probe)
-    said = (
-        cell.detail
-        if cell.state is not CellState.RAN
-        else outcome.signature
-        if outcome.state.negative
-        else outcome.note
-    )
-    return sanitize.line(said or "", REASON)
+    said = outcome.signature if outcome.state.negative else outcome.note
+    return sanitize.line((said if cell.state is CellState.RAN else cell.detail) or "", REASON)
 
 
 def release_words(release: Release) -> str:
@@ -201,9 +195,7 @@ def companions_words(view: View, cell: CellView) -> str:
 
 def network_words(cell: CellView) -> str:
     """Whether the cell could reach a network, where that is known."""
-    if cell.network is None:
-        return ""
-    return "run with the network in reach" if cell.network else "run without network"
+    return {None: "", True: "run with the network in reach", False: "run without network"}[cell.network]
 
 
 def source_words(cell: CellView) -> str:
@@ -294,20 +286,10 @@ def first_supported_words(support: Support) -> str:
     elif support.since == first:
         parts = [f"since {_or_earlier(first, support.at_latest)}", _not_counted(support)]
     else:
-        spans = (span(one.first, one.last) for one in support.ranges if one.state is OutcomeState.SUPPORTED)
+        spans = (span([one.first, one.last]) for one in support.ranges if one.state is OutcomeState.SUPPORTED)
         first = f"first in {_or_earlier(first, support.at_latest)}"
         parts = [first, f"supported in {', '.join(spans)}", _not_counted(support), ahead]
     return "; ".join(filter(None, parts))
-
-
-def range_words(entry: Range) -> str:
-    """``0.10.0 to 0.10.7: raises ValueError: …``."""
-    return f"{span(entry.first, entry.last)}: {entry.state.label} {entry.signature or ''}".strip()
-
-
-def span(first: str, last: str) -> str:
-    """``0.10.0 to 0.10.7``."""
-    return first if first == last else f"{first} to {last}"
 
 
 def _not_counted(support: Support) -> str:

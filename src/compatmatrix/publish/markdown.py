@@ -19,7 +19,7 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import spans
+from compatmatrix.core.text import span, spans
 from compatmatrix.publish import labels, pair_map
 from compatmatrix.publish.labels import groups, sentence
 from compatmatrix.publish.pair_map import ASCII
@@ -94,7 +94,7 @@ def _alike(versions: Sequence[str], said: Callable[[str], Said]) -> Iterator[tup
     """The spans of neighboring releases of which the same is said, and that, newest first."""
     for what, group in groupby(reversed(versions), key=said):
         members = list(group)
-        yield labels.span(members[-1], members[0]), what
+        yield span(members[::-1]), what
 
 
 def _advice(view: View, version: str) -> tuple[recommend.Recipe | None, str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from compatmatrix.analysis.grid import Grid, Kind
-from compatmatrix.publish import labels
+from compatmatrix.core.text import span
 
 SIGNS: Mapping[Kind | None, str] = {None: "·", **{kind: kind.sign for kind in Kind}}
 """The sign of each kind; None stands for a pair that was not examined."""
@@ -26,7 +26,7 @@ def blocks(pairs: Grid, width: int = sys.maxsize, signs: Mapping[Kind | None, st
     """
     kinds = {version: _kinds(pairs, version) for version in [*pairs.rows][::-1]}
     alike = (list(group) for _, group in groupby(kinds, key=kinds.__getitem__))
-    rows = {labels.span(group[-1], group[0]): kinds[group[0]] for group in alike}
+    rows = {span(group[::-1]): kinds[group[0]] for group in alike}
     margin = max(map(len, [pairs.companion, *rows])) + GAP
     columns = list(reversed(pairs.columns))
     while columns:
@@ -39,8 +39,8 @@ def blocks(pairs: Grid, width: int = sys.maxsize, signs: Mapping[Kind | None, st
             lines.append(
                 " " * margin + _line(block, {column: text[place : place + 1] for column, text in rest.items()})
             )
-        for span, row in rows.items():
-            lines.append(span.ljust(margin) + _line(block, {column: signs[kind] for column, kind in row.items()}))
+        for releases, row in rows.items():
+            lines.append(releases.ljust(margin) + _line(block, {column: signs[kind] for column, kind in row.items()}))
         yield [line.rstrip() for line in lines]
 
 

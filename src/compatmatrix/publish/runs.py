@@ -10,7 +10,7 @@ from compatmatrix.analysis import cells
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
-from compatmatrix.publish import labels
+from compatmatrix.core.text import span
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def span(self) -> str:
-        return labels.span(self.first, self.last)
+        return span([self.first, self.last])
 
     @property
     def sentence(self) -> str:

@@ -75,8 +75,7 @@ class Site:
             for release in view.releases
         }
         self.answers = {
-            release.version: version_picker.for_release(self.compatibility, release.version)
-            for release in view.releases
+            one.version: version_picker.for_release(self.compatibility, one.version) for one in view.releases
         }
         self.news = entries(view)
         self.runs = {
@@ -164,15 +163,11 @@ class Site:
 
     def _changes(self) -> dict[str, Any]:
         """Every release with its changes, those of each sort apart."""
-        by_release = [
-            (release, [entry for entry in self.news if entry.release == release.version])
-            for release in reversed(self.view.releases)
-        ]
         return {
             "by_release": [
                 (release, {sort: [entry for entry in found if entry.sort is sort] for sort in Sort})
-                for release, found in by_release
-                if found
+                for release in reversed(self.view.releases)
+                if (found := [entry for entry in self.news if entry.release == release.version])
             ],
             "Sort": Sort,
         }
@@ -235,13 +230,12 @@ class Site:
 
     def _probe(self, probe: Probe) -> dict[str, Any]:
         view = self.view
-        tested = recommend.tested(view, probe)
         return {
             "probe": probe,
             "group": view.config.groups.get(probe.group, probe.group),
             "bounds": recommend.bounds(view, probe.id),
             "commits": [one for one in self.beside.bisections if one.question.probe == probe.id],
-            "recipes": [(name, text, tested[name]) for name, text in probe.recipes.items()],
+            "recipes": [(name, probe.recipes[name], tested) for name, tested in recommend.tested(view, probe).items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
             "badge": badge.badge(view, probe),
             "test": f"probes/{probe.file}::{probe.node}",

@@ -1,4 +1,4 @@
-"""What uv's error messages mean. uv (0.11) has no machine-readable errors, so this module, and no other, reads its text."""
+"""What uv's error messages mean. uv (0.13.9) has no machine-readable errors, so this module, and no other, reads its text."""
 
 from __future__ import annotations
 
