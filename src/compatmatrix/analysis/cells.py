@@ -6,6 +6,7 @@ cell whose records name no tampering: everything that is concluded from cells go
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -71,7 +72,7 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
     @property
     def for_python(self) -> bool:
         """Whether it was run for nothing but to see whether its Python holds the pair."""
-        return all(named(pairing).over is Over.PYTHON for pairing in self.pairings)
+        return _for_python(self.pairings)
 
     @property
     def inconclusive(self) -> bool:
@@ -86,6 +87,11 @@ class CellView(PublishedCell, frozen=True, kw_only=True):
         if self.tampering:
             why = f"the release tampered with the test ({self.tampering[0]})"
         return msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=why)
+
+
+@functools.cache
+def _for_python(pairings: tuple[str, ...]) -> bool:
+    return all(named(pairing).over is Over.PYTHON for pairing in pairings)
 
 
 def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellView, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
@@ -45,8 +45,9 @@ class Compatibility:
     def __init__(self, view: View) -> None:
         self.view = view
         self.grid = grid(view)
-        self._goods: dict[tuple[object, ...], Collection[tuple[int, int]]] = {}
+        self._goods: dict[tuple[object, ...], set[tuple[int, int]]] = {}
         self._known: dict[tuple[str, tuple[str, ...]], tuple[Standing, Kind, str]] = {}
+        self._supported: dict[str, Bounds] = {}
         self.subject = view.config.subject.name
         self.companion = self.grid.companion
         self.as_of = view.as_of
@@ -86,7 +87,9 @@ class Compatibility:
             ValueError: the probe does not exist.
         """
         self.check_probes([probe])
-        return recommend.bounds(self.view, probe)
+        if probe not in self._supported:
+            self._supported[probe] = recommend.bounds(self.view, probe)
+        return self._supported[probe]
 
     def pythons(self, subject: str) -> str:
         """On which Pythons a release of the subject works, in words; empty where that was not examined."""
@@ -205,23 +208,17 @@ class Compatibility:
 
     def nearest(self, subject: str, companion: str, where: Environment = _ANYWHERE) -> Mapping[str, str]:
         """Of the pairs that are known good, the one that changes one package only, with the fewest releases between."""
-        row, column = _pair(subject, companion)
-        at, beside = bisect_left(self._versions[0], row), bisect_left(self._versions[1], column)
-        near = {
-            (
-                self._versions[0][i] != row and self._versions[1][j] != column,
-                abs(i - at) + abs(j - beside),
-                i != at,
-                -j,
-            ): (i, j)
-            for i, j in self._good(where)
-        }
+        (rows, columns), (row, column), good = self._versions, _pair(subject, companion), self._good(where)
+        at, beside = bisect_left(rows, row), bisect_left(columns, column)
+        in_row = {(at, j) for j in range(len(columns))} if rows[at : at + 1] == [row] else set()
+        in_column = {(i, beside) for i in range(len(rows))} if columns[beside : beside + 1] == [column] else set()
+        near = good & (in_row | in_column) or good
         if not near:
             return {}
-        i, j = near[min(near)]
+        i, j = min(near, key=lambda one: (abs(one[0] - at) + abs(one[1] - beside), one[0] != at, -one[1], one[0]))
         loose = msgspec.structs.replace(where, others={})
         names = [self.subject, *(companion.name for companion in self.view.config.companions)]
-        evidence = self._evidence((self._versions[0][i], self._versions[1][j]), loose)
+        evidence = self._evidence((rows[i], columns[j]), loose)
         found = next(one for one in evidence if not one.differs and one.standing is Standing.GOOD)
         return {name: found.versions[name] for name in names if name in found.versions}
 
@@ -230,7 +227,7 @@ class Compatibility:
         """Those of the rows and of the columns."""
         return [*map(Version, self.grid.rows)], [*map(Version, self.grid.columns)]
 
-    def _good(self, where: Environment) -> Collection[tuple[int, int]]:
+    def _good(self, where: Environment) -> set[tuple[int, int]]:
         """The places of row and column of each pair that is known good."""
         key = (where.pythons, where.platform, where.needs, *where.others.items())
         if key not in self._goods:

@@ -174,7 +174,7 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     if others:
         reason = "; ".join([f"{reason or kind.word} (with the {_packages(best)})", *others])
     held = tuple(cell for _, _, cell in classed)
-    found = [answers(view, cell) for cell in held]
+    found = [_answers(view, cell, kind) for kind, _, cell in classed]
     known = {
         word: any(one.get(word) for one in found)
         for word in (IMPORTING, *_asked(view))
@@ -187,9 +187,8 @@ def _packages(cell: CellView) -> str:
     return " and ".join(dict.fromkeys(named(pairing).packages for pairing in cell.pairings))
 
 
-def answers(view: View, cell: CellView) -> dict[str, bool]:
-    """The map's answers that a cell gives, by word."""
-    kind, _ = classify(view, cell)
+def _answers(view: View, cell: CellView, kind: Kind) -> dict[str, bool]:
+    """The map's answers that a cell of a kind gives, by word."""
     if kind not in IMPORTS:
         return {} if kind in UNTRIED else {IMPORTING: False}
     known = {word: cell.counted(probe).state.yes for word, probe in _asked(view).items()}

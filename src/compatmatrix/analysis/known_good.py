@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -47,10 +46,11 @@ def known_good(
         None where nothing on record fits.
     """
     view, needed = compatibility.view, tuple(needs)
+    named = {subject for subject in {cell.subject for cell in view.cells} if Version(subject) == Version(version)}
     cells = [
         cell
         for cell in view.cells
-        if Version(cell.subject) == Version(version) and cell.lock and cell.platform == (platform or view.platform)
+        if cell.subject in named and cell.lock and cell.platform == (platform or view.platform)
     ]
     good = [cell for cell in cells if compatibility.judge(cell, needed)[0] is Standing.GOOD]
     # Where no cell at all has the API, an import without a failing control is the best that can be had.
@@ -88,7 +88,7 @@ def _of(compatibility: Compatibility, cell: CellView, needs: tuple[str, ...]) ->
         subject=cell.subject,
         python=cell.python,
         platform=cell.platform,
-        pins=tuple(pin for pin in pins if canonicalize_name(Requirement(pin).name) not in tools),
+        pins=tuple(pin for pin in pins if canonicalize_name(pin.partition("==")[0]) not in tools),
         asked=() if absent else tuple(dict.fromkeys((*controls, *needs))),
         versions=tuple(f"{name} {cell.versions[name]}" for name in config.named if name in cell.versions),
         recorded=cell.recorded,

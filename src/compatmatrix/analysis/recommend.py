@@ -72,7 +72,7 @@ def silent(view: View, cells: Iterable[CellView]) -> tuple[Probe, ...]:
 
 def tested(view: View, probe: Probe) -> Mapping[str, tuple[str, ...]]:
     """For each recipe of a probe the releases on which it came out supported, in some cell."""
-    outcomes = [(cell.subject, cell.credible(probe.id)) for cell in view.cells]
+    outcomes = [(cell.subject, cell.credible(probe.id)) for cell in view.cells if probe.id in cell.outcomes]
     return {
         file: tuple(dict.fromkeys(version for version, found in outcomes if found.recipe == file and found.state.yes))
         for file in probe.recipes

@@ -10,7 +10,7 @@ import msgspec
 from compatmatrix.analysis import changes, grid, selection, verdict
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
-from compatmatrix.cli import compare, examine, options, plan
+from compatmatrix.cli import examine, options, plan
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.progress import timings
@@ -58,8 +58,10 @@ class _Done(msgspec.Struct, frozen=True, kw_only=True):
 def run(context: Context, chosen: options.Run) -> int:
     """Run what is missing, record it, write the reports and show the answer; with `--source`, the sources alone."""
     if chosen.source:
+        from compatmatrix.cli import compare  # slow to import, and seldom needed
+
         return compare.run_sources(context, chosen)
-    earlier = ledger.read(context.records)
+    earlier = ledger.read(context.records) if chosen.plan or chosen.fail_on else Ledger()
     todo, results, failed = _run_cells(context, chosen, earlier)
     done = _Done(answers=_of_shard(todo, [result.job for result in results]), results=results, failed=failed)
     try:

@@ -21,15 +21,15 @@ def _plain(node: object) -> object:
     Empty fields are left out: `ast` gains optional fields with new versions of Python (`type_params` in 3.12).
     """
     if isinstance(node, ast.AST):
-        fields = {name: _plain(value) for name, value in ast.iter_fields(node) if name not in ("kind", "type_comment")}
+        if isinstance(node, ast.Constant):
+            return ["Constant", {"value": f"{type(node.value).__name__} {node.value!r}"}]
+        fields = {name: getattr(node, name, None) for name in node._fields if name != "type_comment"}
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            fields["body"] = _plain(node.body[1:])
+            fields["body"] = node.body[1:]
         if isinstance(node, ast.JoinedStr):
             # Python 3.12 puts an empty constant after a nested format specification; others do not.
-            fields["values"] = _plain([value for value in node.values if getattr(value, "value", None) != ""])
-        if isinstance(node, ast.Constant):
-            fields["value"] = f"{type(node.value).__name__} {node.value!r}"
-        return [type(node).__name__, {name: value for name, value in fields.items() if value not in (None, [])}]
-    if isinstance(node, Sequence) and not isinstance(node, str | bytes):
+            fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
+        return [type(node).__name__, {name: _plain(value) for name, value in fields.items() if value not in (None, [])}]
+    if isinstance(node, list | tuple):
         return [_plain(item) for item in node]
     return node if isinstance(node, str | int | None) else repr(node)

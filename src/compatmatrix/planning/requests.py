@@ -5,9 +5,9 @@ What each pairing means is in `core/pairings.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 
 import msgspec
 from packaging.specifiers import SpecifierSet
@@ -179,6 +179,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             yield {}, ()
 
     @cached_property
+    def _listed(self) -> Callable[[str, datetime | None], tuple[Release, ...]]:
+        """What the index lists of a package until an instant; for most requests, that is the same."""
+        return cache(lambda name, bound: releases(self.projects[canonicalize_name(name)], bound))
+
+    @cached_property
     def _grid_versions(self) -> tuple[str, ...]:
         """The releases over which the grid goes, newest first."""
         grid = self.config.pairings.grid
@@ -214,7 +219,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if rule.lowest:
             return mine, None
         aims = {
-            companion.name: list(_aims(self.projects, companion, explicit.get(companion.name), bound))
+            companion.name: list(_aims(self._listed, companion, explicit.get(companion.name), bound))
             for companion in self.config.companions
         }
         required = [pair for name in explicit for pair in aims[name]]
@@ -247,17 +252,20 @@ def _span(versions: Sequence[str]) -> str:
 
 
 def _aims(
-    projects: Projects, companion: Companion, version: str | None, bound: datetime | None
+    listed: Callable[[str, datetime | None], Sequence[Release]],
+    companion: Companion,
+    version: str | None,
+    bound: datetime | None,
 ) -> Iterator[tuple[str, Release]]:
     """The release of the companion that the resolver should pick, and the newest of its followers that is not newer."""
-    listed = releases(projects[canonicalize_name(companion.name)], bound)
-    candidates = [one for one in listed if (one.version == version if version else one.stable)]
+    known = listed(companion.name, bound)
+    candidates = [one for one in known if (one.version == version if version else one.stable)]
     if not candidates:
         return
     yield companion.name, candidates[-1]
     newest = Version(candidates[-1].version)
     for follower in companion.follows:
-        followers = releases(projects[canonicalize_name(follower)], None if version else bound)
+        followers = listed(follower, None if version else bound)
         yield from [(follower, one) for one in followers if Version(one.version) <= newest][-1:]
 
 

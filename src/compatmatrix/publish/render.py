@@ -1,7 +1,7 @@
 """The Jinja environment of pages, feeds, pictures and Markdown, and how text is escaped for each.
 
 Every text is escaped, and an undefined name is an error. What came out of a package passes `line` or `block` on its way to
-a page, and `md` to Markdown. No output has characters that XML does not admit.
+a page, and `md` to Markdown. No page, feed or picture has characters that XML does not admit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def environment() -> Environment:
     """Autoescape for every template, whatever its name; an undefined name is an error."""
     made = Environment(
         loader=PackageLoader("compatmatrix.publish"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_admitted,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     made.filters |= {
         "code": code,
@@ -62,7 +62,7 @@ def environment() -> Environment:
 
 def filled(template: str, **values: object) -> str:
     """A template of `templates/`, filled."""
-    return environment().get_template(template).render(**values)
+    return _NOT_XML.sub("", environment().get_template(template).render(**values))
 
 
 def escaped(text: object) -> Markup:
@@ -123,6 +123,7 @@ def code(text: str) -> Markup:
     return Markup("".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)))
 
 
+@functools.cache
 def path_part(text: str) -> str:
     """A version or an id as part of a path or fragment."""
     return quote(text, safe="!+~:")
@@ -148,9 +149,3 @@ def _line(text: object, limit: int = sanitize.MESSAGE) -> str:
 def _cached_line(text: str, limit: int) -> str:
     """`sanitize.line`, cached: one message stands on many pages."""
     return sanitize.line(text, limit)
-
-
-def _admitted(value: object) -> object:
-    if isinstance(value, Markup):
-        return Markup(_NOT_XML.sub("", str(value)))
-    return _NOT_XML.sub("", value) if isinstance(value, str) else value

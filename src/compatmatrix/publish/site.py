@@ -233,7 +233,7 @@ class Site:
         return {
             "probe": probe,
             "group": view.config.groups.get(probe.group, probe.group),
-            "bounds": recommend.bounds(view, probe.id),
+            "bounds": self.compatibility.supported(probe.id),
             "commits": [one for one in self.beside.bisections if one.question.probe == probe.id],
             "recipes": [(name, probe.recipes[name], tested) for name, tested in recommend.tested(view, probe).items()],
             "news": [entry for entry in self.news if entry.probe.id == probe.id],
@@ -286,7 +286,7 @@ OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
     _beside,
     _data,
     _locks,
-    lambda site: feed.feeds(render.environment(), site.view, site.news),
+    lambda site: feed.feeds(site.view, site.news),
     lambda site: badge.files(site.view),
     lambda site: site.constraints,
     lambda site: timeline.files(site.view),
