@@ -7,8 +7,8 @@ after a change of pyproject.toml or constraints.txt.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,10 +50,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 
 def recorded_releases() -> list[str]:
     """The subject's releases on record, newest first; read from disk, so that `nox -l` needs no network."""
-    if not KNOWN.exists():
-        return []
-    lines = KNOWN.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["version"] for line in lines if line.startswith("{")][::-1]
+    text = KNOWN.read_text(encoding="utf-8", errors="replace") if KNOWN.exists() else ""
+    return re.findall(r'^{.*"version":"([^"]+)"', text, re.MULTILINE)[::-1]  # the engine tells of damaged lines
 
 
 def state(*groups: str) -> str:

@@ -65,7 +65,9 @@ def test_defect_the_installed_command_told_users_to_run_a_module(started: str, p
         (("run", "--only", "flax"), "write a name and a version specifier (PEP 440), like 'name>=0.12"),
         (("run", "--only", "flax=1"), "'flax=1' is no requirement"),
         (("run", "--only", "flax[x]==1"), "is not accepted"),
+        (("run", "--only", "flax===old"), "is not accepted"),  # ended in a traceback: "old" is near no version
         (("run", "--as-of", "yesterday"), "'yesterday' is no date; write one like 2025-06-02"),
+        (("changes", "--since", "0001-01-01T00:00+14:00"), "is no date"),
         (("run", "--shard", "3/2"), "'3/2' is not accepted; write I/N with I from 1 to N, like 2/5"),
         (("run", "--shard", "1"), "like 2/5"),
         (("run", "--jobs", "0"), "must be at least 1"),
@@ -115,3 +117,21 @@ def test_a_day_stands_for_its_end_and_an_instant_for_itself() -> None:
     assert as_of("20250602") == datetime(2025, 6, 3, tzinfo=UTC)
     assert as_of("2025-06-02T12:00") == datetime(2025, 6, 2, 12, tzinfo=UTC)
     assert as_of("2025-06-02T12:00+02:00") == datetime(2025, 6, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "2099-06-02", "2099-06-02T12:00"])
+def test_defect_a_day_of_the_future_was_taken_and_its_records_stood_until_then(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last day that there is ended in a traceback."""
+    with pytest.raises(SystemExit):
+        as_of(text)
+    assert f"{text!r} is in the future" in capsys.readouterr().err
+
+
+def test_defect_the_end_of_today_was_an_instant_of_the_future() -> None:
+    """What was released until midnight would have been passed over."""
+    today = datetime.now(UTC)
+    until = as_of(today.date().isoformat())
+    assert until is not None
+    assert today <= until <= datetime.now(UTC) or until.date() != datetime.now(UTC).date()

@@ -46,7 +46,7 @@ def engine(text: str) -> str:
 
 
 def requirement(text: str) -> str:
-    """A name and a version specifier (PEP 440, PEP 508), without extras, address and marker."""
+    """A name and a version specifier (PEP 440, PEP 508), without `===`, extras, address and marker."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -55,7 +55,8 @@ def requirement(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no requirement ({str(error).splitlines()[0]}); write one like 'name==0.12.*'"
         ) from None
-    if not parsed.specifier or parsed.url or parsed.extras or parsed.marker:
+    arbitrary = any(part.operator == "===" for part in parsed.specifier)  # compares texts; no version is near one
+    if not parsed.specifier or arbitrary or parsed.url or parsed.extras or parsed.marker:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not accepted; write a name and a version specifier (PEP 440), like 'name>=0.12,!=0.12.3'"
         )
@@ -66,12 +67,15 @@ def instant(text: str) -> datetime:
     """An instant (ISO 8601), in UTC unless it has an offset; a day stands for its beginning."""
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write one like 2025-06-02") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def end(text: str) -> datetime:
-    """An instant; a day stands for its end."""
+    """An instant of the past; a day stands for its end, or for now if it is today."""
+    begin, now = instant(text), datetime.now(UTC)
+    if begin > now:  # what is on the index then is not known, and its records would stand until then
+        raise argparse.ArgumentTypeError(f"{text!r} is in the future; write a day of the past, like 2025-06-02")
     has_time = len(text) > len("2025-06-02")
-    return instant(text) if has_time else instant(text) + timedelta(days=1)
+    return begin if has_time else min(begin + timedelta(days=1), now)
