@@ -153,7 +153,7 @@ def test_defect_markdown_and_page_classed_one_pair_differently(configured: Confi
         }
         assert {pair: kind for pair, (kind, _) in told.html_grid.items()} == data
         for (version, other), kind in data.items():
-            row = rf'<tr id="companion-{re.escape(other)}">.*?<span class="tag k-([\w-]+)">'
+            row = rf'<span id="companion-{re.escape(other)}">.*?<span class="tag k-([\w-]+)">'
             assert one(row, told.page(f"release/{version}.html")) == kind
             if told.view.latest:
                 assert told.chosen(version, other)["imports"]["kind"] == kind

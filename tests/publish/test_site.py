@@ -136,6 +136,26 @@ def test_every_answer_has_an_address_of_its_own(view: View, parsed: Mapping[str,
                 assert {f"{pairing}.{probe.id}" for probe in view.probes} <= ids
 
 
+def test_defect_a_release_said_the_same_error_thirty_times(config: Config) -> None:
+    """An error stands once, with who raises it and every traceback; pairs that come to the same are one row."""
+    view = support.view(sample.make_ledger(hostile=False), config, sample.make_probes())
+    text = site.contents(view)["release/0.7.0.html"].decode()
+    raised = [
+        (view.config.pairing_phrase(pairing).capitalize(), probe)
+        for pairing in view.pairings
+        for probe in view.probes
+        if (cell := view.cell(pairing, "0.7.0")) and cell.outcome(probe.id).exception
+    ]
+    assert len(raised) > 10
+    assert len(re.findall(r"TypeError: no bare Value</code>", text.split('id="outcomes"')[1])) == 1
+    section = text.split('<ul class="raised">')[1].split("</ul>")[0]
+    assert f"All {len(raised)}, with tracebacks" in section
+    for title, probe in raised:
+        assert f"<code>{probe.id}</code> of a Value, {title}" in section
+    rows = text.split('id="pairs"')[1].count("<tr><th scope=")
+    assert rows < len(grid.grid(view).rows["0.7.0"]) / 2
+
+
 def test_policy_title_and_language_are_on_every_page(parsed: Mapping[str, Page]) -> None:
     for name, page in parsed.items():
         policy = [

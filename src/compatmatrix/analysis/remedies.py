@@ -7,9 +7,11 @@ import msgspec
 from compatmatrix.analysis import recommend
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
-from compatmatrix.analysis.grid import IMPORTS
+from compatmatrix.analysis.grid import IMPORTS, Kind
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.core.encoding import by_version
+
+WORKS = (Kind.HEADLINE, Kind.WORKS)
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +48,20 @@ def remedies(compatibility: Compatibility, error: Explanation) -> tuple[Remedy, 
 def requirements(compatibility: Compatibility, version: str) -> tuple[str, ...]:
     """The requirements of a release beside what it is known to work with; else those of the nearest pair that works."""
     name, companion = compatibility.subject, compatibility.companion
-    if good := compatibility.good_runs(version):
+    if good := works_runs(compatibility, version):
         run = good[-1]
         bounds = f"=={run[0]}" if len(run) == 1 else f">={run[0]},<={run[-1]}"
         return f"{name}=={version}", f"{companion}{bounds}"
     row = compatibility.grid.rows.get(version, {})
     newest = ([other for other, pair in row.items() if pair.kind in IMPORTS] or list(row))[-1:]
     return nearest(compatibility, version, newest[0]) if newest else ()
+
+
+def works_runs(compatibility: Compatibility, version: str) -> list[list[str]]:
+    """The companion's versions with which all that the map asks of a release works; without any, those known to be good."""
+    row = compatibility.grid.rows.get(version, {})
+    full = [other for other, pair in row.items() if pair.kind in WORKS]
+    return compatibility.grid.runs(version, full) if full else compatibility.good_runs(version)
 
 
 def nearest(compatibility: Compatibility, version: str, other: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ import msgspec
 
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import IMPORTS, UNTRIED, Kind, Pair
+from compatmatrix.analysis.remedies import WORKS, works_runs
+from compatmatrix.core.text import span
 from compatmatrix.publish import labels
 from compatmatrix.publish.error_pages import Command, command
-
-WORKS = (Kind.HEADLINE, Kind.WORKS)
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ def of_release(compatibility: Compatibility, version: str, constraints: Sequence
     files = {path.rpartition("/")[2]: path for path in constraints}
     return Ranges(
         release=version,
-        works=compatibility.works_with(version),
+        works=works_words(compatibility, version),
         command=command(compatibility, version),
         constraints={
             name.removeprefix(prefix).removesuffix(".txt"): path
@@ -75,6 +75,11 @@ def of_release(compatibility: Compatibility, version: str, constraints: Sequence
         },
         levels=tuple(sorted(levels, key=lambda level: order.index(level.kind))),
     )
+
+
+def works_words(compatibility: Compatibility, version: str) -> str:
+    """``1.0 to 1.6, 2.1``: what `remedies.works_runs` gives."""
+    return ", ".join(map(span, works_runs(compatibility, version)))
 
 
 def nearest_words(compatibility: Compatibility, pair: Pair) -> str:

@@ -6,13 +6,13 @@ only of what it is about: it changes when an answer on it does, and not with eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
-from compatmatrix.analysis import grid, recommend
+from compatmatrix.analysis import grid, recommend, remedies
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.history import Sort, entries
 from compatmatrix.analysis.pythons import pythons
@@ -26,6 +26,7 @@ from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.core.text import address
 from compatmatrix.publish import (
     badge,
+    cell_pages,
     companion_ranges,
     comparison,
     constraints,
@@ -119,7 +120,8 @@ class Site:
         # It is shown at any address, so that its links are absolute where that is known.
         yield "404.html", self._page("404", "404.html", root=address(view.config.publish.url, ""))
         if view.sources:
-            yield "unreleased.html", self._page("unreleased", "unreleased.html")
+            cells = self._cells(cell_pages.of_sources(view))
+            yield "unreleased.html", self._page("unreleased", "unreleased.html", **cells)
         for release in view.releases:
             path = f"release/{release.version}.html"
             yield path, self._page("release", path, **self._release(release))
@@ -155,7 +157,7 @@ class Site:
         present = {pair.kind for row in self.grid.rows.values() for pair in row.values()}
         return {
             "kinds": [kind for kind in grid.Kind if kind in present],
-            "fully": companion_ranges.WORKS,
+            "fully": remedies.WORKS,
             "untried": grid.UNTRIED,
             "pythons": self.pythons,
             "nearest_words": lambda pair: companion_ranges.nearest_words(self.compatibility, pair),
@@ -212,21 +214,27 @@ class Site:
         view, order = self.view, [known.version for known in self.view.releases]
         before = self._before(release.version)
         place = order.index(release.version)
-        cells = {cell.id: cell for cell in recommend.cells_of(view, release.version).values()}
-        asked = view.config.pairings.grid.probes if view.config.pairings.grid else ()
+        asked = view.config.pairings.grid
+        # Of the others the map's words tell.
+        beside = {*asked.probes} - {*asked.answers.values()} if asked else set()
+        grid_probes = [probe for probe in view.probes if probe.id in beside]
         return {
             "release": release,
             "before": before,
             "rows": comparison.rows(view, before, release.version) if before else [],
-            "cells": [(cell, [name for name in view.pairings if name in cell.pairings]) for cell in cells.values()],
+            **self._cells(cell_pages.of_release(view, release.version)),
             "answer": self.answers[release.version],
-            "row": self.grid.rows[release.version],
+            "row": cell_pages.pair_rows(self.grid, release.version, grid_probes),
             "pythons": self.pythons.get(release.version),
             "grid_pairing": GRID.name,
-            "grid_probes": [probe for probe in view.probes if probe.id in asked],
+            "grid_probes": grid_probes,
             "older": order[place - 1] if place else None,
             "newer": order[place + 1] if place + 1 < len(order) else None,
         }
+
+    def _cells(self, columns: Sequence[cell_pages.Column]) -> dict[str, Any]:
+        known = self.compatibility.errors
+        return {"columns": columns, "errors": cell_pages.page_errors(self.view.probes, columns, known)}
 
     def _probe(self, probe: Probe) -> dict[str, Any]:
         view = self.view

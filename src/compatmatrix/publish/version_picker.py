@@ -19,6 +19,7 @@ from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
+from compatmatrix.publish.companion_ranges import works_words
 from compatmatrix.publish.findings import install
 
 
@@ -47,7 +48,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def for_release(compatibility: Compatibility, version: str) -> Answer:
     """The answer for a release of the subject, whatever is beside it."""
     view, grid = compatibility.view, compatibility.grid
-    works = compatibility.works_with(version)
+    works = works_words(compatibility, version)
     requirements = remedies.requirements(compatibility, version)
     answer = Answer(
         install=install(requirements) if requirements else "",
@@ -75,7 +76,9 @@ def for_pair(compatibility: Compatibility, pair: Pair, general: Answer) -> Answe
     general = msgspec.structs.replace(
         general,
         install=install(nearest) if nearest else "",
-        install_title="This pair works" if itself else "The nearest pair that works",
+        install_title=f"This pair {'works' if kind in remedies.WORKS else 'works in part'}"
+        if itself
+        else "The nearest pair that works",
     )
     imports = Finding(kind=kind.value, sign=kind.sign, word=kind.word, text=labels.pair_words(grid, pair))
     answer = msgspec.structs.replace(general, imports=imports)
