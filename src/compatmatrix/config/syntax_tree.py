@@ -20,16 +20,20 @@ def _plain(node: object) -> object:
 
     Empty fields are left out: `ast` gains optional fields with new versions of Python (`type_params` in 3.12).
     """
-    if isinstance(node, ast.AST):
-        if isinstance(node, ast.Constant):
-            return ["Constant", {"value": f"{type(node.value).__name__} {node.value!r}"}]
-        fields = {name: getattr(node, name, None) for name in node._fields if name != "type_comment"}
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            fields["body"] = node.body[1:]
-        if isinstance(node, ast.JoinedStr):
-            # Python 3.12 puts an empty constant after a nested format specification; others do not.
-            fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
-        return [type(node).__name__, {name: _plain(value) for name, value in fields.items() if value not in (None, [])}]
+    # By how often they occur: a checkout's `check` waits for all probes' digests.
+    if isinstance(node, str | int | None):
+        return node
     if isinstance(node, list | tuple):
         return [_plain(item) for item in node]
-    return node if isinstance(node, str | int | None) else repr(node)
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Constant):
+        return ["Constant", {"value": f"{type(node.value).__name__} {node.value!r}"}]
+    fields = {name: getattr(node, name, None) for name in node._fields if name != "type_comment"}
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    if isinstance(node, ast.JoinedStr):
+        # Python 3.12 puts an empty constant after a nested format specification; others do not.
+        fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
+    kept = {name: _plain(value) for name, value in fields.items() if value is not None and value != []}
+    return [type(node).__name__, kept]
