@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -90,18 +91,30 @@ def test_requirements_with_includes_constraints_markers_extras_hashes_and_option
     assert len(file.notes) == 1 and "https://example.org/c.txt" in file.notes[0]
 
 
-def test_ranges_of_a_pyproject_with_extras_and_groups(tmp_path: Path) -> None:
+def test_defect_ranges_of_a_project_were_hidden_by_a_pin_in_one_of_its_groups(tmp_path: Path) -> None:
     file = project_files.read(
         written(
             tmp_path,
             "pyproject.toml",
             '[project]\nname = "a"\nrequires-python = ">=3.11"\ndependencies = ["subject>=0.2"]\n'
             '[project.optional-dependencies]\nmore = ["companion>=1.0"]\n'
-            '[dependency-groups]\ntest = ["companion<3", {include-group = "lint"}]\nlint = []\n',
+            '[dependency-groups]\ntest = [{include-group = "Oldest"}]\noldest = ["companion==1.0", {include-group = "test"}]\n',
         )
     )
-    assert versions(file) == [{"subject": ">=0.2", "companion": ">=1.0,<3"}]
-    assert [entry.line for entry in file.entries] == [4, 6, 8]
+    project = {"subject": ">=0.2"}
+    assert versions(file) == [project, {**project, "companion": ">=1.0"}, {**project, "companion": "1.0"}]
+    assert [entry.line for entry in file.entries] == [4, 6, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("required", "admitted"),
+    [("==3.11.9", ("3.11",)), (">=3.11.4,<3.12.2", ("3.11", "3.12")), ("~=3.12.0", ("3.12",)), ("!=3.13.*,>=3.12", ("3.12", "3.14"))],
+)  # fmt: skip
+def test_defect_one_patch_release_of_python_was_no_python(
+    tmp_path: Path, required: str, admitted: tuple[str, ...]
+) -> None:
+    lock = f'version = 1\nrequires-python = "{required}"\n'
+    assert pythons(project_files.read(written(tmp_path, "uv.lock", lock))) == admitted
 
 
 @pytest.mark.parametrize(
@@ -140,6 +153,7 @@ def test_a_file_that_is_not_what_its_name_says_gets_one_line(tmp_path: Path, nam
         ("pylock.toml", 'lock-version = "2.0"\ncreated-by = "x"\npackages = []\n'),
         ("pyproject.toml", "[project]\ndependencies = 1\n"),
         ("pyproject.toml", '[project]\ndependencies = ["subject = 1"]\n'),
+        ("pyproject.toml", '[dependency-groups]\na = [{include-group = "b"}]\n'),
         ("requirements.txt", "-r missing.txt\n"),
         ("requirements.txt", "subject = 1.0\n"),
     ],
@@ -176,6 +190,15 @@ def test_a_file_that_is_too_long_is_refused(tmp_path: Path, name: str) -> None:
         project_files.read(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"# coding: hex\nsubject==0.2.0\n", b"# coding: none\nsubject==0.2.0\n", "subject==0.2.0\n".encode("utf-16"),
+     b"\xef\xbb\xbfsubject==0.2.0\n", b" " * 1_000_000 + b"\nsubject==0.2.0" + b"\t" * 1_000_000 + b"\n"],
+)  # fmt: skip
+def test_defect_an_encoding_broke_the_reader_and_white_space_held_it_up(tmp_path: Path, content: bytes) -> None:
+    assert versions(project_files.read(written(tmp_path, "requirements.txt", content))) == [{"subject": "0.2.0"}]
+
+
 @NEEDS_POSIX_FILES
 @pytest.mark.parametrize("name", ["uv.lock", "requirements.txt"])
 def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
@@ -196,7 +219,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, name
 @NEEDS_POSIX_FILES
 def test_includes_are_bounded_and_never_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for included in ("fifo", "/dev/zero", "/dev/stdin", "."):
+    for included in ("fifo", "/dev/zero", "/dev/stdin", ".", "a\0b"):
         with pytest.raises(NotReadable):
             requirements(tmp_path, f"-r {included}\n")
     requirements(tmp_path, "-r requirements.txt\n-r ./requirements.txt\n")
@@ -228,3 +251,18 @@ def test_what_is_installed_is_read_without_importing_it(tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "none", Path("/bin/false")):
         with pytest.raises(UserError, match="does not work as a Python"):
             installed.read(wrong)
+
+
+@NEEDS_POSIX_FILES
+@pytest.mark.parametrize("beside", [False, True])
+def test_defect_what_a_broken_uninstallation_left_over_was_read_as_installed(tmp_path: Path, beside: bool) -> None:
+    """pip renames what it removes to `~ame`; a folder that it could not empty has no metadata."""
+    python = tmp_path / "venv" / "bin" / "python"
+    venv.create(tmp_path / "venv", symlinks=True)
+    (packages,) = tmp_path.glob("venv/lib/*/site-packages")
+    (packages / "other-1.0.dist-info").mkdir()
+    for folder, version in (("~ubject-0.1.dist-info", "0.1"), *[("subject-0.2.dist-info", "0.2")] * beside):
+        (packages / folder).mkdir()
+        written(packages / folder, "METADATA", f"Metadata-Version: 2.1\nName: Subject\nVersion: {version}\n")
+    found = {entry.name: entry.version for entry in installed.read(python).entries}
+    assert found == ({"subject": "0.2"} if beside else {})

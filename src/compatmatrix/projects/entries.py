@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform as machine
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import product
+from itertools import islice, product
 
 import msgspec
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         marker: of PEP 508: where it holds, empty for everywhere.
         line: in the file, 0 where that is not known.
         source: what it comes from, where that is not an index: ``git``, ``path``, ``url`` ….
+        group: the extra or dependency group that it is in; empty for what every installation has.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     marker: str = ""
     line: int = 0
     source: str = ""
+    group: str = ""
 
     @property
     def version(self) -> str:
@@ -88,8 +90,8 @@ def pythons(file: ProjectFile) -> tuple[str, ...]:
         raise NotReadable(
             f"{file.name}: {sanitize.line(file.requires_python, 60)!r} is no specifier of Pythons"
         ) from None
-    # A bound on a patch release (>=3.11.4) admits some of 3.11.
-    admitted = tuple(one for one in PYTHONS if required.contains(f"{one}.99") or required.contains(f"{one}.0"))
+    # A bound on a patch release (>=3.11.4, ==3.11.9) admits some of 3.11.
+    admitted = tuple(one for one in PYTHONS if any(required.contains(f"{one}.{patch}") for patch in range(99, -1, -1)))
     if not admitted:
         raise NotReadable(f"{file.name}: requires Python {sanitize.line(file.requires_python, 60)}, which none is")
     return admitted
@@ -135,7 +137,7 @@ def chosen(file: ProjectFile, names: Iterable[str], variables: Mapping[str, str]
     """The entries of some packages that hold in an environment.
 
     Requirements of one package are joined: all must hold. Where a lock holds several versions of one, as it does of
-    extras that exclude each other, each is a choice of its own.
+    extras that exclude each other, each is a choice of its own. So is each extra or group beside what is in none.
 
     Args:
         file: what was read.
@@ -148,15 +150,20 @@ def chosen(file: ProjectFile, names: Iterable[str], variables: Mapping[str, str]
     Raises:
         NotReadable: a marker, version or specifier of one of these packages is none.
     """
-    found: dict[str, list[Entry]] = {}
-    for name in names:
-        listed = [entry for entry in file.entries if entry.name == canonicalize_name(name)]
-        if here := [entry for entry in listed if _holds(file, entry, variables)]:
-            found[name] = _joined(file, here)
-    return tuple(
-        dict(zip(found, entries, strict=True))
-        for entries, _ in zip(product(*found.values()), range(MOST_CHOICES), strict=False)
-    )
+    normalized = {canonicalize_name(name): name for name in names}
+    here = [entry for entry in file.entries if entry.name in normalized and _holds(file, entry, variables)]
+    choices: dict[tuple[tuple[str, Entry], ...], None] = {}
+    for group in islice(dict.fromkeys(("", *(entry.group for entry in here))), MOST_CHOICES):
+        listed = [entry for entry in here if entry.group in ("", group)]
+        found = {
+            name: _joined(file, of_it)
+            for key, name in normalized.items()
+            if (of_it := [entry for entry in listed if entry.name == key])
+        }
+        for entries in islice(product(*found.values()), MOST_CHOICES):
+            alike = (msgspec.structs.replace(entry, group="") for entry in entries)
+            choices[tuple(zip(found, alike, strict=True))] = None
+    return tuple(map(dict, choices))
 
 
 def _holds(file: ProjectFile, entry: Entry, variables: Mapping[str, str]) -> bool:

@@ -18,7 +18,13 @@ _CODE = """\
 import importlib.metadata as metadata, json, platform, sys
 found = {}
 for one in metadata.distributions():
-    found.setdefault(one.metadata["Name"] or "", one.version)
+    try:
+        name = one.metadata["Name"]
+        version = metadata.version(name)  # by its name: what pip left over of an older one (~ame-0.1.dist-info) is not it
+    except Exception:  # a folder without metadata
+        continue
+    if version:
+        found[name] = version
 system = {"darwin": "macos"}.get(platform.system().lower(), platform.system().lower())
 print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "platform": system + "-" + platform.machine().lower(),
                   "versions": found}))

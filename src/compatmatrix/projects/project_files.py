@@ -74,6 +74,8 @@ def content(path: Path) -> bytes:
             data = file.read(MOST + 1)
     except OSError as error:
         raise NotReadable(f"{path}: {error.strerror or 'is not a regular file'}") from None
+    except ValueError:  # a null character
+        raise NotReadable(f"{path}: is no name of a file") from None
     if len(data) > MOST:
         raise NotReadable(f"{path}: is longer than {MOST // 1_000_000} MB")
     return data

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import tomli
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from compatmatrix.projects.entries import Entry, ProjectFile
 
@@ -25,17 +25,15 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def read(name: str, text: str) -> ProjectFile:
-    """Read the requirements of a pyproject.toml: its own, its extras' and its groups'.
-
-    A group that includes another (``{include-group = …}``) adds nothing here: all groups are read.
+    """Read the requirements of a pyproject.toml: its own, its extras' and its groups', with the groups that those include.
 
     Raises:
-        ValueError: it is not TOML, or one of its requirements is none.
+        ValueError: it is not TOML, one of its requirements is none, or a group includes one that is not there.
     """
     file = msgspec.convert(tomli.loads(text), _File)
     lines = text.splitlines()
     entries = []
-    for written in _written(file):
+    for group, written in _written(file):
         requirement = Requirement(written)
         entries.append(
             Entry(
@@ -44,14 +42,32 @@ def read(name: str, text: str) -> ProjectFile:
                 marker=str(requirement.marker or ""),
                 line=next((number for number, line in enumerate(lines, 1) if written in line), 0),
                 source="url" if requirement.url else "",
+                group=group,
             )
         )
     return ProjectFile(name=name, entries=tuple(entries), requires_python=file.project.requires_python)
 
 
-def _written(file: _File) -> Iterator[str]:
-    yield from file.project.dependencies
-    for extra in file.project.optional.values():
-        yield from extra
-    for group in file.groups.values():
-        yield from (entry for entry in group if isinstance(entry, str))
+def _written(file: _File) -> Iterator[tuple[str, str]]:
+    """Each requirement, after the extra or group that it is in; an extra and a group may have the same name."""
+    yield from (("", one) for one in file.project.dependencies)
+    for extra, listed in file.project.optional.items():
+        yield from ((f"extra {extra}", one) for one in listed)
+    groups = {canonicalize_name(name): listed for name, listed in file.groups.items()}
+    for group in groups:
+        yield from ((f"group {group}", one) for one in _of_group(groups, group))
+
+
+def _of_group(
+    groups: Mapping[NormalizedName, Sequence[str | Mapping[str, Any]]], name: NormalizedName
+) -> Iterator[str]:
+    """The requirements of a group and of all that it includes, each group once."""
+    included = [name]
+    for group in included:  # grows meanwhile
+        if group not in groups:
+            raise ValueError(f"there is no dependency group {group}")
+        for entry in groups[group]:
+            if isinstance(entry, str):
+                yield entry
+            elif (further := canonicalize_name(str(entry.get("include-group", "")))) not in included:
+                included.append(further)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -52,10 +53,11 @@ def _parts(path: Path, data: bytes) -> Iterator[Entry | str]:
     from pip_requirements_parser import OptionLine, RequirementsFile
 
     try:
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
         with temporary() as scratch:
-            # It reads files only, and would follow a link or wait for a FIFO.
+            # It reads files only, would follow a link or wait for a FIFO, and searches long white space for hours.
             copy = scratch / "requirements.txt"
-            copy.write_bytes(data)
+            copy.write_text("\n".join(" ".join(one.split()) for one in text.splitlines()), encoding="utf-8-sig")
             parsed = RequirementsFile.from_file(str(copy), include_nested=False)
     except UnicodeDecodeError:
         raise NotReadable(f"{path}: is not text") from None
