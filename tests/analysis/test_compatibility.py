@@ -107,6 +107,15 @@ def test_an_unknown_pair_names_the_nearest_known_on_both_sides(known: Compatibil
     ]
 
 
+def test_defect_nothing_on_record_was_named_where_both_versions_are_new(known: Compatibility) -> None:
+    def near(subject: str, companion: str) -> list[tuple[str, ...]]:
+        neighbors = known.pair(subject=subject, companion=companion).neighbors
+        return [(*one.versions.values(), one.standing.value) for one in neighbors]
+
+    assert near("0.4.0", "6.0") == [("0.2.0", "5.0", "known broken")]
+    assert near("0.1.5", "2.5") == [("0.1.0", "2.0", "known good"), ("0.2.0", "3.0", "known good")]
+
+
 @pytest.mark.parametrize(
     ("where", "differs"),
     [
@@ -261,6 +270,14 @@ def test_an_annotation_cannot_be_another_command(known: Compatibility) -> None:
     line = words.as_annotation(findings.Finding(file=hostile, line=3, reason=hostile))
     assert len(line.splitlines()) == 1
     assert line.startswith("::warning file=x%250A%3A%3Aset-env name=A%3A%3Ab%0A%3A%3Aerror%3A%3Ac%3A%2C,title=")
+
+
+def test_defect_a_file_wrote_to_the_terminal_by_what_it_names() -> None:
+    hostile = "\x1b]0;title\x07\x1b[31mx\u202e\nsecond"
+    for examined in (True, False):
+        found = findings.Finding(file="uv.lock", reason=f"it comes from: {hostile}", examined=examined)
+        for said in (words.as_text(found), words.as_annotation(found)):
+            assert said.isprintable() and "it comes from" in said
 
 
 def test_json_holds_what_the_text_says(known: Compatibility) -> None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from operator import ge, le
 
 import msgspec
 from packaging.specifiers import SpecifierSet
@@ -255,17 +256,20 @@ class Compatibility:
         return self.grid.joined(subject, companions) if subject in self.grid.rows else ", ".join(companions)
 
     def _neighbors(self, subject: str, companion: str, where: Environment) -> Iterator[PairStatus]:
-        """The nearest pairs on both sides of which something is known: of the same subject or, without one, companion."""
-        pairs = [(subject, one) for one in self.grid.columns], [(one, companion) for one in self.grid.rows]
-        for line, changing in zip(pairs, (1, 0), strict=True):
+        """The nearest pairs on both sides of which something is known: of the same subject, else companion, else of neither."""
+        asked = _pair(subject, companion)
+        for rows, columns in (
+            ([subject], self.grid.columns),
+            (self.grid.rows, [companion]),
+            (self.grid.rows, self.grid.columns),
+        ):
             known = [
                 (pair, found)
-                for pair in line
+                for pair in product(rows, columns)
                 if (found := self._in_brief(_pair(*pair), where))[0] in (Standing.GOOD, Standing.BROKEN)
             ]
-            asked = Version((subject, companion)[changing])
-            below = [one for one in known if Version(one[0][changing]) < asked]
-            above = [one for one in known if Version(one[0][changing]) > asked]
+            below = [one for one in known if all(map(le, _pair(*one[0]), asked))]
+            above = [one for one in known if all(map(ge, _pair(*one[0]), asked))]
             for pair, (standing, reason, _) in (*below[-1:], *above[:1]):
                 assert standing is not None
                 yield PairStatus(

@@ -47,7 +47,11 @@ def as_annotation(finding: Finding) -> str:
 
 
 def title(finding: Finding) -> str:
-    """What is known, in a line."""
+    """What is known, in a line: a reason names what stands in the file."""
+    return sanitize.line(_title(finding), 1000)
+
+
+def _title(finding: Finding) -> str:
     if finding.pair:
         return f"{_beside(finding.pair.versions, 2)}: {finding.standing.value}"
     if finding.ranges:
