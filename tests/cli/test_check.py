@@ -193,13 +193,29 @@ def test_the_site_has_a_constraints_file_for_each_python(project: Project) -> No
     assert (folder / "subject-0.2.0-py3.11.txt").read_text(encoding="utf-8") == said
 
 
+def give(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Make it the standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+
+
+def test_defect_explain_lost_the_end_of_a_long_log_and_broke_on_bytes_that_are_no_text(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = b"\xff\xfe step\n" * 300_000 + ERROR.encode()
+    (project.folder / "log.txt").write_bytes(log)
+    give(monkeypatch, log)
+    expected = project.main("explain", ERROR)
+    assert expected.code == 0
+    assert project.main("explain") == project.main("explain", str(project.folder / "log.txt")) == expected
+
+
 def test_explain_takes_arguments_or_standard_input(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     said = project.main("explain", ERROR)
     assert said.code == 0 and 'works: pip install "subject==0.2.0" "companion==3.0"\n' in said.out
     assert "\n    subject 0.2.0 with companion 2.0; works with companion 1.0, 3.0" in said.out
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"Traceback (most recent call last):\n  File ...\n{ERROR}\n"))
+    give(monkeypatch, f"Traceback (most recent call last):\n  File ...\n{ERROR}\n".encode())
     assert project.main("explain").out == said.out
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    give(monkeypatch, b"")
     file = project.folder / "traceback.txt"
     file.write_text(f"Traceback (most recent call last):\n  File ...\n{ERROR}\n", encoding="utf-8")
     assert project.main("explain", str(file)).out == said.out

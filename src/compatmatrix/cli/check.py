@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -84,10 +86,17 @@ def _given(chosen: project_options.Explain) -> str:
     text = " ".join(chosen.text)
     try:
         if len(chosen.text) == 1 and len(text) < 1000 and Path(text).is_file():
-            return Path(text).read_text(encoding="utf-8", errors="replace")
+            with Path(text).open("rb") as file:
+                return _end(file)
     except (OSError, ValueError) as error:
         raise UserError(f"{text}: cannot be read ({error})") from None
-    return text or sys.stdin.read(MOST_TEXT * 10)
+    return text or _end(sys.stdin.buffer)
+
+
+def _end(file: BinaryIO) -> str:
+    """The end of a text, as much as is looked at, whatever its length and encoding."""
+    parts = deque(iter(lambda: file.read(MOST_TEXT), b""), maxlen=5)  # a character has up to four bytes
+    return b"".join(parts).decode("utf-8", errors="replace")
 
 
 def exit_code(found: list[Finding], allow_unknown: bool) -> int:
