@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ import compatmatrix
 from compatmatrix.analysis import support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.support import View
+from compatmatrix.cli.main import main
 from compatmatrix.publish import constraints, distribution, json_data
 from fixtures import Project
 from platforms import NEEDS_SHELL
@@ -85,6 +87,17 @@ def test_older_data_without_the_configuration_says_so(published: Path) -> None:
         compatmatrix.load(published)
 
 
+def test_defect_published_data_with_a_version_that_is_none_ended_in_a_traceback(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published.write_bytes(published.read_bytes().replace(b'"29.0"', b'"new"'))
+    with pytest.raises(ValueError, match="new"):
+        compatmatrix.load(published)
+    for command in (["check", "pyproject.toml"], ["bounds", "held-value"]):
+        assert main([command[0], "--data", str(published), *command[1:]]) == 2
+        assert "Invalid version: 'new'" in capsys.readouterr().err
+
+
 def test_load_is_all_that_is_public() -> None:
     assert compatmatrix.__all__ == ["load"]
 
@@ -92,8 +105,6 @@ def test_load_is_all_that_is_public() -> None:
 def test_data_takes_the_place_of_a_checkout(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from compatmatrix.cli.main import main
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "requirements.txt").write_text("gadget==0.20.0\nmotor==29.0\nhelper==1.20\n", encoding="utf-8")
     assert main(["check", "--data", str(published), "--platform", "linux-x86_64"]) == 0
@@ -125,6 +136,21 @@ def test_the_project_of_the_data_names_the_subject_and_its_day(view: View, tmp_p
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("known good\ngadget>=")
+
+
+def test_defect_the_help_of_the_data_named_another_command(
+    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = distribution.files(view)["gadget_compatibility/__init__.py"].decode()
+    names: dict[str, Any] = {"__name__": "gadget_compatibility", "__file__": str(tmp_path / "__init__.py")}
+    exec(module, names)
+    for words in ([], ["check"]):
+        monkeypatch.setattr(sys, "argv", ["x", *words, "--help"])
+        with pytest.raises(SystemExit):
+            names["main"]()
+        said = capsys.readouterr().out
+        assert said.startswith(f"usage: {' '.join(['gadget-compatibility', *words])} [-h]")
+        assert "compatmatrix" not in said
 
 
 @NEEDS_SHELL

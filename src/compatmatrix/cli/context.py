@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 from rich.console import Console
 from rich.text import Text
 
@@ -137,6 +138,8 @@ def _published(data: Path, options: Options, console: Console) -> Context:
         raise UserError("--data is read instead of matrix.toml and records: leave out --config and --reports")
     try:
         view = json_data.read(data.read_bytes())
+        for version in {version for cell in view.cells for version in (cell.subject, *cell.versions.values())}:
+            Version(version)
     except OSError as error:
         raise UserError(f"{data}: {error.strerror}") from None
     except ValueError as error:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; returns its exit code.
 
-    ``COMPATMATRIX_COMMAND`` is how the user gives the command, where that is not `compatmatrix COMMAND`.
+    ``COMPATMATRIX_COMMAND`` is how the user gives the command, where that is not ``program COMMAND``.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    chosen = parse(words)
-    prefix = os.environ.get("COMPATMATRIX_COMMAND", f"{PROGRAM} {words[0]}")
+    chosen = parse(words, program)
+    prefix = os.environ.get("COMPATMATRIX_COMMAND", f"{program} {words[0]}")
     given = [*shlex.split(prefix), *words[1:]]
     # Imported only now: `--help` and a wrong argument are answered without loading them.
     from rich.console import Console

@@ -64,21 +64,22 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG, f"{self.prog}: error: {message}\n`--help` says what it takes\n")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
+def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> Options:
     """Parse the command line.
 
     Args:
         arguments: those of a command; None for those of this process.
+        program: how it was started, for the usage and the examples.
 
     Raises:
         SystemExit: after `--help` (0), or where the arguments are wrong (2, with a message).
     """
     about = "Runs probes against the releases of a package, and publishes what each release supports."
-    parser = _Parser(prog=PROGRAM, description=about, epilog=EPILOG)
+    parser = _Parser(prog=program, description=about, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     kinds = {kind.__name__.lower(): kind for kind in COMMANDS}
-    flags = {word: _add_command(commands, word, kind) for word, kind in kinds.items()}
+    flags = {word: _add_command(commands, word, kind, program) for word, kind in kinds.items()}
     given, unknown = parser.parse_known_args(arguments)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
     del values["command"]
@@ -89,10 +90,10 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     return chosen
 
 
-def _add_command(commands: Any, word: str, kind: type[Options]) -> list[str]:
+def _add_command(commands: Any, word: str, kind: type[Options], program: str) -> list[str]:
     """Add the parser of a command, with a group of options for each heading; returns its flags."""
     text = (kind.__doc__ or "").rstrip(".")
-    examples = "\n".join(["examples:", *(f"  {PROGRAM} {one}" for one in kind.examples)])
+    examples = "\n".join(["examples:", *(f"  {program} {one}" for one in kind.examples)])
     command = commands.add_parser(word, help=text, description=text, epilog=f"{examples}\n\n{EPILOG}")
     flags: list[str] = []
     for heading, parts in groupby(kind.__mro__, lambda part: getattr(part, "heading", "")):

@@ -58,7 +58,6 @@ _MODULE = """\
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,9 +82,9 @@ def main() -> int:
     \"\"\"Give a command of compatmatrix that answers from the data.\"\"\"
     from compatmatrix.cli.main import main
 
-    os.environ.setdefault("COMPATMATRIX_COMMAND", "{name}")
     words = sys.argv[1:]
-    return main([*words[:1], "--data", str(DATA), *words[1:]] if words and not words[0].startswith("-") else words)
+    data = ["--data", str(DATA)] if words and not words[0].startswith("-") else []
+    return main([*words[:1], *data, *words[1:]], "{name}")
 """
 
 
