@@ -15,6 +15,7 @@ from compatmatrix.analysis.grid import Grid, Pair
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import span
 from compatmatrix.publish import labels
 
 
@@ -120,8 +121,8 @@ def pair_rows(grid: Grid, version: str, probes: Sequence[Probe]) -> list[PairRow
     found = []
     for _, group in groupby(list(grid.rows[version].values())[::-1], key=same):
         pairs = list(group)
-        first, last = pairs[-1].companion, pairs[0].companion
-        found.append(PairRow([pair.companion for pair in pairs], labels.span(first, last), pairs[0]))
+        companions = [pair.companion for pair in pairs]
+        found.append(PairRow(companions, span(companions[::-1]), pairs[0]))
     return found
 
 
