@@ -171,20 +171,11 @@ def answers_words(pairs: Grid, pair: Pair) -> str:
     return "; ".join(lead + ", ".join(words) for lead, words in told.items() if words)
 
 
-_COUNTED = (Kind.PARTLY, Kind.BROKEN)
-"""The kinds of which the map shows how many of its answers are yes."""
-
-
-def pair_mark(pairs: Grid, pair: Pair) -> str:
-    """What stands in a cell of the map: a sign or, where only some of several answers are yes, how many."""
-    if pair.kind in _COUNTED and len(pairs.answers) > 1:
-        return f"{sum(pair.answers.get(word) is True for word in pairs.answers)}/{len(pairs.answers)}"
-    return pair.kind.sign
-
-
-def kind_mark(pairs: Grid, kind: Kind) -> str:
-    """The same in the legend, where any number may stand."""
-    return f"n/{len(pairs.answers)}" if kind in _COUNTED and len(pairs.answers) > 1 else kind.sign
+def mark(pairs: Grid, kind: Kind, pair: Pair | None = None) -> str:
+    """What stands in a cell of the map: a sign or, where only some of several answers are yes, how many; "n" in the legend."""
+    if kind not in (Kind.PARTLY, Kind.BROKEN) or len(pairs.answers) == 1:
+        return kind.sign
+    return f"{sum(pair.answers.values()) if pair else 'n'}/{len(pairs.answers)}"
 
 
 def companions_words(view: View, cell: CellView) -> str:
