@@ -82,6 +82,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         """The index of a release in ``releases``."""
         return next(number for number, release in enumerate(self.releases) if release.version == version)
 
+    def stable_before(self, version: str) -> str | None:
+        """The stable release before another."""
+        earlier = self.releases[: self.place(version)]
+        return next((release.version for release in reversed(earlier) if release.stable), None)
+
     def outcome(self, probe: str, pairing: str, version: str) -> Outcome:
         cell = self.cell(pairing, version)
         return cell.outcome(probe) if cell else NOT_RUN

@@ -65,8 +65,7 @@ class Site:
     """What the pages of a view share, computed once."""
 
     def __init__(self, view: View, beside: Beside) -> None:
-        self.view = view
-        self.beside = beside
+        self.view, self.beside = view, beside
         self.compatibility = Compatibility(view)
         self.grid, self.pythons = self.compatibility.grid, pythons(view)
         self.constraints = constraints.files(self.compatibility)
@@ -177,19 +176,14 @@ class Site:
     def _compare(self) -> dict[str, Any]:
         """The latest release and the one before, as the page shows them at first; and all that its script needs."""
         newer = self.view.latest.version if self.view.latest else ""
-        older = self._before(newer) if newer else None
+        older = self.view.stable_before(newer) if newer else None
         return {
             "newer": newer,
             "older": older,
             "rows": comparison.rows(self.view, older, newer) if older else [],
-            "compared": [one.version for one in reversed(self.view.releases) if self._before(one.version)],
+            "compared": [one.version for one in reversed(self.view.releases) if self.view.stable_before(one.version)],
             "document": Markup(comparison.document(self.view)) if older else "",  # escaped there, for a script
         }
-
-    def _before(self, version: str) -> str | None:
-        """The stable release before."""
-        earlier = self.view.releases[: self.view.place(version)]
-        return next((release.version for release in reversed(earlier) if release.stable), None)
 
     def _about(self) -> dict[str, Any]:
         """The environments there are, and what of every release and pairing is not known, and why."""
@@ -212,7 +206,7 @@ class Site:
 
     def _release(self, release: Release) -> dict[str, Any]:
         view, order = self.view, [known.version for known in self.view.releases]
-        before = self._before(release.version)
+        before = view.stable_before(release.version)
         place = order.index(release.version)
         asked = view.config.pairings.grid
         # Of the others the map's words tell.
@@ -251,10 +245,8 @@ class Site:
 
 
 def _static(_: Site) -> dict[str, bytes]:
-    sheets = [
-        (STATIC / name).read_bytes()
-        for name in ("palette.css", "site.css", "errors.css", "map.css", "table.css", "timeline.css")
-    ]
+    names = ("palette", "site", "errors", "map", "table", "timeline")
+    sheets = [(STATIC / f"{name}.css").read_bytes() for name in names]
     scripts = {path.name: path.read_bytes() for path in sorted(STATIC.glob("*.js"))}
     return {"site.css": b"".join(sheets), "icon.svg": (STATIC / "icon.svg").read_bytes(), ".nojekyll": b"", **scripts}
 
