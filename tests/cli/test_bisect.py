@@ -101,6 +101,27 @@ def test_defect_a_revision_resolves_in_the_users_repository(project: Project, tm
     assert f"standalone changes with\n{made.commits[2]}" in said.out
 
 
+def test_defect_a_search_for_a_message_does_not_resolve(project: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", *line(("raises", 2)), Made("works", message="Lift it"), Made("works"))
+    made.git("checkout", "-q", "-f", "main")
+    said = bisect(project, made, bad=":/^Lift")
+    assert f"--bad :/^Lift is {made.commits[2][:12]} of " in said.out, said
+
+
+def test_defect_a_commit_is_blamed_that_is_no_child_of_the_good_end(project: Project, tmp_path: Path) -> None:
+    made = create(
+        tmp_path / "made",
+        Made("raises"),
+        Made("works", branch="topic", since=1),
+        Made("raises", since=1),
+        Made("works", merges=2),
+        Made("raises", branch="main"),
+    )
+    said = bisect(project, made, "--linear", good="topic")
+    assert f"searching from {made.commits[0][:12]}, where they part" in said.out, said
+    assert f"changes first with\n{made.commits[2]}" not in said.out, "it answers like its parent"
+
+
 @pytest.mark.parametrize("bad", ["nowhere", "0" * 40, "main~99", "refs/pull/7/head"])
 def test_defect_an_unknown_revision_is_network_trouble(project: Project, tmp_path: Path, bad: str) -> None:
     said = bisect(project, create(tmp_path / "made", *line(("raises", 2))), bad=bad)

@@ -98,6 +98,13 @@ def test_a_clean_checkout_is_its_commit_and_a_changed_one_its_files(builder: Bui
     assert made.git("status", "--porcelain", "--ignored").split() == ["M", "subject/core.py"], "nothing is left behind"
 
 
+def test_defect_a_file_that_the_users_git_does_not_show_is_left_out(builder: Builder, made: Repository) -> None:
+    made.git("checkout", "-q", "-f", "main")
+    made.git("config", "status.showUntrackedFiles", "no")
+    (made.path / "subject/more.py").write_text("")
+    assert build(builder, f"subject @ {made.path.as_uri()}").source.reference == "main, changed"
+
+
 def test_a_wheel_is_taken_as_it_is(builder: Builder, made: Repository) -> None:
     wheel = build(builder, f"subject @ git+{made.url}@main").url.partition("#")[0]
     source = build(builder, f"subject @ {wheel}").source

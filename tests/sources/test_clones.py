@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -125,3 +126,15 @@ def test_a_repository_is_read_in_place_and_left_as_it_was(made: Made, tmp_path: 
     assert (made.git("status", "--porcelain", "--branch"), made.git("for-each-ref")) == before
     assert len(made.git("worktree", "list").splitlines()) == 1
     assert not list((tmp_path / "cache").rglob("*.git"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+def test_defect_a_repository_of_another_user_lacks_every_commit(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    for path in (made.path, made.path / ".git"):
+        os.chown(path, 12345, -1)
+    with pytest.raises(UserError, match=r"git refuses it: .*safe\.directory"):
+        Repository(made.url, tmp_path / "cache")

@@ -56,9 +56,11 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
         raise UserError(
             f"--good {chosen.good}: must come before --bad {chosen.bad} in the history of {repository.name}"
         )
+    items = repository.between(base, bad)
+    base = items[0]
     if base != good:
         context.say(
-            f"{chosen.good} is not in the history of {chosen.bad}: searching from their merge base, {base[:12]}"
+            f"{chosen.good} is not in the first-parent history of {chosen.bad}: searching from {base[:12]}, where they part"
         )
     probes = needed_probes(context.config, context.probes, probe)
 
@@ -84,7 +86,7 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
     return Search(
         judge=Judge(context.config, context.probes, probe, examination),
         question=question,
-        items=repository.between(base, bad),
+        items=items,
         describe=lambda sha: _item(repository, sha),
         ahead=ahead,
         repository=repository,

@@ -99,6 +99,7 @@ class Search:
             if base is None or base == tip:
                 continue
             items = self._repository.between(base, tip)
+            base = items[0]
             cells = (len(items) - 2).bit_length() + sum(not self._judge.recorded(end) for end in (base, tip))
             if cells > CHEAP and not self._into_merges:
                 continue

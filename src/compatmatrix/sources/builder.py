@@ -95,7 +95,7 @@ class Builder:
             sha = local(["rev-parse", "HEAD"]).strip()
             reference = local(["rev-parse", "--abbrev-ref", "HEAD"]).strip()
             top = Path(local(["rev-parse", "--show-toplevel"]).strip())
-            changed = local(["status", "--porcelain", "--", "."]).strip()
+            changed = local(["status", "--porcelain", "--untracked-files=normal", "--", "."]).strip()
             if not changed and top.resolve() == path.resolve():
                 repository = Repository(path.resolve().as_uri(), self._cache)
                 return self.commit(repository, sha, reference)

@@ -60,6 +60,11 @@ class Repository:
         self._guard = FileLock(self._mirror.with_suffix(".lock"), timeout=git.SECONDS)
         if self.local and not any((self._folder / name).exists() for name in (".git", "HEAD")):
             raise UserError(f"{self.name}: is no git repository")
+        if self.local:
+            try:
+                self._git("rev-parse", "--git-dir")
+            except git.Refused as refusal:  # it belongs to somebody else, or is damaged
+                raise UserError(f"{self.name}: git refuses it: {refusal}") from None
 
     def fetch(self, reference: str) -> str:
         """Update branches, tags and the reference from the server; returns the commit that the reference is now."""
@@ -126,8 +131,11 @@ class Repository:
         return shown if shown.startswith("https://") else ""
 
     def between(self, good: str, bad: str) -> tuple[str, ...]:
-        """The commits from ``good`` to ``bad``, both included, along the first parents of ``bad``, oldest first."""
-        return (good, *self._listed("--first-parent", "--reverse", f"{good}..{bad}"))
+        """The commits to ``bad`` along its first parents, oldest first: from ``good``, or from where they leave its history."""
+        later = self._listed("--first-parent", "--reverse", f"{good}..{bad}")
+        # A commit that a merge brought, given as the good end, is no parent of what comes after it on the way.
+        parents = self.commit(later[0]).parents if later else ()
+        return (*(parents[:1] or (good,)), *later)
 
     def base(self, one: str, other: str) -> str | None:
         """The merge base: the newest commit in the history of both, ``one`` itself if it is in the other's."""
@@ -231,7 +239,9 @@ class Repository:
         if revision.startswith("-"):
             raise UserError(f"{self.name}: {revision!r} is no revision")
         try:
-            return self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip() or None
+            # A search for a message (`:/text`) takes all that follows for the text; what it finds is a commit.
+            commit = revision if revision.startswith(":/") else f"{revision}^{{commit}}"
+            return self._git("rev-parse", "--verify", "--quiet", commit).strip() or None
         except git.Refused:
             return None
 
