@@ -17,8 +17,8 @@ from compatmatrix.ci import comment
 from compatmatrix.ci.comment import Comparisons
 from compatmatrix.cli import options, plan
 from compatmatrix.cli.context import Context
-from compatmatrix.cli.examine import Examiner, run_plan
-from compatmatrix.cli.exit_codes import Failure, of_comparisons
+from compatmatrix.cli.examine import Examiner
+from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
 from compatmatrix.config.source_addresses import Address
@@ -63,7 +63,10 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     if chosen.record:
         run.record([after for after, _ in pairs])
     _show(context, chosen.format, compared)
-    return of_comparisons(context, chosen.fail_on, compared.comparisons, compared.sources, failed)
+    for line in run.timings() if chosen.timings else ():
+        context.say(line)
+    kinds = [kind for one in compared.comparisons for kind in one.kinds.values()]
+    return exit_code(context, chosen.fail_on, kinds, compared.sources, failed)
 
 
 def _show(context: Context, format: str, compared: Comparisons) -> None:
@@ -89,6 +92,8 @@ class _Run:
         self._examiner = Examiner(cached, chosen.jobs, chosen.fresh, chosen.as_of)
         self._known = self._read()
 
+        self.timings = self._examiner.timings
+
     def _read(self) -> Ledger:
         return ledger.merge(self._context.ledger(), ledger.read(self._cached.records))
 
@@ -96,11 +101,10 @@ class _Run:
         """What is to be examined for a source, and for what it is compared with."""
         builder = self._examiner.builder
         try:
-            built = builder.address(address)
-            source, after = (
-                built.source,
-                self._resolved(self._examiner.source_request(built, NEWEST.name, self._probes)),
-            )
+            with self._examiner.timed("build"):
+                built = builder.address(address)
+            source = built.source
+            after = self._resolved(self._examiner.source_request(built, NEWEST.name, self._probes))
         except Unbuildable as failure:
             source, after = failure.source, self._examiner.unbuildable(failure, NEWEST.name)
         return after, self._base(address, source, after) if self._chosen.against else None
@@ -121,7 +125,8 @@ class _Run:
             if not sha:
                 raise UserError(f"--against {MERGE_BASE}: {source.short} and {branch[:12]} have no commit in common")
         try:
-            built = examiner.builder.commit(repository, sha, name)
+            with examiner.timed("build"):
+                built = examiner.builder.commit(repository, sha, name)
         except Unbuildable as failure:
             return examiner.unbuildable(failure, NEWEST.name)
         return self._beside(examiner.source_request(built, NEWEST.name, self._probes), after)
@@ -144,7 +149,8 @@ class _Run:
     def _resolved(self, request: CellRequest) -> Target:
         """The request's cell, or the record that there is none."""
         config, now = self._context.config, self._context.now
-        found = request.refused or lock.resolve(config, request, self._context.cache / "locks")
+        with self._examiner.timed("lock"):
+            found = request.refused or lock.resolve(config, request, self._context.cache / "locks")
         return found if isinstance(found, Cell) else unrunnable(config, request, found, now, self._chosen.as_of)
 
     def _beside(self, request: CellRequest, other: Target) -> Target:
@@ -171,7 +177,7 @@ class _Run:
         todo = msgspec.structs.replace(
             plan.empty(self._cached, plan.selection_of(self._chosen)), jobs=tuple(jobs.values())
         )
-        _, failed = run_plan(self._cached, todo, todo.jobs, self._chosen.jobs)
+        failed = self._examiner.run(todo)
         self._known = self._read()
         return failed
 

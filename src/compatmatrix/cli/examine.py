@@ -141,7 +141,7 @@ class Examiner:
         self._context, self._workers, self._fresh, self._as_of = context, workers, fresh, as_of
         self.cells_run = 0
         self._results: list[Result] = []
-        self._ahead: dict[str, float] = defaultdict(float)
+        self._apart: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -150,13 +150,13 @@ class Examiner:
         try:
             yield
         finally:
-            self._ahead[part] += time.monotonic() - began
+            self._apart[part] += time.monotonic() - began
 
     def timings(self) -> Iterator[str]:
-        """How long the parts of the cells took; what was built and locked beside others is not in the sum."""
+        """How long the parts of the cells took; what was built and locked before or beside them is not in the sum."""
         yield from timings(self._results)
-        for part, seconds in self._ahead.items():
-            yield f"  {part:12} {seconds / max(1, len(self._results)):6.2f} s a cell, beside others"
+        for part, seconds in self._apart.items():
+            yield f"  {part:12} {seconds / max(1, len(self._results)):6.2f} s a cell, not in the sum"
 
     @cached_property
     def projects(self) -> releases.Projects:
@@ -213,7 +213,7 @@ class Examiner:
     def unbuildable(self, failure: Unbuildable, pairing: str) -> Record:
         """The record that no wheel can be built of a source, stored so that it is not tried again."""
         source, context = failure.source, self._context
-        cell = digest(["unbuildable", source.reference, source.identity, context.platform])
+        cell = digest(["unbuildable", *filter(None, source.name[1:]), source.identity, context.platform])
         record = Record(
             key=record_key(cell, {}),
             cell=cell,
@@ -232,7 +232,10 @@ class Examiner:
 
     def examine(self, requested: Sequence[CellRequest]) -> list[Failure]:
         """Bring every request to a record, running what is missing; returns what could not be examined."""
-        todo = plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh)
+        return self.run(plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh))
+
+    def run(self, todo: Plan) -> list[Failure]:
+        """Run the jobs of a plan; returns what could not be examined."""
         results, failed = run_plan(self._context, todo, todo.jobs, self._workers)
         self._results += results
         self.cells_run += sum(result.record is not None for result in results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.changes import Comparison, Kind
+from compatmatrix.analysis.changes import Kind
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import CONDITIONS, DONE, FAILED_ON, UNEXAMINED
 
@@ -43,15 +43,3 @@ def exit_code(
     if held:
         return FAILED_ON
     return UNEXAMINED if failed else DONE
-
-
-def of_comparisons(
-    context: Context,
-    fail_on: Iterable[str],
-    comparisons: Iterable[Comparison],
-    rows: Iterable[CellView],
-    failed: Sequence[Failure],
-) -> int:
-    """The same for cells that were compared with others."""
-    kinds = [kind for one in comparisons for kind in one.kinds.values()]
-    return exit_code(context, fail_on, kinds, rows, failed)

@@ -169,8 +169,8 @@ class Run(PlanningOptions):
         narrowed = self.only or self.pairing
         if self.plan and (narrowed or self.as_of or self.fresh):
             return "--plan says what is run; give --only, --pairing, --as-of and --fresh when planning"
-        if self.source and (narrowed or self.plan or self.shard != (1, 1) or self.timings or self.table):
-            return "--source examines sources alone: without --only, --pairing, --plan, --shard, --timings and --table"
+        if self.source and (narrowed or self.plan or self.shard != (1, 1) or self.table):
+            return "--source examines sources alone: without --only, --pairing, --plan, --shard and --table"
         if self.table and self.format == "json":
             return "--format json has all cells; leave out --table"
         of_sources = self.against or self.record or self.format == "markdown"
