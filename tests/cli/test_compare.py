@@ -119,27 +119,91 @@ def test_defect_two_clones_with_the_same_branch_name_swallow_each_other(raising:
         assert f"main at {made.commits[0][:12]}" in text
 
 
-def test_defect_watch_misses_an_answer_that_changed_back(
-    working: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+Night = Callable[[Project], Said]
+
+
+@pytest.fixture
+def night(monkeypatch: pytest.MonkeyPatch) -> Night:
+    """Look at what is watched, each time a day later: records are dated to the second, and looks follow one another faster."""
+    nights = 0
+
     class Clock(datetime):
-        """Records are dated to the second, and the looks here follow one another faster."""
-
-        nights = 0
-
         @classmethod
         def now(cls, tz: object = None) -> Clock:
-            return cls.fromtimestamp(time.time() + 86400 * Clock.nights, UTC)
+            return cls.fromtimestamp(time.time() + 86400 * nights, UTC)
+
+    def look(project: Project) -> Said:
+        nonlocal nights
+        nights += 1
+        return project.main("watch", "--fail-on", "changed", "--jobs", "1")
 
     monkeypatch.setattr(context, "datetime", Clock)
+    return look
+
+
+def watching(project: Project, *addresses: str) -> None:
+    sources = json.dumps([f"subject @ git+{address}@main" for address in addresses])
+    project.set("[groups]", f"[watch]\nsources = {sources}\n\n[groups]")
+
+
+def test_defect_watch_misses_an_answer_that_changed_back(working: Project, tmp_path: Path, night: Night) -> None:
     made = create(tmp_path / "made", Made("works"), Made("raises"))
-    working.set("[groups]", f'[watch]\nsources = ["subject @ git+{made.url}@main"]\n\n[groups]')
+    watching(working, made.url)
     for number, code in ((0, 0), (1, 3), (0, 3), (0, 0)):
         made.git("update-ref", "refs/heads/main", made.commits[number])
-        Clock.nights += 1
-        said = working.main("watch", "--fail-on", "changed")
+        said = night(working)
         assert (said.code, f"main at {made.commits[number][:12]}, not released" in said.out) == (code, True), said
         assert f"main at {made.commits[number][:12]}" in (working.reports / "compatibility.md").read_text()
+
+
+def test_defect_watch_misses_a_change_behind_a_commit_that_is_broken(
+    raising: Project, tmp_path: Path, night: Night
+) -> None:
+    made = create(tmp_path / "made", Made("raises"))
+    watching(raising, made.url)
+    assert night(raising).code == 0
+    codes = []
+    for behavior in ("import-error", "unbuildable", "raises", "unbuildable", "works"):
+        made.add(Made(behavior))
+        codes.append(night(raising).code)
+    assert codes == [3, 0, 0, 3, 3], "what is lost is lost once; the same answer again is none; the lift is one"
+
+
+def test_defect_two_watched_clones_are_compared_with_one_another(
+    working: Project, tmp_path: Path, night: Night
+) -> None:
+    one, other = create(tmp_path / "one", Made("raises")), create(tmp_path / "other", Made("works"))
+    watching(working, one.url, other.url)
+    assert [night(working).code for _ in range(2)] == [0, 0]
+    other.add(Made("raises"))
+    assert [night(working).code for _ in range(2)] == [3, 0]
+
+
+def test_defect_a_fork_at_the_same_commit_has_no_row(
+    working: Project, tmp_path: Path, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [create(tmp_path / name, Made("works")) for name in ("one", "other")]
+    assert made[0].commits == made[1].commits
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    for number, repository in enumerate(made):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", f"url.{repository.url}.insteadOf")
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", f"https://{repository.path.name}.example.org/r")
+    watching(working, *(f"https://{repository.path.name}.example.org/r" for repository in made))
+    first = night(working)
+    assert first.out.count(f"main at {made[0].commits[0][:12]}, not released") == 2, first
+    made[1].add(Made("raises"))
+    assert night(working).code == 3, "the fork's answer changed"
+    source = "subject @ git+https://one.example.org/r@main"
+    said = working.main("run", "--source", source, "--against", "newest", "--format", "json")
+    assert ("one.example.org" in said.out, "other.example.org" in said.out) == (True, False), (
+        "the name that was asked for"
+    )
+
+
+def test_the_time_of_the_parts_is_shown(working: Project, tmp_path: Path) -> None:
+    said = compare(working, create(tmp_path / "made", Made("works")), "--timings")
+    for part in ("environment", "build", "lock"):
+        assert re.search(rf"{part} +\d+\.\d\d s a cell", said.out), (part, said)
 
 
 def test_defect_the_other_side_is_of_another_day(raising: Project, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ question that was put differently is neither an alarm nor its end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -100,6 +100,18 @@ def between_cells(before: CellView, after: CellView, probes: Iterable[Probe]) ->
     """How the answers of one cell differ from those of another: a cell that breaks loses what was known."""
     kinds = {probe.id: difference(before.counted(probe.id), after.counted(probe.id)) for probe in probes}
     return Comparison(before=before, after=after, kinds=dict(sorted(kinds.items(), key=lambda item: item[1].urgency)))
+
+
+def since_known(before: Sequence[CellView], after: CellView, probes: Iterable[Probe]) -> Iterator[Kind]:
+    """How the answers of a cell differ from those of earlier ones of the same source, the last of them first.
+
+    An answer is compared with the last that is known, so that a change is not lost behind a cell that broke; none with
+    what was there last, so that what broke is lost once.
+    """
+    for probe in probes if before else ():
+        outcome, past = after.counted(probe.id), [cell.counted(probe.id) for cell in before]
+        known = next((one for one in past if one.state.known), past[0]) if outcome.state.known else past[0]
+        yield difference(known, outcome)
 
 
 def between_releases(view: View) -> tuple[Change, ...]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from compatmatrix.analysis.cells import CellView, united
-from compatmatrix.analysis.changes import between_cells
+from compatmatrix.analysis.changes import between_cells, since_known
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner
-from compatmatrix.cli.exit_codes import Failure, of_comparisons
+from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
-from compatmatrix.core.encoding import format_instant
+from compatmatrix.core import files
+from compatmatrix.core.encoding import canonical, digest, format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Record
 from compatmatrix.core.pairings import NEWEST
@@ -26,6 +29,14 @@ from compatmatrix.results.ledger import Ledger
 from compatmatrix.sources.builder import Unbuildable
 
 
+class _Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The record that answers for a source today, under the address by which it is watched."""
+
+    address: str
+    pairing: str
+    record: Record
+
+
 def watch(context: Context, chosen: options.Watch) -> int:
     """Examine the sources and nightly builds of ``[watch]``, and compare them with the newest release."""
     if not context.config.watch.sources and not context.config.watch.nightly:
@@ -35,11 +46,11 @@ def watch(context: Context, chosen: options.Watch) -> int:
     earlier = ledger.read(context.records)
     examiner = Examiner(context, chosen.jobs, chosen.fresh)
     newest = examiner.release_request(examiner.newest, NEWEST.name, context.probes)
-    asked, failed = _examine(context, examiner, newest)
-    _renew(context, asked)
+    looks, failed = _examine(context, examiner, newest)
+    _renew(context, looks)
     known, _ = write_reports(context)
     view = context.view(known)
-    rows = [_row(context, known, record, pairing) for record, pairing in asked]
+    rows = [_row(context, known, look.record, look.pairing) for look in looks]
     terminal.print_sources(context.console, view, rows)
     release = view.cell(NEWEST.name, newest.subject)
     if release is None:
@@ -47,65 +58,93 @@ def watch(context: Context, chosen: options.Watch) -> int:
     else:
         for row in rows:
             terminal.line(context.console, f"\n{change_words.markdown(view, between_cells(release, row, view.probes))}")
-    before = [(_last(earlier, record, pairing), pairing) for record, pairing in asked]
-    comparisons = [
-        between_cells(_row(context, earlier, old, pairing), row, view.probes)
-        for (old, pairing), row in zip(before, rows, strict=True)
-        if old
-    ]
-    return of_comparisons(context, chosen.fail_on, comparisons, rows, failed)
+    past = _past(context, earlier, looks)
+    kinds = [kind for row, before in zip(rows, past, strict=True) for kind in since_known(before, row, view.probes)]
+    return exit_code(context, chosen.fail_on, kinds, rows, failed)
 
 
-def _examine(
-    context: Context, examiner: Examiner, newest: CellRequest
-) -> tuple[list[tuple[Record, str]], list[Failure]]:
+def _examine(context: Context, examiner: Examiner, newest: CellRequest) -> tuple[list[_Look], list[Failure]]:
     """Examine the sources with the newest companions, and with nightly ones; and the newest release beside them.
 
     Returns:
-        The record that answers for each source, with the pairing, and what could not be examined.
+        The record that answers for each source, and what could not be examined.
     """
     watched, failed = context.config.watch, list[Failure]()
-    requested: list[CellRequest] = []
-    asked: list[tuple[Record, str]] = []
+    requested: list[tuple[str, CellRequest]] = []
+    looks: list[_Look] = []
     for address in [source_addresses.parse(text, context.config.subject.name) for text in watched.sources]:
         try:
             built = examiner.builder.address(address)
         except Unbuildable as failure:
-            asked.append((examiner.unbuildable(failure, NEWEST.name), NEWEST.name))
+            unbuilt = examiner.unbuildable(failure, NEWEST.name)
+            looks.append(_Look(address=address.text, pairing=NEWEST.name, record=unbuilt))
         except (InfrastructureError, UserError) as error:
             failed.append((without_credentials(address.text), str(error)))
         else:
-            requested.append(examiner.source_request(built, NEWEST.name, context.probes))
+            requested.append((address.text, examiner.source_request(built, NEWEST.name, context.probes)))
     if watched.nightly:
-        requested += [examiner.nightly_request(request) for request in (*requested, newest)]
+        requested += [(text, examiner.nightly_request(request)) for text, request in (*requested, ("", newest))]
     # The release again: the comparison is with what its users get today, not with what they got when it was last run.
-    failed += examiner.examine([*requested, newest])
+    failed += examiner.examine([*(request for _, request in requested), newest])
     on_record = OnRecord(context.config, ledger.read(context.records), False)
-    found = [(on_record.current(request), request.pairing) for request in requested]
-    return [*asked, *((record, pairing) for record, pairing in found if record)], failed
+    looks += [
+        _Look(address=text, pairing=request.pairing, record=record)
+        for text, request in requested
+        if (record := on_record.current(request))
+    ]
+    return looks, failed
 
 
-def _renew(context: Context, asked: Iterable[tuple[Record, str]]) -> None:
+def _renew(context: Context, looks: Iterable[_Look]) -> None:
     """Date the records that were found again after another commit of their source had been looked at."""
     known, now = ledger.read(context.records), format_instant(context.now)
     renewed = []
-    for record, pairing in asked:
-        last = _last(known, record, pairing)
+    for record, pairing in ((look.record, look.pairing) for look in looks):
+        last = next(iter(_of_source(known, record, pairing)), None)
         if last and last.cell != record.cell:
             labels = {**record.pairings, pairing: tuple(sorted({*record.pairings.get(pairing, ()), now}))}
             renewed.append(msgspec.structs.replace(record, pairings=labels))
     ledger.append(context.records, Ledger.of(renewed))
 
 
-def _last(known: Ledger, like: Record, pairing: str) -> Record | None:
-    """The record of the same source, as it was asked for, that was looked at last."""
+def _past(context: Context, earlier: Ledger, looks: Sequence[_Look]) -> list[list[CellView]]:
+    """What each source was when it was looked at before, the last look first.
+
+    Records say it by the address of the repository. They have none of what lies on this machine, of which the cache knows
+    the cells by the address as it was asked for: two clones may have branches of one name.
+    """
+    file = context.cache / "watched" / f"{digest(str(context.reports.resolve()))}.json"
+    seen: dict[str, list[str]] = {}
+    with suppress(OSError, msgspec.DecodeError):
+        seen = msgspec.json.decode(file.read_bytes(), type=dict[str, list[str]])
+    records: Mapping[str, list[Record]] = defaultdict(list)
+    for record in earlier.records.values():
+        records[record.cell].append(record)
+    past = []
+    for look in looks:
+        cells = [record.cell for record in _of_source(earlier, look.record, look.pairing)]
+        if look.record.source and not look.record.source.origin:
+            slot = f"{look.address} {look.pairing}"
+            cells = [cell for cell in seen.get(slot, ()) if cell in records]
+            seen[slot] = [look.record.cell, *(cell for cell in cells if cell != look.record.cell)]
+        past.append([united(records[cell], (look.pairing,), context.config, context.probes) for cell in cells])
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(file, canonical(seen))
+    except OSError as error:
+        raise InfrastructureError(f"what was looked at cannot be kept in {file}: {error.strerror}") from None
+    return past
+
+
+def _of_source(known: Ledger, like: Record, pairing: str) -> list[Record]:
+    """The records of the same source, as it was asked for, the one that was looked at last first."""
     named = [
         record
         for record in known.records.values()
         if record.source and like.source and pairing in record.pairings and record.platform == like.platform
         if record.source.name == like.source.name
     ]
-    return max(named, key=lambda record: (max(record.pairings[pairing]), record.recorded), default=None)
+    return sorted(named, key=lambda record: (max(record.pairings[pairing]), record.recorded), reverse=True)
 
 
 def _row(context: Context, known: Ledger, record: Record, pairing: str) -> CellView:
