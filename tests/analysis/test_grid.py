@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from compatmatrix.analysis import support
+from compatmatrix.analysis import remedies, support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import FAILS, IMPORTS, Kind, Pair, grid, works
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
-from compatmatrix.publish import json_data, labels, markdown, version_picker
+from compatmatrix.publish import companion_ranges, json_data, labels, markdown, version_picker
 from factories import ABSENT, DAY, HELD, INCONCLUSIVE, NO_EFFECT, NOT_RUN, RAISES, SUPPORTED, ledger, record
 from factories import config as made_config
 from histories import PUT
@@ -178,6 +178,24 @@ def test_the_answers_of_a_release_are_the_same_words_everywhere(configured: Conf
             Compatibility(view), pairs.rows["0.1.0"][name], version_picker.for_release(Compatibility(view), "0.1.0")
         )
         assert word in said.imports.text
+
+
+def test_defect_what_is_partly_stood_among_what_works(configured: Config) -> None:
+    good = {"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES}
+
+    def known(*pieces: Outcome) -> Compatibility:
+        records = [
+            record("0.1.0", {**good, "piece": piece}, probes=PUT, companion=f"1.{number}", pairings={"grid": (DAY,)})
+            for number, piece in enumerate(pieces)
+        ]
+        return Compatibility(support.view(ledger(*records), asking(configured), PUT))
+
+    some = known(SUPPORTED, RAISES, SUPPORTED, SUPPORTED)
+    assert companion_ranges.of_release(some, "0.1.0", []).works == "1.0, 1.2 to 1.3"
+    assert remedies.requirements(some, "0.1.0")[1].endswith(">=1.2,<=1.3")
+    assert "with companion 1.0, 1.2 to 1.3" in version_picker.for_release(some, "0.1.0").install_title
+    none = known(RAISES, RAISES)
+    assert companion_ranges.of_release(none, "0.1.0", []).works == "1.0 to 1.1", "all that its controls ask works"
 
 
 def test_a_cell_for_a_python_alone_is_not_on_the_map(configured: Config) -> None:
