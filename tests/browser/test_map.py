@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from browser.conftest import Opener, Served
 
@@ -32,6 +32,20 @@ def test_defect_the_map_jittered_under_the_pointer(visit: Opener, width: int) ->
         assert page.evaluate("placed()") == before
     assert page.evaluate("moved") == 0
     assert page.locator("#peek").inner_text().strip()
+
+
+def test_defect_a_tap_on_the_map_led_away_before_it_told_anything(browser: Browser, served: Served) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    page.goto(f"{served.url}/grid.html")
+    links = page.locator(".grid td a")
+    link = links.nth(links.count() // 2)
+    link.tap()
+    expect(page.locator("#peek")).to_be_in_viewport()
+    expect(page.locator("#peek")).to_have_text(link.get_attribute("title") or "")
+    assert page.url.endswith("grid.html")
+    link.tap()
+    page.wait_for_url("**/release/**")
+    page.close()
 
 
 def test_all_columns_are_in_sight_on_a_desk(visit: Opener) -> None:

@@ -51,8 +51,14 @@ def kinds(served: Served) -> tuple[str, ...]:
     """One page of every kind; of releases and questions those that hold most."""
     release = max((served.folder / "release").iterdir(), key=lambda path: path.stat().st_size)
     probe = max((served.folder / "probe").iterdir(), key=lambda path: path.stat().st_size)
-    pages = ("index", "table", "grid", "compare", "changes", "data", "about", "status", "404")
-    return (*(f"{page}.html" for page in pages), f"release/{release.name}", f"probe/{probe.name}")
+    error = max((served.folder / "error").iterdir(), key=lambda path: path.stat().st_size)
+    pages = ("index", "table", "grid", "compare", "changes", "data", "about", "errors", "status", "404")
+    return (
+        *(f"{page}.html" for page in pages),
+        f"release/{release.name}",
+        f"probe/{probe.name}",
+        f"error/{error.name}",
+    )
 
 
 def picked(page: Page) -> Mapping[str, str]:
@@ -291,8 +297,8 @@ def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
-def test_nothing_moves_under_a_moving_pointer(visit: Opener, width: int) -> None:
-    for name in ("table.html", "compare.html"):
+def test_nothing_moves_under_a_moving_pointer(visit: Opener, served: Served, width: int) -> None:
+    for name in kinds(served):
         page = visit(name, width=width)
         for step in range(24):
             page.mouse.move(20 + step * (width - 40) / 24, 200 + (step * 97) % 650)

@@ -8,8 +8,18 @@
       const link = event.target.closest && event.target.closest("a[title]");
       if (link) peek.textContent = link.title;
     };
-    document.querySelector(".grid").addEventListener("focusin", tell);
-    document.querySelector(".grid").addEventListener("mouseover", tell);
+    const grid = document.querySelector(".grid");
+    grid.addEventListener("focusin", tell);
+    grid.addEventListener("mouseover", tell);
+    // Without a pointer that can hover, the first tap tells, and the second leads on.
+    let tapped;
+    grid.addEventListener("click", (event) => {
+      const link = event.target.closest("a[title]");
+      if (!link || event.pointerType !== "touch" || link === tapped) return;
+      event.preventDefault();
+      tapped = link;
+      tell(event);
+    });
   }
 
   // One stop for the Tab key in a table; arrows, Home and End move within it. A cell may stand in several columns.
