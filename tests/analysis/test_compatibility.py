@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from compatmatrix.analysis import ranges, support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.standing import Environment, Standing
-from compatmatrix.config.tables import Config
+from compatmatrix.config.tables import Config, Reported
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
 from compatmatrix.projects import entries, findings
@@ -278,6 +279,29 @@ def test_defect_a_file_wrote_to_the_terminal_by_what_it_names() -> None:
         found = findings.Finding(file="uv.lock", reason=f"it comes from: {hostile}", examined=examined)
         for said in (words.as_text(found), words.as_annotation(found)):
             assert said.isprintable() and "it comes from" in said
+
+
+def test_defect_another_version_of_a_reported_package_was_not_said(configured: Config) -> None:
+    made = cell("0.1.0", "1.0")
+    made = msgspec.structs.replace(made, versions={**made.versions, "storage": "2.0"})
+    config = msgspec.structs.replace(configured, reported=(Reported(name="storage"),))
+    found = Compatibility(support.view(ledger(made), config, PROBES))
+
+    def said(version: str) -> str:
+        pins = file(pin("subject", "0.1.0"), pin("companion", "1.0"), pin("storage", version))
+        (finding,) = findings.judge(found, pins, "3.11", PLATFORM, ())
+        assert finding.standing is Standing.GOOD
+        return words.as_text(finding)
+
+    assert "not seen with storage 1.0" in said("1.0")
+    assert "not seen" not in said("2.0")
+
+
+def test_defect_one_line_stood_there_for_each_of_several_cells_that_show_the_same(known: Compatibility) -> None:
+    (found,) = findings.judge(known, file(pin("subject", "0.1.0"), pin("companion", "1.0")), "3.11", PLATFORM, ())
+    assert found.pair is not None
+    twice = msgspec.structs.replace(found.pair, evidence=(*found.pair.evidence, *found.pair.evidence))
+    assert words.as_text(msgspec.structs.replace(found, pair=twice)) == words.as_text(found)
 
 
 def test_json_holds_what_the_text_says(known: Compatibility) -> None:

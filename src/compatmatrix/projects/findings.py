@@ -22,6 +22,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         pythons: X.Y of each Python that the file comes to these versions on.
         reason: why nothing can be said, where neither ``pair`` nor ``ranges`` is there.
         examined: whether the file could be read; if not, ``reason`` says why.
+        reported: the pinned versions of packages that no pair is told apart by, but whose versions are on record.
     """
 
     file: str
@@ -33,6 +34,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     examined: bool = True
     pair: PairStatus | None = None
     ranges: RangeStatus | None = None
+    reported: Mapping[str, str] = {}
 
 
 def judge(
@@ -54,7 +56,7 @@ def judge(
     variables = config.platform.get(platform, "")
     sets: dict[tuple[tuple[str, Entry], ...], list[str]] = {}
     for one in (python,) if python else entries.pythons(file):
-        for chosen in entries.chosen(file, config.named, entries.environment(one, variables)):
+        for chosen in entries.chosen(file, config.recorded, entries.environment(one, variables)):
             if compatibility.subject in chosen:
                 sets.setdefault(tuple(chosen.items()), []).append(one)
     if not sets:
@@ -77,19 +79,26 @@ def _finding(
     needs: tuple[str, ...],
 ) -> Finding:
     subject, companion = chosen[compatibility.subject], chosen.get(compatibility.companion)
-    found = Finding(file=name, line=subject.line, pythons=tuple(pythons), platform=platform)
+    pinned = {package: entry.version for package, entry in chosen.items() if entry.version}
+    named = compatibility.view.config.named
+    found = Finding(
+        file=name,
+        line=subject.line,
+        pythons=tuple(pythons),
+        platform=platform,
+        reported={package: version for package, version in pinned.items() if package not in named},
+    )
     for package, entry in chosen.items():
-        if entry.source:
+        if entry.source and package in named:
             reason = f"{package} is not a release on an index, it comes from: {entry.source}"
             return msgspec.structs.replace(found, reason=reason)
-    pinned = {package: entry.version for package, entry in chosen.items() if entry.version}
     where = Environment(
         pythons=tuple(pythons),
         platform=platform,
         others={
             package: version
             for package, version in pinned.items()
-            if package not in (compatibility.subject, compatibility.companion)
+            if package in named and package not in (compatibility.subject, compatibility.companion)
         },
         needs=needs,
     )

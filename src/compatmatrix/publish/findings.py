@@ -99,7 +99,8 @@ def install(requirements: Iterable[str]) -> str:
 
 def _details(finding: Finding) -> list[str]:
     if finding.pair:
-        return [*_of_pair(finding.pair), *_not_seen_on(finding.pair.evidence, finding)]
+        # Cells of one pair may differ in packages that are not named here.
+        return list(dict.fromkeys((*_of_pair(finding.pair), *_not_seen(finding.pair.evidence, finding))))
     return _of_ranges(finding.ranges) if finding.ranges else []
 
 
@@ -125,10 +126,13 @@ def _of_pair(pair: PairStatus) -> Iterable[str]:
         yield f"{subject} {pair.versions[subject]} works with {companion} {pair.works_with}"
 
 
-def _not_seen_on(evidence: Sequence[Evidence], finding: Finding) -> Iterable[str]:
+def _not_seen(evidence: Sequence[Evidence], finding: Finding) -> Iterable[str]:
     unseen = [python for python in finding.pythons if python not in {one.python for one in evidence}]
     if finding.standing is Standing.GOOD and unseen and len(finding.pythons) > len(unseen):
         yield f"not seen on Python {', '.join(unseen)}"
+    for name, version in finding.reported.items():
+        if evidence and version not in {one.versions.get(name) for one in evidence}:
+            yield f"not seen with {name} {version}"
 
 
 def _of_ranges(ranges: RangeStatus) -> list[str]:
