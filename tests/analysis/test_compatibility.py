@@ -297,6 +297,17 @@ def test_defect_another_version_of_a_reported_package_was_not_said(configured: C
     assert "not seen" not in said("2.0")
 
 
+def test_defect_a_python_that_cannot_hold_the_pair_was_shown_as_one_that_it_was_seen_on(configured: Config) -> None:
+    good, none = cell("0.1.0", "1.0"), cell("0.1.0", "1.0", state=CellState.UNRESOLVABLE)
+    none = msgspec.structs.replace(none, python="3.10", cell="another", key="another", pairings={"python": (DAY,)})
+    found = Compatibility(support.view(ledger(good, none), configured, PROBES))
+    pins = file(pin("subject", "0.1.0"), pin("companion", "1.0"), requires_python=">=3.10,<3.12")
+    (finding,) = findings.judge(found, pins, "", PLATFORM, ())
+    said = words.as_text(finding)
+    assert finding.standing is Standing.GOOD and "not seen on Python 3.10" in said
+    assert f"not installable on {PLATFORM}, Python 3.10" in said and f" seen on {PLATFORM}, Python 3.10" not in said
+
+
 def test_defect_one_line_stood_there_for_each_of_several_cells_that_show_the_same(known: Compatibility) -> None:
     (found,) = findings.judge(known, file(pin("subject", "0.1.0"), pin("companion", "1.0")), "3.11", PLATFORM, ())
     assert found.pair is not None

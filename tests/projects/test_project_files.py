@@ -175,8 +175,34 @@ def test_deep_nesting_is_refused(tmp_path: Path, name: str, content: str) -> Non
         project_files.read(written(tmp_path, name, content))
 
 
+def test_defect_a_version_with_thousands_of_digits_ended_in_a_traceback(tmp_path: Path) -> None:
+    digits = "1" * 10_000
+    for name, content in (
+        ("requirements.txt", f"subject=={digits}\n"),
+        ("requirements.txt", f"subject==1 ; python_version < '{digits}'\n"),
+        ("uv.lock", f'version = 1\nrequires-python = ">={digits}"\n'),
+    ):
+        with pytest.raises(NotReadable):
+            file = project_files.read(written(tmp_path, name, content))
+            pythons(file)
+            versions(file)
+
+
+def test_defect_a_file_that_is_made_to_take_long_was_not_bounded(tmp_path: Path) -> None:
+    many = "\n".join(f'[[package]]\nname = "subject"\nversion = "0.{number}"' for number in range(2_000))
+    marker = " or ".join(["python_version > '3'"] * 5_000)
+    groups = "\n".join(f'g{number} = [{{include-group = "g{number + 1}"}}, "x>{number}"]' for number in range(2_000))
+    for name, content, said in (
+        ("uv.lock", f"version = 1\n{many}\n", "more than 1000 times"),
+        ("requirements.txt", f"subject==1 ; {marker}\n", "too long"),
+        ("pyproject.toml", f"[dependency-groups]\n{groups}\ng2000 = []\n", "more than 10000 requirements"),
+    ):
+        with pytest.raises(NotReadable, match=said):
+            versions(project_files.read(written(tmp_path, name, content)))
+
+
 def test_deep_markers_are_refused(tmp_path: Path) -> None:
-    marker = "(" * 50_000 + "python_version > '3'" + ")" * 50_000
+    marker = "(" * 20_000 + "python_version > '3'" + ")" * 20_000
     lock = f'version = 1\n[[package]]\nname = "subject"\nversion = "1"\nresolution-markers = ["{marker}"]\n'
     with pytest.raises(NotReadable, match="marker"):
         versions(project_files.read(written(tmp_path, "uv.lock", lock)))

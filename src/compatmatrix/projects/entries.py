@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, product
 
 import msgspec
-from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from compatmatrix.core import sanitize
 
@@ -20,6 +20,12 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
 
 MOST_CHOICES = 16
 """Sets of versions that are judged of one file, where it holds several versions of a package."""
+
+MOST_ENTRIES = 1_000
+"""Entries of the packages asked about that are read of one file: far more than any tool writes."""
+
+MOST_MARKER = 50_000
+"""Longest marker that is read, in characters."""
 
 
 class NotReadable(Exception):
@@ -86,12 +92,14 @@ def pythons(file: ProjectFile) -> tuple[str, ...]:
         return (file.python,)
     try:
         required = SpecifierSet(file.requires_python)
-    except InvalidSpecifier:
+        # A bound on a patch release (>=3.11.4, ==3.11.9) admits some of 3.11.
+        admitted = tuple(
+            one for one in PYTHONS if any(required.contains(f"{one}.{patch}") for patch in range(99, -1, -1))
+        )
+    except ValueError:
         raise NotReadable(
             f"{file.name}: {sanitize.line(file.requires_python, 60)!r} is no specifier of Pythons"
         ) from None
-    # A bound on a patch release (>=3.11.4, ==3.11.9) admits some of 3.11.
-    admitted = tuple(one for one in PYTHONS if any(required.contains(f"{one}.{patch}") for patch in range(99, -1, -1)))
     if not admitted:
         raise NotReadable(f"{file.name}: requires Python {sanitize.line(file.requires_python, 60)}, which none is")
     return admitted
@@ -148,10 +156,13 @@ def chosen(file: ProjectFile, names: Iterable[str], variables: Mapping[str, str]
         One mapping from name to entry for each choice; a name that has no entry there is not in it.
 
     Raises:
-        NotReadable: a marker, version or specifier of one of these packages is none.
+        NotReadable: a marker, version or specifier of one of these packages is none, or there are too many.
     """
     normalized = {canonicalize_name(name): name for name in names}
-    here = [entry for entry in file.entries if entry.name in normalized and _holds(file, entry, variables)]
+    named = [entry for entry in file.entries if entry.name in normalized]
+    if len(named) > MOST_ENTRIES:
+        raise NotReadable(f"{file.name}: names {', '.join(normalized)} more than {MOST_ENTRIES} times")
+    here = [entry for entry in named if _holds(file, entry, variables)]
     choices: dict[tuple[tuple[str, Entry], ...], None] = {}
     for group in islice(dict.fromkeys(("", *(entry.group for entry in here))), MOST_CHOICES):
         listed = [entry for entry in here if entry.group in ("", group)]
@@ -170,13 +181,15 @@ def _holds(file: ProjectFile, entry: Entry, variables: Mapping[str, str]) -> boo
     if not entry.marker:
         return True
     wanted = frozenset(file.choices)
+    if len(entry.marker) > MOST_MARKER:
+        raise NotReadable(f"{_place(file, entry)}: the marker of {entry.name} is too long")
     try:
         marker = Marker(entry.marker)
         return any(
             marker.evaluate({**variables, "extra": extra, "extras": wanted, "dependency_groups": wanted})
             for extra in ("", *file.choices)
         )
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
         raise NotReadable(f"{_place(file, entry)}: the marker of {entry.name} is none") from None
 
 
@@ -187,7 +200,7 @@ def _joined(file: ProjectFile, entries: list[Entry]) -> list[Entry]:
             SpecifierSet(entry.specifier)
             if entry.version:
                 Version(entry.version)
-        except (InvalidSpecifier, InvalidVersion):
+        except ValueError:  # of an integer with thousands of digits too
             what = sanitize.line(entry.specifier, 60)
             raise NotReadable(f"{_place(file, entry)}: {what!r} is no version of {entry.name}") from None
     pins = {Version(entry.version): entry for entry in entries if entry.version}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from compatmatrix.projects.entries import Entry, ProjectFile
+
+MOST = 10_000
+"""Requirements that are read, those of included groups counted in each that includes them."""
 
 
 class _Project(msgspec.Struct, frozen=True):
@@ -28,23 +32,25 @@ def read(name: str, text: str) -> ProjectFile:
     """Read the requirements of a pyproject.toml: its own, its extras' and its groups', with the groups that those include.
 
     Raises:
-        ValueError: it is not TOML, one of its requirements is none, or a group includes one that is not there.
+        ValueError: it is not TOML, one of its requirements is none, a group includes one that is not there, or there are
+            more than `MOST` requirements.
     """
     file = msgspec.convert(tomli.loads(text), _File)
-    lines = text.splitlines()
     entries = []
-    for group, written in _written(file):
+    for group, written in islice(_written(file), MOST + 1):
         requirement = Requirement(written)
         entries.append(
             Entry(
                 name=canonicalize_name(requirement.name),
                 specifier=str(requirement.specifier),
                 marker=str(requirement.marker or ""),
-                line=next((number for number, line in enumerate(lines, 1) if written in line), 0),
+                line=text.count("\n", 0, place) + 1 if (place := text.find(written)) >= 0 else 0,
                 source="url" if requirement.url else "",
                 group=group,
             )
         )
+    if len(entries) > MOST:
+        raise ValueError(f"it has more than {MOST} requirements")
     return ProjectFile(name=name, entries=tuple(entries), requires_python=file.project.requires_python)
 
 

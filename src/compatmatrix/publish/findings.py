@@ -8,6 +8,7 @@ import msgspec
 
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
+from compatmatrix.analysis.grid import UNTRIED
 from compatmatrix.analysis.remedies import elsewhere
 from compatmatrix.analysis.remedies import remedies as remedies_of
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
@@ -113,7 +114,7 @@ def _of_pair(pair: PairStatus) -> Iterable[str]:
             f"{name} {version}" for name, version in evidence.versions.items() if name not in (subject, companion)
         )
         yield (
-            f"{'seen' if evidence.versions and evidence.python else 'resolved'} on {evidence.platform}, "
+            f"{'not installable' if evidence.kind in UNTRIED else 'seen'} on {evidence.platform}, "
             f"Python {evidence.python or '(none)'}{f', with {beside}' if beside else ''} ({evidence.recorded})"
         )
     if pair.pythons:
@@ -127,7 +128,8 @@ def _of_pair(pair: PairStatus) -> Iterable[str]:
 
 
 def _not_seen(evidence: Sequence[Evidence], finding: Finding) -> Iterable[str]:
-    unseen = [python for python in finding.pythons if python not in {one.python for one in evidence}]
+    seen = {one.python for one in evidence if one.kind not in UNTRIED}
+    unseen = [python for python in finding.pythons if python not in seen]
     if finding.standing is Standing.GOOD and unseen and len(finding.pythons) > len(unseen):
         yield f"not seen on Python {', '.join(unseen)}"
     for name, version in finding.reported.items():
