@@ -181,6 +181,13 @@ def test_ranges_on_another_platform_are_seen_elsewhere(known: Compatibility) -> 
     assert (found.standing, found.bounds) == (Standing.ELSEWHERE, {})
 
 
+def test_defect_ranges_were_known_good_beside_a_pin_that_was_never_seen(known: Compatibility) -> None:
+    where = Environment(pythons=EVERY, platform=PLATFORM, others={"other": "9.0"})
+    found = known.ranges(">=0.1,<0.3", "<3", where)
+    assert (found.standing, found.bounds) == (Standing.ELSEWHERE, {}) and set(found.elsewhere) == set(found.good)
+    assert known.ranges("", "", where).standing is Standing.BROKEN
+
+
 def test_a_yanked_release_is_admitted_only_where_it_is_named(configured: Config) -> None:
     records = ledger(cell("0.1.0", "1.0"), releases=[release("0.1.0", yanked=True)])
     found = Compatibility(support.view(records, configured, PROBES))

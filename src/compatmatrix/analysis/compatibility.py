@@ -141,12 +141,17 @@ class Compatibility:
         Args:
             subject: specifier of the subject's releases.
             companion: of the companion's versions.
-            where: the environment; the versions of other packages are left to the resolver.
+            where: the environment. Of other packages, its versions are those that are pinned: with another one, a pair is
+                not known good. What is broken counts whatever they are.
         """
         stable = [release.version for release in self.view.releases if release.stable]
         rows = [version for version in self.grid.rows if _admits(subject, version, stable)]
         columns = [version for version in self.grid.columns if _admits(companion, version, self.grid.columns)]
         found = {pair: self._in_brief(_pair(*pair), where) for pair in product(rows, columns)}
+        for pair, (standing, reason, here) in found.items():
+            if here and standing is Standing.GOOD and where.others:
+                seen = [one for one in self._evidence(_pair(*pair), where) if not one.differs]
+                found[pair] = standing, reason, together(seen)[0] is Standing.GOOD
         return ranges.status({self.subject: subject, self.companion: companion}, found, self.grid)
 
     @cached_property

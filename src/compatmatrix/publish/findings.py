@@ -147,7 +147,9 @@ def _of_ranges(ranges: RangeStatus) -> list[str]:
     if ranges.unknown:
         lines.append(f"not known: {_listed(subject, companion, ranges.unknown)}")
     if ranges.elsewhere:
-        lines.append(f"seen on another platform or Python only: {_listed(subject, companion, ranges.elsewhere)}")
+        lines.append(
+            f"seen on another platform or Python, or with other versions, only: {_listed(subject, companion, ranges.elsewhere)}"
+        )
     if ranges.bounds and ranges.standing is not Standing.GOOD:
         lines.append("known good throughout: " + " ".join(f'"{name}{bound}"' for name, bound in ranges.bounds.items()))
     lines.append(
