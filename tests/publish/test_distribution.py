@@ -153,10 +153,19 @@ def test_defect_the_help_of_the_data_named_another_command(
         assert "compatmatrix" not in said
 
 
+def documented() -> dict[str, str]:
+    """What the workflow of the documentation passes to the action."""
+    text = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    inputs: dict[str, str] = yaml.safe_load(block)["jobs"]["compatibility"]["steps"][-1]["with"]
+    return inputs
+
+
 @NEEDS_SHELL
 @pytest.mark.parametrize(
     ("inputs", "code", "said"),
     [
+        (documented(), 1, "::warning file=uv.lock,title=gadget 0.20.0 with motor 29.0%3A seen elsewhere,"),
         ({"files": "good.txt"}, 0, "::notice file=good.txt,"),
         ({"files": "good.txt bad.txt"}, 3, "::error file=bad.txt,"),
         ({"files": "unknown.txt"}, 1, "::warning file=unknown.txt,"),
@@ -189,6 +198,12 @@ def test_the_action_checks_with_the_data_of_its_checkout(
     python.chmod(0o755)
     for name, motor in (("good", "29"), ("bad", "50"), ("unknown", "99")):
         (work / f"{name}.txt").write_text(f"gadget==0.20.0\nmotor=={motor}.0\n", encoding="utf-8")
+    lock = "version = 1\n" + "".join(
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        for name, version in (("gadget", "0.20.0"), ("motor", "29.0"))
+    )
+    (work / "uv.lock").write_text(lock, encoding="utf-8")
+    assert inputs.keys() <= action["inputs"].keys()
     given = {name: str(settings["default"]) for name, settings in action["inputs"].items()} | inputs
     environ = {
         name: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda match: given[match[1]], text)
@@ -203,12 +218,4 @@ def test_the_action_checks_with_the_data_of_its_checkout(
     )
     assert done.returncode == code, done.stderr
     assert said in done.stdout
-    assert sorted(path.name for path in work.iterdir()) == ["bad.txt", "good.txt", "unknown.txt"]
-
-
-def test_the_documented_workflow_uses_what_the_action_takes() -> None:
-    text = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-    step = yaml.safe_load(block)["jobs"]["compatibility"]["steps"][-1]
-    assert set(step["with"]) <= set(action["inputs"])
+    assert sorted(path.name for path in work.iterdir()) == ["bad.txt", "good.txt", "unknown.txt", "uv.lock"]
