@@ -63,6 +63,15 @@ def test_extras_that_exclude_each_other_are_both_judged() -> None:
     assert found == [{"subject": "0.2.0", "companion": "1.0"}, {"subject": "0.2.0", "companion": "2.0"}]
 
 
+def test_defect_a_package_that_only_some_extras_leave_out_was_missing(tmp_path: Path) -> None:
+    package = '[[packages]]\nname = "{}"\nversion = "1.0"\nmarker = "{}"\narchive = {{url = "x.zip", hashes = {{sha256 = "0"}}}}\n'
+    lock = 'lock-version = "1.0"\ncreated-by = "x"\nextras = ["a", "b"]\n'
+    lock += package.format("subject", "'a' in extras") + package.format("companion", "'b' not in extras")
+    assert versions(project_files.read(written(tmp_path, "pylock.toml", lock))) == [
+        {"subject": "1.0", "companion": "1.0"}
+    ]
+
+
 def test_what_does_not_come_from_an_index_says_so(tmp_path: Path) -> None:
     lock = 'version = 1\n[[package]]\nname = "subject"\nversion = "1"\nsource = { git = "https://example.org/x?rev=1#1" }\n'
     assert project_files.read(written(tmp_path, "uv.lock", lock)).entries[0].source == "git"

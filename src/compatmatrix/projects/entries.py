@@ -21,6 +21,9 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
 MOST_CHOICES = 16
 """Sets of versions that are judged of one file, where it holds several versions of a package."""
 
+MOST_SINGLE = 100
+"""Extras and dependency groups of a lock that are tried alone; all are tried together."""
+
 MOST_ENTRIES = 1_000
 """Entries of the packages asked about that are read of one file: far more than any tool writes."""
 
@@ -180,14 +183,17 @@ def chosen(file: ProjectFile, names: Iterable[str], variables: Mapping[str, str]
 def _holds(file: ProjectFile, entry: Entry, variables: Mapping[str, str]) -> bool:
     if not entry.marker:
         return True
-    wanted = frozenset(file.choices)
+    # What is there without an extra, or with one of them alone, may not be there with all.
+    selections = [frozenset[str](), *(frozenset([one]) for one in file.choices[:MOST_SINGLE]), frozenset(file.choices)]
     if len(entry.marker) > MOST_MARKER:
         raise NotReadable(f"{_place(file, entry)}: the marker of {entry.name} is too long")
     try:
         marker = Marker(entry.marker)
         return any(
-            marker.evaluate({**variables, "extra": extra, "extras": wanted, "dependency_groups": wanted})
-            for extra in ("", *file.choices)
+            marker.evaluate(
+                {**variables, "extra": min(wanted, default=""), "extras": wanted, "dependency_groups": wanted}
+            )
+            for wanted in selections
         )
     except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
         raise NotReadable(f"{_place(file, entry)}: the marker of {entry.name} is none") from None
