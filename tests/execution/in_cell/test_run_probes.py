@@ -11,7 +11,7 @@ import pytest
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Cell, Pin
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.execution.in_cell import cell_report
+from compatmatrix.execution.in_cell import cell_report, probe_harness
 from fixtures import Ready, ask
 
 Make = Callable[[str], Ready]
@@ -65,6 +65,29 @@ def test_defect_a_module_that_nobody_installs_was_the_subjects_import_failure(tm
         InfrastructureError, match=r"No module named 'never_there'; name the package that has never_there"
     ):
         works.read(ask(tmp_path, "pass", **{"subject_api.py": "import never_there\n"}))
+
+
+@pytest.mark.parametrize(
+    ("missing", "unknown"),
+    [
+        ("space.mine", None),
+        ("space.mine.later", None),
+        ("space.other", "space.other"),
+        ("spacemine", "spacemine"),
+        ("flat.later", None),
+        ("flatter", "flatter"),
+    ],
+)
+def test_defect_a_module_of_anothers_in_the_subjects_namespace_was_the_subjects_import_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, unknown: str | None
+) -> None:
+    info = tmp_path / "space_mine-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: space.mine\nVersion: 1\n")
+    (info / "RECORD").write_text("space/mine/__init__.py,,\nflat.cpython-311-x86_64-linux-gnu.so,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    describe = cell_report.Describer("/probes", ["space.mine"], probe_harness)
+    assert describe(ModuleNotFoundError(name=missing))["unknown_module"] == unknown
 
 
 def test_a_mistake_in_the_probes_own_helper_is_our_trouble(tmp_path: Path, works: Ready) -> None:

@@ -159,14 +159,16 @@ class Describer:
         return None
 
     def _unknown_module(self, error: BaseException) -> str | None:
-        """The top-level module that was not found, unless it may belong to a watched package."""
+        """The module that was not found, unless it may belong to a watched package: a namespace holds others' modules too."""
         name = error.name if isinstance(error, ModuleNotFoundError) else None
         if not isinstance(name, str):
             return None
-        top = name.partition(".")[0]
-        tops = {re.split(r"[/.]", file)[0] for file in self._owners}
-        watched = {re.sub(r"[-_.]+", "_", package).lower() for package in self._owners.values()}
-        return None if top in tops or top.lower() in watched else top[:100]
+        watched = {re.sub(r"[-_.]+", "/", package).lower() for package in self._owners.values()}
+        watched |= {re.split(r"/__init__\.|\.", file)[0] for file in self._owners}
+        parts = name.split(".")
+        parents = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+        alike = {re.sub(r"[-_/]+", "/", parent).lower() for parent in parents}
+        return None if not watched.isdisjoint([*parents, *alike]) else name[:100]
 
 
 def _owners(packages: list[str]) -> dict[str, str]:
