@@ -175,6 +175,18 @@ def test_no_probes_at_all_is_an_error(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("class TestMine:\n    pass\n", "a probe is a plain function, not a method"),
+        (
+            'import unittest\nclass Mine(unittest.TestCase):\n    def test_mine(self):\n        """Mine?"""\n',
+            "test_mine.py:2: Mine: a probe is a plain function, not a method",
+        ),
+        (
+            'if True:\n    def test_mine():\n        """Mine?"""\n',
+            "test_mine.py:2: test_mine: a probe stands in no block",
+        ),
+        (
+            'from pytest import mark\n\n\n@mark.skip\ndef test_mine():\n    """Mine?"""\n',
+            r"test_mine.py:4: .* call pytest.skip\(\)",
+        ),
         ('async def test_mine():\n    """Mine?"""\n', "not an async one"),
         (
             "import pytest\npytestmark = pytest.mark.parametrize('x', [1])\n",
@@ -268,6 +280,19 @@ def test_parameters_that_cannot_be_read_are_an_error_with_its_place(folder: Path
     write(folder, {"test_new.py": cases(arguments)})
     with pytest.raises(UserError, match=r"test_new.py:4: test_add: parameters are read from the source"):
         probe_files.read(folder)
+
+
+def test_defect_an_object_of_the_parser_was_named_in_the_place_of_the_parameter(folder: Path) -> None:
+    write(folder, {"test_new.py": cases("'x', [1, NAMES[0]]")})
+    with pytest.raises(UserError, match=r"so literals only, in a list: NAMES\[0\] is none$"):
+        probe_files.read(folder)
+
+
+@pytest.mark.parametrize("name", ["mark.parametrize", "pt.mark.parametrize", "m.parametrize"])
+def test_defect_parameters_by_another_name_of_pytest_crashed_every_cell(folder: Path, name: str) -> None:
+    """The cases were taken for one probe, which no cell had an answer of."""
+    write(folder, {"test_new.py": cases("'x', [1, 2]").replace("pytest.mark.parametrize", name)})
+    assert {probe.id for probe in probe_files.read(folder)} >= {"add-1", "add-2"}
 
 
 def test_defect_a_change_of_a_helper_in_a_folder_left_old_answers_valid(folder: Path) -> None:

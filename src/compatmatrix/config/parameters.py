@@ -26,11 +26,11 @@ def cases(decorator: ast.expr) -> list[Case]:
         raise ValueError("has no arguments")
     arguments = dict(zip(("argnames", "argvalues"), decorator.args, strict=False))
     arguments |= {str(keyword.arg): keyword.value for keyword in decorator.keywords}
-    names, values = ast.literal_eval(arguments["argnames"]), arguments["argvalues"]
+    names, values = _literal(arguments["argnames"]), arguments["argvalues"]
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     if not isinstance(values, ast.List | ast.Tuple) or not values.elts:
         raise ValueError("the cases are no list")
-    ids = ast.literal_eval(arguments.get("ids", ast.Constant(None))) or [None] * len(values.elts)
+    ids = _literal(arguments.get("ids", ast.Constant(None))) or [None] * len(values.elts)
     found = [_case(names, value, name) for value, name in zip(values.elts, ids, strict=True)]
     if len({case.name for case in found}) < len(found):
         raise ValueError("two cases have one name")
@@ -38,19 +38,19 @@ def cases(decorator: ast.expr) -> list[Case]:
 
 
 def is_mark(decorator: ast.expr) -> bool:
-    """Whether a decorator is `pytest.mark.parametrize`."""
-    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator) == MARK
+    """Whether a decorator is `pytest.mark.parametrize`, whatever `pytest.mark` is called in the file."""
+    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).split(".")[-1] == "parametrize"
 
 
 def _case(names: Sequence[str], node: ast.expr, name: str | None) -> Case:
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.param":
-        values = [ast.literal_eval(argument) for argument in node.args]
-        options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+        values = [_literal(argument) for argument in node.args]
+        options = {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
         name = options.pop("id", None) or name
         if options:
             raise ValueError(f"pytest.param takes an id here, not {', '.join(map(str, options))}")
     else:
-        value = ast.literal_eval(node)
+        value = _literal(node)
         values = [value] if len(names) == 1 else list(value)
     words = ", ".join(f"{name}={value!r}" for name, value in zip(names, values, strict=True))
     name = name or "-".join(_names(values))
@@ -64,3 +64,10 @@ def _names(values: Sequence[Any]) -> Iterator[str]:
         if value is not None and not isinstance(value, str | int | float):
             raise ValueError("pytest numbers a case that is no number or text: give it an id")
         yield str(value)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f"{ast.unparse(node)} is none") from None

@@ -31,6 +31,9 @@ HARNESS = Path(__file__).parents[1] / "execution" / "in_cell" / "probe_harness.p
 """The code of `check` and `recipe`; read as text, as the probes are."""
 
 
+_SKIPS = (["mark", "skip"], ["mark", "skipif"])
+
+
 def read(folder: Path) -> tuple[Probe, ...]:
     """Read every probe of a folder, in the order of files and of functions in them.
 
@@ -135,7 +138,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _is_mark(decorator: ast.expr) -> bool:
     called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return ast.unparse(called) == "pytest.mark.probe"
+    return ast.unparse(called).split(".")[-2:] == ["mark", "probe"]
 
 
 def _without_mark(node: ast.FunctionDef) -> ast.FunctionDef:
@@ -164,7 +167,7 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
     """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
     read = {id(decorator) for node in tree.body for decorator in getattr(node, "decorator_list", ())}
     for marker in ast.walk(tree):
-        if isinstance(marker, ast.Attribute) and ast.unparse(marker) in ("pytest.mark.skip", "pytest.mark.skipif"):
+        if isinstance(marker, ast.Attribute) and ast.unparse(marker).split(".")[-2:] in _SKIPS:
             raise UserError(
                 f"{path}:{marker.lineno}: a release can mark a probe too, so no mark counts as a skip; call pytest.skip()"
             )
@@ -175,12 +178,22 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
                 f"{path}:{marker.lineno}: what several files of probes use must stand in a module that is none of them"
             )
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+        if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or _is_test_case(node)):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not an async one")
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.FunctionDef) and inner.name.startswith("test_"):
+                    raise UserError(
+                        f"{path}:{inner.lineno}: {inner.name}: a probe stands in no block; let it call pytest.skip()"
+                    )
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             yield node
+
+
+def _is_test_case(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("TestCase") for base in node.bases)
 
 
 def _imported(statement: ast.Import | ast.ImportFrom) -> list[str]:
