@@ -176,9 +176,9 @@ The table is [reports/compatibility.md](reports/compatibility.md), the page `rep
 
 ```console
 python -m pip install nox
-nox -s matrix                                     # run what is not on record, and show the answers
-nox -s matrix -- --only '{name}==VERSION' --fresh # run one release again
-nox -s report                                     # make the reports anew
+nox -s matrix  # run what is not on record, and show the answers
+nox -s matrix -- --only '{name}==VERSION' --fresh  # run one release again
+nox -s report  # make the reports anew
 ```
 """
 
