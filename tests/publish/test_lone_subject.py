@@ -49,11 +49,18 @@ def test_defect_what_is_not_configured_left_a_gap(files: dict[str, str]) -> None
     """Headings and sentences had a hole where the companion's name stands, and there was a map without a pair."""
     gaps = (
         r"with which (and|,|\?)|Which  |Which </|[Ww]ith each </|that  made|\(; |\( |: ;|>\s*×|×\s*<| × "
-        r"|<h\d[^>]*>\s*</h\d>|with the latest companions|beside \."
+        r"|<h\d[^>]*>\s*</h\d>|with the latest companions|beside \.|\(with \)|>with ?<|:\x22with \x22|<summary>,"
     )
     found = {name: re.findall(rf".{{0,60}}(?:{gaps}).{{0,40}}", text) for name, text in files.items()}
     assert {name: texts for name, texts in found.items() if texts and not name.endswith((".js", ".css"))} == {}
     assert "site/grid.html" not in files
+
+
+def test_defect_a_release_without_companions_was_not_examined_in_the_words_of_the_menus(files: dict[str, str]) -> None:
+    """They asked whether it works with the companion that there is not."""
+    for page in ("site/index.html", "site/release/0.3.0.html"):
+        assert "Standalone" in files[page] or "standalone" in files[page]
+        assert "Does it work?" not in files[page]
 
 
 def test_defect_the_pages_spoke_of_training_and_of_a_license(files: dict[str, str]) -> None:

@@ -160,7 +160,8 @@ def _headline(view: View, found: Verdict) -> Finding:
         reason = _reason(one.outcome)
         if len(found.states) > 1:
             reason = ": ".join(filter(None, (one.outcome.state.value, reason)))
-        beside = f"with {labels.companions_words(view, one.cell)}" if one.cell else ""
+        companions = labels.companions_words(view, one.cell) if one.cell else ""
+        beside = f"with {companions}" if companions else ""
         texts.setdefault(reason, f"{reason}{aside(beside)}" if reason else beside)
     word = " or ".join(state.value for state in found.states)
     if found.value is Value.DEPENDS:

@@ -44,7 +44,7 @@
     slot("install").hidden = !answer.install;
     slot("install").querySelector("code").textContent = answer.install;
     slot("install-title").textContent = answer.install_title;
-    say("imports", answer.imports);
+    if (data.companion) say("imports", answer.imports);
     say("headline", answer.headline);
     const traps = (answer.traps || []).map((id) => {
       const item = document.createElement("li");
