@@ -109,7 +109,9 @@ def test_every_command_is_run_on_fake_releases_or_by_ci(project: Project, monkey
             assert command in script, f"neither a command of the engine nor one of .ci/run: {command}"
             continue
         if "<" in command:
-            monkeypatch.setattr("sys.stdin", io.StringIO(Path(command.rpartition("< ")[2]).read_text()))
+            monkeypatch.setattr(
+                "sys.stdin", io.TextIOWrapper(io.BytesIO(Path(command.rpartition("< ")[2]).read_bytes()))
+            )
         said = project.main(*arguments)
         assert (said.code, said.err) == (0, ""), (command, said)
         assert said.out.strip(), command
