@@ -121,6 +121,15 @@ def test_data_takes_the_place_of_a_checkout(
         assert main(["check", *wrong]) == 2
 
 
+def test_defect_a_recipe_was_said_to_work_where_not_even_the_import_does(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recipe", "--data", str(published), "--only", "gadget==0.11.0"]) == 0
+    assert "recipe held-value (ran as it is, supported at release):" in capsys.readouterr().out
+    assert main(["recipe", "--data", str(published), "--only", "gadget==0.26.0"]) == 0
+    assert "also supported at release and with the latest motor: held-value\n" in capsys.readouterr().out
+
+
 def test_the_project_of_the_data_names_the_subject_and_its_day(view: View, tmp_path: Path) -> None:
     files = distribution.files(view)
     assert set(files) == {"pyproject.toml", "README.md", *(f"gadget_compatibility/{name}" for name in (

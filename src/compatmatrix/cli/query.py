@@ -81,21 +81,23 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
 def _say_recipes(context: Context, view: View, version: str, exact: list[CellView]) -> None:
     """Print the first recipe that works with the user's versions, else with the pairings', and name the others."""
     order, paired = context.config.publish.recipes, recommend.cells_of(view, version)
-    sets = {
-        "with exactly these versions": list(recommend.recipes({cell.id: cell for cell in exact}, order)),
-        labels.phrases(view, paired): list(recommend.recipes(paired, order)),
-    }
-    if not any(sets.values()):
+    found = [
+        *(("with exactly these versions", one) for one in recommend.recipes({cell.id: cell for cell in exact}, order)),
+        *((labels.phrases(view, one.pairings), one) for one in recommend.recipes(paired, order)),
+    ]
+    if not found:
         context.say("no recipe came out supported on this release")
-    best = ""
-    for beside, found in sets.items():
-        if found and not best:
-            best = found[0].probe
-            context.say(f"\nrecipe {best} (ran as it is, supported {beside}):\n")
-            code = next(one.recipes.get(found[0].file, "") for one in context.probes if one.id == best)
-            terminal.line(context.console, code)
-        if others := [one.probe for one in found if one.probe != best]:
-            context.say(f"also supported {beside}: {', '.join(others)}")
+        return
+    beside, best = found[0]
+    context.say(f"\nrecipe {best.probe} (ran as it is, supported {beside}):\n")
+    code = next(one.recipes.get(best.file, "") for one in context.probes if one.id == best.probe)
+    terminal.line(context.console, code)
+    others: dict[str, list[str]] = {}
+    for beside, one in found:
+        if one.probe != best.probe:
+            others.setdefault(beside, []).append(one.probe)
+    for beside, probes in others.items():
+        context.say(f"also supported {beside}: {', '.join(probes)}")
 
 
 def bounds(context: Context, chosen: options.Bounds) -> int:
