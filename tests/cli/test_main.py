@@ -104,6 +104,16 @@ def test_defect_a_misspelled_folder_of_reports_was_created_or_taken_for_an_empty
     assert not (tmp_path / "typo").exists()
 
 
+def test_defect_cells_were_run_whose_records_had_no_place(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = project.main("run", "--reports", str(tmp_path / "file"))
+    assert ended.code == 1
+    assert ended.err.startswith(
+        f"could not be done: the records cannot be written to {tmp_path / 'file' / 'records'}: "
+    )
+    assert "[1/" not in ended.out
+
+
 def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
     ended = project.main("run", "--index", index.url)  # it has nothing
     assert ended.code == 1

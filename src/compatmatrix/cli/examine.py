@@ -112,6 +112,7 @@ def plan_and_run(
 
 
 def _run_jobs(context: Context, todo: Plan, queue: Queue, display: Display, workers: int) -> list[Result]:
+    ledger.append(context.records, Ledger())  # where that fails, no cell need be run
     with claimed_folder(context.cache / "questions") as scratch, display.shown():
         # A copy, so that an edit during the run does not change what a digest stands for.
         folder = scratch / "probes"
