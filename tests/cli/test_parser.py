@@ -106,6 +106,12 @@ def test_a_wrong_argument_ends_with_2_and_a_message(
     assert said in capsys.readouterr().err
 
 
+def test_defect_another_option_was_proposed_for_one_that_means_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["bounds", "standalone", "--fresh"])
+    assert "it takes no --fresh\n" in capsys.readouterr().err
+
+
 def as_of(text: str) -> datetime | None:
     options = parse(["plan", "--as-of", text])
     assert isinstance(options, Plan)

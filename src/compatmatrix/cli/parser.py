@@ -84,7 +84,9 @@ def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> Opt
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
     del values["command"]
     chosen: Options = kinds[given.command](**values)
-    hints = (suggestion(word.partition("=")[0], flags[given.command]) for word in unknown if word.startswith("-"))
+    known = {flag for every in flags.values() for flag in every}  # an option of another command is not misspelled
+    words = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    hints = (suggestion(word, flags[given.command]) for word in words if word not in known)
     if problem := f"it takes no {' '.join(unknown)}{''.join(hints)}" if unknown else chosen.conflict():
         commands.choices[given.command].error(problem)
     return chosen
