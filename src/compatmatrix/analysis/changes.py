@@ -91,6 +91,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """The probes whose answers differ."""
         return tuple(probe for probe, kind in self.kinds.items() if kind.alarming)
 
+    @property
+    def gated(self) -> tuple[Kind, ...]:
+        """What `--fail-on` is about: the kinds, and that something got less far although no answer was known before."""
+        return (*self.kinds.values(), *_lost_install(self.before, self.after))
+
     def of(self, kind: Kind) -> tuple[str, ...]:
         """The probes of one kind."""
         return tuple(probe for probe in self.kinds if self.kinds[probe] is kind)
@@ -108,10 +113,17 @@ def since_known(before: Sequence[CellView], after: CellView, probes: Iterable[Pr
     An answer is compared with the last that is known, so that a change is not lost behind a cell that broke; none with
     what was there last, so that what broke is lost once.
     """
+    if before:
+        yield from _lost_install(before[0], after)
     for probe in probes if before else ():
         outcome, past = after.counted(probe.id), [cell.counted(probe.id) for cell in before]
         known = next((one for one in past if one.state.known), past[0]) if outcome.state.known else past[0]
         yield difference(known, outcome)
+
+
+def _lost_install(before: CellView, after: CellView) -> Iterator[Kind]:
+    if before.state.installed and not after.state.installed:
+        yield Kind.NO_LONGER_KNOWN
 
 
 def between_releases(view: View) -> tuple[Change, ...]:

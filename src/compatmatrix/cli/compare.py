@@ -65,7 +65,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     _show(context, chosen.format, compared)
     for line in run.timings() if chosen.timings else ():
         context.say(line)
-    kinds = [kind for one in compared.comparisons for kind in one.kinds.values()]
+    kinds = [kind for one in compared.comparisons for kind in one.gated]
     return exit_code(context, chosen.fail_on, kinds, compared.sources, failed)
 
 

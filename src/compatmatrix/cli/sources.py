@@ -36,6 +36,11 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
     pairing: str
     record: Record
 
+    @property
+    def local(self) -> bool:
+        """Whether it lies on this machine, so that its record has no address."""
+        return self.record.source is not None and not self.record.source.origin
+
 
 def watch(context: Context, chosen: options.Watch) -> int:
     """Examine the sources and nightly builds of ``[watch]``, and compare them with the newest release."""
@@ -99,7 +104,7 @@ def _renew(context: Context, looks: Iterable[_Look]) -> None:
     """Date the records that were found again after another commit of their source had been looked at."""
     known, now = ledger.read(context.records), format_instant(context.now)
     renewed = []
-    for record, pairing in ((look.record, look.pairing) for look in looks):
+    for record, pairing in ((look.record, look.pairing) for look in looks if not look.local):
         last = next(iter(_of_source(known, record, pairing)), None)
         if last and last.cell != record.cell:
             labels = {**record.pairings, pairing: tuple(sorted({*record.pairings.get(pairing, ()), now}))}
@@ -123,7 +128,7 @@ def _past(context: Context, earlier: Ledger, looks: Sequence[_Look]) -> list[lis
     past = []
     for look in looks:
         cells = [record.cell for record in _of_source(earlier, look.record, look.pairing)]
-        if look.record.source and not look.record.source.origin:
+        if look.local:
             slot = f"{look.address} {look.pairing}"
             cells = [cell for cell in seen.get(slot, ()) if cell in records]
             seen[slot] = [look.record.cell, *(cell for cell in cells if cell != look.record.cell)]

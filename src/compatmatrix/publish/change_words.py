@@ -46,7 +46,9 @@ def summary(comparison: Comparison) -> str:
     """``2 of 24 answers differ: 1 lifted, 1 regressed``."""
     before, after, changed = comparison.before, comparison.after, comparison.changed
     if after.state is not CellState.RAN:
-        return f"No answers: {after.state.value}, {after.state.meaning}. {after.detail}"
+        other = f" The other side has none either: {before.state.value}. {before.detail}"
+        text = f"No answers: {after.state.value}, {after.state.meaning}. {after.detail}"
+        return text if before.state is CellState.RAN else text + other
     if before.state is not CellState.RAN:
         return f"Nothing to compare with: {before.subject} is {before.state.value}. {before.detail}"
     unknown = len(comparison.of(Kind.UNKNOWN))
