@@ -110,7 +110,7 @@ TABLE: Mapping[str, State] = {
         "✓", "supported", "is supported", "it ran, and what came out is right", _GREEN, known=True
     ),
     OutcomeState.RAISES: State(
-        "✗", "raises", "raises", "an exception came up through the subject or a companion", _RED, negative=True, known=True
+        "✗", "raises", "raises", "an exception came up through the tested library or one beside it", _RED, negative=True, known=True
     ),
     OutcomeState.NO_EFFECT: State(
         "∅", "silently no effect", "silently has no effect",
@@ -121,11 +121,11 @@ TABLE: Mapping[str, State] = {
     ),
     OutcomeState.INCONCLUSIVE: State(
         "?", "inconclusive", "is inconclusive",
-        "the control failed here, or the probe itself is at fault: no statement",
+        "a basic check (the control) failed here, or the test itself is at fault: no statement",
         _YELLOW,
     ),
     OutcomeState.NOT_RUN: State(
-        "·", "not run", "was not run", "not examined, or the cell did not get as far as the probes: no statement", _GREY
+        "·", "not run", "was not run", "not examined, or the environment did not get as far as the test: no statement", _GREY
     ),
     CellState.RAN: State("✓", "ran", "ran", "installed, imported, and the probes ran", _GREEN, installed=True),
     CellState.UNRESOLVABLE: State(
@@ -139,7 +139,7 @@ TABLE: Mapping[str, State] = {
         "!", "install failed", "cannot be installed", "what the index delivered cannot be installed", _GREY
     ),
     CellState.IMPORT_FAILS: State(
-        "⊘", "import fails", "does not import", "installs, but the import that the probes need fails", _GREY, installed=True
+        "⊘", "import fails", "does not import", "installs, but the import that the tests need fails", _GREY, installed=True
     ),
     CellState.TIMEOUT: State("⧖", "timeout", "timed out", "no end within the time limit", _GREY, installed=True),
     CellState.CRASHED: State(
