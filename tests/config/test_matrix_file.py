@@ -126,6 +126,17 @@ def test_defect_only_the_first_of_several_mistakes_was_named(file: Path) -> None
         matrix_file.load(file, environ={})
 
 
+def test_defect_a_probe_that_is_not_there_was_named_only_when_all_else_was_right(tmp_path: Path) -> None:
+    Project.make(tmp_path, "https://example.org/simple/")
+    file = tmp_path / "matrix.toml"
+    wrong = file.read_text()
+    for old, new in (('headline = "standalone"', 'headline = "gone"'), ('control = "held"', 'control = "held"\nx = 1')):
+        wrong = wrong.replace(old, new)
+    file.write_text(wrong)
+    with pytest.raises(UserError, match=r"2 problems(.|\n)*`subject.headline`: 'gone' is no probe(.|\n)*`subject.x`"):
+        matrix_file.load(file, environ={})
+
+
 @pytest.mark.parametrize("text", ["", "[subject]\n"])
 def test_defect_a_legal_file_took_as_many_errors_as_it_has_required_keys(file: Path, text: str) -> None:
     file.write_text(text)

@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
+from compatmatrix.config.probe_files import read as read_probes
 from compatmatrix.config.tables import TOOLS, Config, Index, MatrixFile, Publish, Python, Subject
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
@@ -50,6 +51,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     with suppress(msgspec.ValidationError):
         config = Config(**msgspec.structs.asdict(msgspec.convert(tree, MatrixFile)))
         problems += [*_package_problems(config), *_run_problems(config)]
+        if problems and (folder := path.parent / "probes").is_dir():  # without any, `check_probes` looks for these
+            with suppress(UserError):
+                problems += _probe_problems(config, [probe.id for probe in read_probes(folder)], folder)
     raise_all(path, text, problems)
     if tested := _is_tool(config, config.tools):
         # Which of them fit beside it is the resolver's to find, and not bound by the day of a release.
