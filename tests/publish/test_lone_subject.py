@@ -11,7 +11,7 @@ from compatmatrix.analysis import support
 from compatmatrix.analysis.support import View
 from compatmatrix.config import matrix_file
 from compatmatrix.core.pairings import NEWEST
-from compatmatrix.publish import write
+from compatmatrix.publish import labels, write
 from factories import NO_EFFECT, PROBES, RAISES, SUPPORTED, answers, ledger, record
 
 MATRIX = """\
@@ -68,6 +68,11 @@ def test_defect_the_pages_spoke_of_training_and_of_a_license(files: dict[str, st
     words = re.compile(r"\b(train|learn|optimiz)\w*|Apache", re.IGNORECASE)
     found = {name: words.findall(text) for name, text in files.items() if not name.endswith((".js", ".css"))}
     assert {name for name, texts in found.items() if texts} == set()
+
+
+def test_defect_a_sentence_that_begins_with_a_name_of_code_changed_the_name() -> None:
+    assert labels.upper("cached_property is supported") == "cached_property is supported"
+    assert labels.upper("at release") == "At release"
 
 
 def test_the_question_is_the_headlines(view: View, files: dict[str, str]) -> None:

@@ -125,8 +125,8 @@ def dotted(*parts: str) -> str:
 
 
 def upper(text: str) -> str:
-    """The text as it begins a sentence."""
-    return text[:1].upper() + text[1:]
+    """The text as it begins a sentence; a name of code at its start stays as it is."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
 
 
 def examined_words(view: View) -> str:
