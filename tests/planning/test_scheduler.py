@@ -267,6 +267,27 @@ def test_defect_a_job_whose_worker_died_was_neither_recorded_nor_listed(
     assert all((result.record is None) == bool(result.error) for result in results)
 
 
+def test_defect_what_was_planned_after_all_workers_had_died_was_not_listed(
+    works: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, todo = Queue(closed=False), [job(works), job(works, "held")]
+
+    def dies(*arguments: object) -> None:
+        raise MemoryError
+
+    def goes_on() -> None:
+        queue.add(todo)
+        queue.close()
+
+    monkeypatch.setattr(scheduler, "Workspace", dies)
+    rest = threading.Timer(0.5, goes_on)
+    rest.start()
+    results = scheduled(works.project, Notes(), tmp_path).run(queue, 2)
+    assert [(result.job, result.record, result.error) for result in results] == [
+        (one, None, "MemoryError: ") for one in todo
+    ]
+
+
 def test_defect_what_a_killed_run_left_ended_the_worker_of_every_later_one(works: Ready, tmp_path: Path) -> None:
     left = tmp_path / "environments" / "0" / f"{SCRATCH_PREFIX}left"
     left.mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import takewhile
 
 import msgspec
@@ -104,10 +104,17 @@ class Queue:
 
     def begun(self) -> bool:
         """Wait until there was a job; False where there will be none."""
+        self._wait_for(lambda: self.jobs or self.closed)
+        return bool(self.jobs)
+
+    def wait_until_closed(self) -> None:
+        """Wait until no more jobs will be added."""
+        self._wait_for(lambda: self.closed)
+
+    def _wait_for(self, condition: Callable[[], object]) -> None:
         with self._changed:
-            while not self._changed.wait_for(lambda: self.jobs or self.closed, 0.2):
+            while not self._changed.wait_for(condition, 0.2):
                 pass  # on Windows, an interrupt has to wait for the end of a wait
-            return bool(self.jobs)
 
     def take(self, last: Job | None) -> Job | None:
         """The next job of a worker after ``last``: of its group, else of one that no worker has begun, else of the longest.

@@ -104,6 +104,7 @@ class Scheduler:
         """
         try:
             self._run_on(workers, queue)
+            queue.wait_until_closed()  # the workers may have died while jobs were still added
             self._run_on(1, Queue(job for job in queue.jobs if id(job) in self._early))
         except KeyboardInterrupt:
             recorded = sum(result.record is not None for result in self._results.values())
