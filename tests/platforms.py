@@ -6,6 +6,7 @@ a test, or one of its parameters with `pytest.param(..., marks=NEEDS_...)`.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -26,6 +27,7 @@ NEEDS_SHELL = pytest.mark.skipif(
     _WINDOWS, reason="Windows has no POSIX shell and does not run scripts by their `#!` line"
 )
 NEEDS_TERMINAL = pytest.mark.skipif(_WINDOWS, reason="Windows has no pseudo-terminals of POSIX")
+NEEDS_ROOT = pytest.mark.skipif(_WINDOWS or os.geteuid() != 0, reason="only root can give a file to another user")
 
 
 def skip_module_without(need: pytest.MarkDecorator) -> None:

@@ -14,7 +14,7 @@ import pytest
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
-from platforms import NEEDS_SANDBOX
+from platforms import NEEDS_ROOT, NEEDS_SANDBOX
 from repositories import Repository as Made
 from repositories import create, line
 
@@ -128,7 +128,7 @@ def test_a_repository_is_read_in_place_and_left_as_it_was(made: Made, tmp_path: 
     assert not list((tmp_path / "cache").rglob("*.git"))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+@NEEDS_ROOT
 def test_defect_a_repository_of_another_user_lacks_every_commit(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
