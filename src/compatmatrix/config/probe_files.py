@@ -163,8 +163,8 @@ def _mark(node: ast.FunctionDef, path: Path) -> dict[str, Any]:
     return {}
 
 
-def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
-    """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
+def _refuse_marks_and_imports(tree: ast.Module, path: Path) -> None:
+    """Raises UserError for a mark that would not be read, and for an import of another file of probes."""
     read = {id(decorator) for node in tree.body for decorator in getattr(node, "decorator_list", ())}
     for marker in ast.walk(tree):
         if isinstance(marker, ast.Attribute) and ast.unparse(marker).split(".")[-2:] in _SKIPS:
@@ -177,6 +177,11 @@ def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
             raise UserError(
                 f"{path}:{marker.lineno}: what several files of probes use must stand in a module that is none of them"
             )
+
+
+def _functions(tree: ast.Module, path: Path) -> Iterator[ast.FunctionDef]:
+    """The test functions of a file; tests of a kind that cannot be a probe are an error, not ignored."""
+    _refuse_marks_and_imports(tree, path)
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or _is_test_case(node)):
             raise UserError(f"{path}:{node.lineno}: {node.name}: a probe is a plain function, not a method of a class")
