@@ -104,6 +104,12 @@ def test_defect_a_misspelled_folder_of_reports_was_created_or_taken_for_an_empty
     assert not (tmp_path / "typo").exists()
 
 
+def test_defect_a_day_before_all_releases_named_none_that_exists(project: Project) -> None:
+    ended = project.main("plan", "--as-of", "2020-01-01")
+    assert ended.code == 2
+    assert ended.err.endswith("; the first is 1.0.0 (2025-05-20)\n")
+
+
 def test_defect_cells_were_run_whose_records_had_no_place(project: Project, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = project.main("run", "--reports", str(tmp_path / "file"))

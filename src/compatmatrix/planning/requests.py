@@ -20,6 +20,7 @@ from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError, UserError
 from compatmatrix.core.model import CellRequest, Probe, Release
 from compatmatrix.core.pairings import Over, Pairing
+from compatmatrix.core.text import aside
 from compatmatrix.index.releases import Projects, releases
 from compatmatrix.index.wheel_tags import admits, pythons_of
 from compatmatrix.planning.selection import Selection, check_selection, no_match
@@ -79,7 +80,9 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if not rows:
             when = f" until {format_instant(self.as_of)}" if self.as_of else ""
             what = f"the index lists no release of {name}{when} that `[subject] releases` of matrix.toml admits"
-            return UserError(f"{what}: {self.config.subject.releases}")
+            first = next(iter(subject_releases(self.config, self.projects)), None)
+            near = f"; the first is {first.version}{aside(first.day)}" if first else ""
+            return UserError(f"{what}: {self.config.subject.releases}{near}")
         variants = {
             (release.version, *explicit.items()): {name: release.version, **explicit}
             for release in rows
