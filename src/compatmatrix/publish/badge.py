@@ -29,9 +29,14 @@ class Badge(msgspec.Struct, frozen=True, kw_only=True):
         tree = {"schemaVersion": 1, "label": self.label, "message": self.message, "color": self.state.color.shield}
         return (json.dumps(tree) + "\n").encode()
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of the two parts, in pixels; a page that shows the picture keeps that much room for it."""
+        return round(len(self.label) * LETTER + 14), round(len(self.message) * LETTER + 14)
+
     def picture(self) -> bytes:
         """The badge as SVG."""
-        left, right = (round(len(text) * LETTER + 14) for text in (self.label, self.message))
+        left, right = self.widths
         return render.filled("badge.svg.j2", badge=self, left=left, right=right).encode()
 
 
