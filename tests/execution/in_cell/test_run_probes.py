@@ -81,10 +81,11 @@ def test_defect_a_module_that_nobody_installs_was_the_subjects_import_failure(tm
 def test_defect_a_module_of_anothers_in_the_subjects_namespace_was_the_subjects_import_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, unknown: str | None
 ) -> None:
-    info = tmp_path / "space_mine-1.dist-info"
+    info = tmp_path / "space.mine-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: space.mine\nVersion: 1\n")
-    (info / "RECORD").write_text("space/mine/__init__.py,,\nflat.cpython-311-x86_64-linux-gnu.so,,\n")
+    files = ("space/mine/__init__.py", "flat.cpython-311-x86_64-linux-gnu.so", f"{info.name}/METADATA")
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
     monkeypatch.syspath_prepend(tmp_path)
     describe = cell_report.Describer("/probes", ["space.mine"], probe_harness)
     assert describe(ModuleNotFoundError(name=missing))["unknown_module"] == unknown

@@ -164,7 +164,7 @@ class Describer:
         if not isinstance(name, str):
             return None
         watched = {re.sub(r"[-_.]+", "/", package).lower() for package in self._owners.values()}
-        watched |= {re.split(r"/__init__\.|\.", file)[0] for file in self._owners}
+        watched |= {re.sub(r"(/__init__)?\.[^/]*$", "", file) for file in self._owners}
         parts = name.split(".")
         parents = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
         alike = {re.sub(r"[-_/]+", "/", parent).lower() for parent in parents}
