@@ -202,6 +202,17 @@ def test_defect_two_watched_clones_are_compared_with_one_another(
     assert [night(working).code for _ in range(2)] == [3, 0]
 
 
+def test_a_watched_clone_is_compared_with_its_records_also_where_the_cache_is_new(
+    working: Project, tmp_path: Path, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create(tmp_path / "made", Made("raises"))
+    watching(working, made.url)
+    assert night(working).code == 0
+    made.add(Made("works"))
+    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "new"))
+    assert night(working).code == 3
+
+
 def test_defect_a_fork_at_the_same_commit_has_no_row(
     working: Project, tmp_path: Path, night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -35,6 +35,11 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     pairing: str
     record: Record
+
+    @property
+    def name(self) -> object:
+        """What its records are found by."""
+        return self.pairing, self.record.source and self.record.source.name
 
     @property
     def local(self) -> bool:
@@ -116,7 +121,8 @@ def _past(context: Context, earlier: Ledger, looks: Sequence[_Look]) -> list[lis
     """What each source was when it was looked at before, the last look first.
 
     Records say it by the address of the repository. They have none of what lies on this machine, of which the cache knows
-    the cells by the address as it was asked for: two clones may have branches of one name.
+    the cells by the address as it was asked for: two clones may have branches of one name. Where only one has, its records
+    are those of the name, also for a cache that does not know it yet.
     """
     file = context.cache / "watched" / f"{digest(str(context.reports.resolve()))}.json"
     seen: dict[str, list[str]] = {}
@@ -126,11 +132,13 @@ def _past(context: Context, earlier: Ledger, looks: Sequence[_Look]) -> list[lis
     for record in earlier.records.values():
         records[record.cell].append(record)
     past = []
+    named = Counter(look.name for look in looks)
     for look in looks:
         cells = [record.cell for record in _of_source(earlier, look.record, look.pairing)]
         if look.local:
             slot = f"{look.address} {look.pairing}"
-            cells = [cell for cell in seen.get(slot, ()) if cell in records]
+            if slot in seen or named[look.name] > 1:
+                cells = [cell for cell in seen.get(slot, ()) if cell in records]
             seen[slot] = [look.record.cell, *(cell for cell in cells if cell != look.record.cell)]
         past.append([united(records[cell], (look.pairing,), context.config, context.probes) for cell in cells])
     try:
