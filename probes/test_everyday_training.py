@@ -184,9 +184,9 @@ def test_dropout(check: Check) -> None:
     forms.settle(check, {"rngs= in the constructor": by_constructor, "rngs= in the call": by_call})
 
 
-@pytest.mark.probe(title="A plain list of layers as an attribute", group="everyday")
+@pytest.mark.probe(title="A plain list of layers, assigned as it is", group="everyday")
 def test_list_of_layers(check: Check, recipe: Callable[[str], Any]) -> None:
-    """Can layers be kept in a plain Python list that is an attribute of a module, and are all of them trained?
+    """Can a plain Python list of layers be assigned to an attribute as it is, and does `nnx.Optimizer` train all of them?
 
     Where they cannot, `nnx.List` is tried, and the note says whether it trains all of them.
     """

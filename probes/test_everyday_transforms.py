@@ -153,9 +153,9 @@ def test_scan_over_layers(check: Check) -> None:
     )
 
 
-@pytest.mark.probe(title="An ensemble by nnx.vmap", group="everyday")
+@pytest.mark.probe(title="An ensemble of vmapped models", group="everyday")
 def test_vmap_ensemble(check: Check) -> None:
-    """Does `nnx.vmap` create five different models and apply all of them to the same input?"""
+    """Do `nnx.vmap`, or `jax.vmap` on the state, create five different models and apply all of them to the same input?"""
 
     def apply(create: Callable[[], Any], **options: Any) -> None:
         stack = create()
@@ -181,7 +181,7 @@ def test_vmap_ensemble(check: Check) -> None:
 @pytest.mark.probe(title="nnx.remat", group="everyday")
 def test_remat(check: Check) -> None:
     """Does `nnx.remat` recompute, give the right gradient, and let its function change a Variable?"""
-    nnx_api.require("remat", "split", "merge")
+    nnx_api.require("remat")
 
     def wave(module: Any, x: Any) -> Any:
         add(module, 1.0)
@@ -193,8 +193,8 @@ def test_remat(check: Check) -> None:
     module = counter()
     grads = nnx_api.leaves(calibration.grad(loss)(module))
     check.close([*grads, nnx_api.held(module, "count")], [3.0 * np.cos(6.0), 1.0])
-    graphdef, state = nnx.split(counter())
-    text = str(jax.make_jaxpr(lambda state: loss(nnx.merge(graphdef, state)))(state))
+    graphdef, state = nnx_api.split(counter())
+    text = str(jax.make_jaxpr(lambda state: loss(nnx_api.merge(graphdef, state)))(state))
     check.that("checkpoint" in text or "remat" in text, "nothing is recomputed")
 
 
