@@ -112,7 +112,7 @@ def test_layer_norm_vmapped(check: Check, recipe: Callable[[str], Any]) -> None:
     forms.answer_or_hint(call, check, hint, by_argument)
 
 
-@pytest.mark.probe(title="Five layers by nnx.vmap and nnx.scan", group="everyday")
+@pytest.mark.probe(title="Five layers by vmap and scan", group="everyday")
 def test_scan_over_layers(check: Check) -> None:
     """Does a scan over five stacked layers give what a loop over them gives?"""
 
