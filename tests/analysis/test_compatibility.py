@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from compatmatrix.analysis import ranges, support
+from compatmatrix.analysis import ranges, remedies, support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.standing import Environment, Standing
 from compatmatrix.config.tables import Config, Reported
@@ -329,3 +329,23 @@ def test_json_holds_what_the_text_says(known: Compatibility) -> None:
     assert tree["findings"][0]["pair"]["nearest"] == {"subject": "0.1.0", "companion": "2.0"}
     assert MISSING in words.as_text(found[0])
     assert entries.PYTHONS[0] == "3.8"
+
+
+def test_defect_versions_were_said_to_help_a_release_on_which_a_probe_alone_raises_the_error(
+    configured: Config,
+) -> None:
+    """Where another release raises it in the control, its versions do not fit each other; this one's do."""
+    rows = (
+        cell("0.1.0", "1.0"),
+        cell("0.1.0", "2.0", {"held": SUPPORTED, "standalone": RAISES}),
+        cell("0.2.0", "1.0"),
+        cell("0.2.0", "2.0", {"held": RAISES}),
+    )
+    some = Compatibility(support.view(ledger(*rows), configured, PROBES))
+    (error,) = some.errors.values()
+    assert error.of_versions == {"0.2.0"}
+    found = {remedy.release: remedy for remedy in remedies.remedies(some, error)}
+    assert found["0.2.0"].requirements and not found["0.1.0"].requirements
+    said = words.explanation(some, error).splitlines()
+    assert any(line.strip().startswith("subject 0.2.0") and "works with" in line for line in said)
+    assert not any(line.strip().startswith("subject 0.1.0") and "works with" in line for line in said)

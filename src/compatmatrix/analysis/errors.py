@@ -57,7 +57,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         probes: ids of the probes that raise it; none where it comes up at the import.
         versions: of the subject and the companions of each cell that it was seen in.
         import_fails: whether it comes up at the import.
-        of_versions: whether it comes up at the import or in a control: the versions do not fit each other.
+        of_versions: releases of the subject on which it comes up at the import or in a control: the versions do not fit
+            each other there.
         cause: what somebody wrote about it, if anybody did.
     """
 
@@ -67,7 +68,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[str, ...]
     versions: tuple[Mapping[str, str], ...]
     import_fails: bool
-    of_versions: bool
+    of_versions: frozenset[str]
     cause: Cause | None = None
 
     @property
@@ -126,7 +127,7 @@ def _explanation(view: View, signature: str, seen: Sequence[Sighting]) -> Explan
         probes=tuple(probe.id for probe in view.probes if probe.id in probes),
         versions=tuple({tuple(one.cell.versions.items()): one.cell.versions for one in seen}.values()),
         import_fails="" in probes,
-        of_versions=bool(probes & {"", *controls}),
+        of_versions=frozenset(one.cell.subject for one in seen if one.probe in {"", *controls}),
         cause=next((cause for cause in view.config.causes if re.search(cause.pattern, signature)), None),
     )
 

@@ -31,16 +31,15 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 def remedies(compatibility: Compatibility, error: Explanation) -> tuple[Remedy, ...]:
     """What works instead on each release that an error was seen on, the newest first."""
     view, releases = compatibility.view, by_version({versions[compatibility.subject] for versions in error.versions})
-    if error.of_versions:
-        return tuple(
-            Remedy(release=version, requirements=requirements(compatibility, version)) for version in reversed(releases)
-        )
     recipes = view.config.publish.recipes
-    # Where nobody recommends a recipe in the groups of the probes that raise it, none is about what they ask.
+    # Where nobody recommends a recipe in the groups of the probes that raise it, none is about what they ask; nor where
+    # it also comes up in a control, whose group says nothing of the others.
     groups = {probe.group for probe in view.probes if probe.id in recipes}
-    about = any(probe.group in groups for probe in view.probes if probe.id in error.probes)
+    about = not error.of_versions and any(probe.group in groups for probe in view.probes if probe.id in error.probes)
     return tuple(
-        Remedy(release=version, recipe=recommend.recipe(view, version, recipes) if about else None)
+        Remedy(release=version, requirements=requirements(compatibility, version))
+        if version in error.of_versions
+        else Remedy(release=version, recipe=recommend.recipe(view, version, recipes) if about else None)
         for version in reversed(releases)
     )
 
@@ -72,8 +71,7 @@ def nearest(compatibility: Compatibility, version: str, other: str) -> tuple[str
 
 
 def elsewhere(compatibility: Compatibility, error: Explanation) -> dict[str, str]:
-    """Where the versions are not at fault: each probe that raises the error -> the specifier of the releases that support it."""
-    if error.of_versions:
-        return {}
-    found = {probe: compatibility.supported(probe).specifier for probe in error.probes}
+    """Each probe that raises the error, controls apart -> the specifier of the releases that support it."""
+    probes = [probe.id for probe in compatibility.view.probes if probe.id in error.probes and not probe.control]
+    found = {probe: compatibility.supported(probe).specifier for probe in probes}
     return {probe: specifier for probe, specifier in found.items() if specifier}

@@ -109,7 +109,7 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
         outcome = one.cell.outcomes.get(one.probe)
         if not one.probe or (outcome and outcome.evidence in evidence):
             newest[one.probe] = one
-    commands = (command(compatibility, one.release) for one in found if error.of_versions)
+    commands = (command(compatibility, one.release) for one in found if one.release in error.of_versions)
     return ErrorPage(
         error=error,
         title=error.texts[0],

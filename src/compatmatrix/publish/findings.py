@@ -84,7 +84,7 @@ def explanation(compatibility: Compatibility, found: Explanation) -> str:
         beside = (
             f" with {compatibility.companion} {compatibility.joined(subject, companions)}" if any(companions) else ""
         )
-        good = compatibility.works_with(subject)
+        good = compatibility.works_with(subject) if subject in found.of_versions else ""
         same.setdefault(f"{beside}; works with {compatibility.companion} {good}" if good else beside, []).append(
             subject
         )
