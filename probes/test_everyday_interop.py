@@ -130,28 +130,38 @@ def bridge(*names: str) -> Any:
 
 @pytest.mark.probe(title="A Linen module in NNX", group="everyday")
 def test_linen_to_nnx(check: Check) -> None:
-    """Does a Linen module, wrapped for NNX, compute with the parameters that NNX holds?"""
+    """Does a Linen module, wrapped for NNX, compute with the parameters that NNX holds, also after they changed?"""
+
+    def kernel_in(state: Any) -> Any:
+        """Where the wrapper keeps it differs between releases; it is the only array of this shape."""
+        leaves = jax.tree_util.tree_leaves(nnx_api.leaves(state))
+        return next(np.asarray(leaf) for leaf in leaves if leaf.shape == (2, 2))
+
+    def compare(kernel: Any, first: Any, second: Any) -> None:
+        """The second result is that of twice the parameters."""
+        check.that(bool(kernel.any()), "its parameters are 0")
+        expected = (NUMBERS @ kernel).ravel()
+        check.close([*np.ravel(first), *np.ravel(second)], [*expected, *(2.0 * expected)])
 
     def by_bridge() -> None:
         model = bridge("ToNNX", "lazy_init").ToNNX(dense(), rngs=nnx.Rngs(0))
         nnx.bridge.lazy_init(model, inputs())
         first = model(inputs())
-        # Where the wrapper keeps them differs between releases; the kernel is the only array of this shape.
         state = nnx.state(model, nnx.Param)
-        kernel = next(np.asarray(leaf) for leaf in nnx_api.leaves(state) if leaf.shape == (2, 2))
-        check.that(bool(kernel.any()), "its parameters are 0")
+        kernel = kernel_in(state)
         nnx.update(model, jax.tree_util.tree_map(lambda leaf: 2.0 * leaf, state))
-        numbers = [np.ravel(first), np.ravel(model(inputs()))]
-        check.close(np.concatenate(numbers), [*(NUMBERS @ kernel).ravel(), *(2.0 * NUMBERS @ kernel).ravel()])
+        compare(kernel, first, model(inputs()))
 
     def by_wrapper() -> None:
         home = next((getattr(nnx, name) for name in ("compat", "compatibility") if hasattr(nnx, name)), None)
         if not hasattr(home, "LinenWrapper"):
             pytest.skip("LinenWrapper does not exist here")
         model = home.LinenWrapper(dense(), inputs(), rngs=nnx.Rngs(0))
-        states = model.states["params"]
-        kernel = np.asarray((nnx_api.read(states) if isinstance(states, nnx.Variable) else states)["kernel"])
-        check.close(np.ravel(model(inputs())), (NUMBERS @ kernel).ravel())
+        first = model(inputs())
+        graphdef, state = nnx_api.split(model)
+        kernel = kernel_in(state)
+        double = nnx_api.merge(graphdef, jax.tree_util.tree_map(lambda leaf: 2.0 * leaf, state))
+        compare(kernel, first, double(inputs()))
 
     forms.settle(check, {"nnx.bridge.ToNNX": by_bridge, "LinenWrapper": by_wrapper})
 

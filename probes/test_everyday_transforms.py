@@ -38,9 +38,13 @@ def add(module: Any, amount: float) -> None:
     nnx_api.hold(module, "count", nnx_api.held(module, "count") + amount)
 
 
+@functools.partial(jax.jit, static_argnames=("shape", "dtype"))
 def initial(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
-    """Numbers that depend on the key, in less time than random ones take to compile."""
-    return jnp.ones(shape, dtype) * (jax.random.key_data(key)[-1] % 64) / 64
+    """Numbers that depend on all words of the key, in less time than random ones take to compile."""
+    words = jax.random.key_data(key)
+    factors = np.arange(words.size, dtype=np.uint32) * np.uint32(0x9E3779B2) + np.uint32(1)
+    fraction = (jnp.sum(words * factors, dtype=words.dtype) >> 8) / 2**24
+    return ((jnp.arange(np.prod(shape)).reshape(shape) + fraction) / 4).astype(dtype)
 
 
 def linear(rngs: Any) -> Any:
@@ -66,13 +70,20 @@ def stack_by_axis_size() -> Any:
     return nnx.vmap(linear, axis_size=LAYERS)(nnx.Rngs(0))
 
 
-@functools.cache
-def stack_by_hand() -> Any:
-    """A stack of layers, as the first releases create it: with `jax.vmap`, which gives arrays, not modules."""
+def lifted(transform: str, **options: Any) -> Any:
+    """A module of stacked layers, as the first releases create it: their `nnx.Scan` and `nnx.Vmap` lift a class."""
+    nnx_api.require(transform)
     if hasattr(nnx, "split"):
-        pytest.skip("a module has no method `split` here")
-    keys = nnx.Rngs(0).fork(LAYERS)
-    return nnx.merge(jax.vmap(lambda keys: linear(nnx.Rngs(keys)).split())(keys))
+        pytest.skip(f"nnx.{transform} is not what makes a stack here")
+
+    class Layer(nnx.Module):  # type: ignore[misc]
+        def __init__(self, *, rngs: Any) -> None:
+            self.linear = linear(rngs)
+
+        def __call__(self, x: Any) -> Any:
+            return (jnp.tanh(self.linear(x)), None) if transform == "Scan" else self.linear(x)
+
+    return getattr(nnx, transform)(Layer, variable_axes={nnx.Param: 0}, **options)(rngs=nnx.Rngs(0))
 
 
 def layers_in(stack: Any, check: Check) -> list[Callable[[Any], Any]]:
@@ -105,11 +116,12 @@ def test_layer_norm_vmapped(check: Check, recipe: Callable[[str], Any]) -> None:
     def call() -> None:
         check.close(np.asarray(forward(nnx.LayerNorm(2, rngs=nnx.Rngs(0)), inputs())), expected)
 
-    def by_argument() -> bool:
-        return not EXPERIMENTAL and bool(np.allclose(recipe("module-argument"), expected, rtol=0, atol=1e-5))
+    written, options = ("experimental", "") if EXPERIMENTAL else ("module-argument", ", in_axes=(None, 0)")
 
-    hint = "nnx.vmap(lambda op, x: op(x), in_axes=(None, 0))(op, x) does"
-    forms.answer_or_hint(call, check, hint, by_argument)
+    def by_argument() -> bool:
+        return bool(np.allclose(recipe(written), expected, rtol=0, atol=1e-5))
+
+    forms.answer_or_hint(call, check, f"nnx.vmap(lambda op, x: op(x){options})(op, x) does", by_argument)
 
 
 @pytest.mark.probe(title="Five layers by vmap and scan", group="everyday")
@@ -134,11 +146,10 @@ def test_scan_over_layers(check: Check) -> None:
         y, _ = nnx.scan(lambda x, layer: (jnp.tanh(layer(x)), None))(inputs(), stack)
         compare(stack, y)
 
-    def by_hand() -> None:
-        stack = stack_by_hand()
-        state, graphdef = stack.split()
-        y, _ = jax.lax.scan(lambda x, state: (jnp.tanh(graphdef.merge(state)(x)), None), inputs(), state)
-        compare(stack, y)
+    def by_class() -> None:
+        layers = lifted("Scan", length=LAYERS)
+        y, _ = layers(inputs())
+        compare(layers.scan_module.linear, y)
 
     forms.settle(
         check,
@@ -148,32 +159,32 @@ def test_scan_over_layers(check: Check) -> None:
                 stack_by_split_rngs
             ),
             "nnx.vmap(axis_size=) and nnx.scan of a function that returns a pair": lambda: by_pair(stack_by_axis_size),
-            "jax.vmap and jax.lax.scan on the split state": by_hand,
+            "nnx.Scan of a class": by_class,
         },
     )
 
 
 @pytest.mark.probe(title="An ensemble of vmapped models", group="everyday")
 def test_vmap_ensemble(check: Check) -> None:
-    """Do `nnx.vmap`, or `jax.vmap` on the state, create five different models and apply all of them to the same input?"""
+    """Does `nnx.vmap` create five different models and apply all of them to the same input?"""
+
+    def compare(stack: Any, y: Any) -> None:
+        check.close(np.ravel(y), np.ravel([model(NUMBERS) for model in layers_in(stack, check)]))
 
     def apply(create: Callable[[], Any], **options: Any) -> None:
         stack = create()
-        y = nnx.vmap(lambda model, x: model(x), in_axes=(0, None), **options)(stack, inputs())
-        check.close(np.ravel(y), np.ravel([model(NUMBERS) for model in layers_in(stack, check)]))
+        compare(stack, nnx.vmap(lambda model, x: model(x), in_axes=(0, None), **options)(stack, inputs()))
 
-    def by_hand() -> None:
-        stack = stack_by_hand()
-        state, graphdef = stack.split()
-        y = jax.vmap(lambda state: graphdef.merge(state)(inputs()))(state)
-        check.close(np.ravel(y), np.ravel([model(NUMBERS) for model in layers_in(stack, check)]))
+    def by_class() -> None:
+        ensemble = lifted("Vmap", axis_size=LAYERS, in_args_axes=None)
+        compare(ensemble.vmap_module.linear, ensemble(inputs()))
 
     forms.settle(
         check,
         {
             "nnx.split_rngs and nnx.vmap": lambda: apply(stack_by_split_rngs),
             "nnx.vmap(axis_size=)": lambda: apply(stack_by_axis_size, axis_size=LAYERS),
-            "jax.vmap on the split state": by_hand,
+            "nnx.Vmap of a class": by_class,
         },
     )
 

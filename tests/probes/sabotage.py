@@ -27,6 +27,22 @@ def replaced(path: str, make: Callable[[Any], Any]) -> Sabotage:
     return sabotage
 
 
+def together(*sabotages: Sabotage) -> Sabotage:
+    """All of them that find something to break; releases differ in where a part is."""
+
+    def sabotage(monkeypatch: pytest.MonkeyPatch, nnx: Any) -> None:
+        missing: list[AttributeError] = []
+        for one in sabotages:
+            try:
+                one(monkeypatch, nnx)
+            except AttributeError as error:
+                missing.append(error)
+        if len(missing) == len(sabotages):
+            raise missing[0]
+
+    return sabotage
+
+
 def nothing(_: Any) -> Any:
     return lambda *args, **kwargs: None
 
@@ -42,6 +58,43 @@ def with_arguments(**fixed: Any) -> Callable[[Any], Any]:
 
 def half(real: Any) -> Any:
     return lambda *args, **kwargs: 0.5 * real(*args, **kwargs)
+
+
+def half_of_arrays(real: Any) -> Any:
+    """A transformation whose functions give half the result, where that is an array."""
+
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        import jax
+
+        def call(*inputs: Any) -> Any:
+            result = real(*args, **kwargs)(*inputs)
+            return 0.5 * result if isinstance(result, jax.Array) else result
+
+        return call
+
+    return transform
+
+
+def always_the_first(real: Any) -> Any:
+    """A call that computes once, and gives that result ever after."""
+    results: list[Any] = []
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        results.append(real(*args, **kwargs))
+        return results[0]
+
+    return call
+
+
+def equal_keys(monkeypatch: pytest.MonkeyPatch, nnx: Any) -> None:
+    """Every key that is split off another one is that one."""
+    import jax
+    import jax.numpy as jnp
+
+    def split(key: Any, num: Any = 2) -> Any:
+        return jnp.broadcast_to(key, (*(num if isinstance(num, tuple) else (num,)), *key.shape))
+
+    monkeypatch.setattr(jax.random, "split", split)
 
 
 def without_rule(real: Any) -> Any:
@@ -131,6 +184,12 @@ def all_sharded(real: Any) -> Any:
     return specs
 
 
+def linen_in_nnx(make: Callable[[Any], Any]) -> Sabotage:
+    """Replaces what calls a Linen module, in whichever place the release has it."""
+    homes = ("bridge.ToNNX", "compat.LinenWrapper", "compatibility.LinenWrapper")
+    return together(*(replaced(f"{home}.__call__", make) for home in homes))
+
+
 UPDATE_DOES_NOTHING = replaced("Optimizer.update", nothing)
 
 SABOTAGES: dict[str, dict[str, Sabotage]] = {
@@ -152,10 +211,15 @@ SABOTAGES: dict[str, dict[str, Sabotage]] = {
         "vmap that hands its input on": replaced("vmap", lambda real: lambda op, **kwargs: lambda *args: args[-1]),
     },
     "scan-over-layers": {
-        "no layer applied": replaced("scan", lambda real: lambda *a, **k: lambda x, layers: (x, None) if not k else x),
+        "no layer applied": together(
+            replaced("scan", lambda real: lambda *a, **k: lambda x, layers: (x, None) if not k else x),
+            replaced("Scan.__call__", lambda real: lambda self, x: (x, None)),
+        ),
+        "layers alike": equal_keys,
     },
     "vmap-ensemble": {
-        "the wrong result": replaced("vmap", lambda real: lambda *a, **k: half(real(*a, **k)) if a else 0)
+        "half the result": together(replaced("vmap", half_of_arrays), replaced("Vmap.__call__", half)),
+        "layers alike": equal_keys,
     },
     "remat": {"nothing recomputed": replaced("remat", lambda real: lambda function, **kwargs: function)},
     "cond": {
@@ -177,8 +241,14 @@ SABOTAGES: dict[str, dict[str, Sabotage]] = {
     "gradient-clipping-and-schedule": {"an update that does nothing": UPDATE_DOES_NOTHING},
     "checkpoint-roundtrip": {"zeros restored": checkpoint(lambda leaf: 0 * leaf)},
     "checkpoint-rng-state": {"the counter restarted": checkpoint(restarted)},
-    "linen-to-nnx": {"half the result": replaced("bridge.ToNNX.__call__", half)},
-    "nnx-to-linen": {"half the result": replaced("bridge.ToLinen.__call__", half)},
+    "linen-to-nnx": {
+        "half the result": linen_in_nnx(half),
+        "the parameters of the first call": linen_in_nnx(always_the_first),
+    },
+    "nnx-to-linen": {
+        "half the result": replaced("bridge.ToLinen.__call__", half),
+        "the parameters of the first call": replaced("bridge.ToLinen.__call__", always_the_first),
+    },
     "sharding-metadata": {
         "no annotation": replaced("with_partitioning", lambda real: lambda init, axes: init),
         "no axis": replaced("get_partition_spec", unsharded),
@@ -203,7 +273,7 @@ def probe_of(name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def sabotage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breaks what the parameter names; the probe's calibration has been done before."""
+    """Breaks what the parameter names; the probe's calibration has been done before, and what it would keep is made anew."""
     import calibration
     from nnx_api import nnx
 
@@ -212,6 +282,9 @@ def sabotage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         calibration.recipe_of(nnx.Param, calibration.calls_of_module())
     for function in ("grad", "value_and_grad"):
         calibration.grad(len, function=function)
+    for thing in vars(request.module).values():
+        if hasattr(thing, "cache_clear"):
+            thing.cache_clear()
     if request.param:
         try:
             SABOTAGES[probe_of(request.node.originalname)][request.param](monkeypatch, nnx)
