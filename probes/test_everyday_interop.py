@@ -63,7 +63,10 @@ CHECKPOINTERS = {
 }
 
 
-def restored(model: Any, create: Callable[[], Any], roundtrip: Callable[[Any, Any], Any]) -> Any:
+Roundtrip = Callable[[Any, Any], Any]
+
+
+def restored(model: Any, create: Callable[[], Any], roundtrip: Roundtrip) -> Any:
     """A module made of the state that came back, and of nothing else that `model` holds."""
     _, state = nnx_api.split(model)
     if hasattr(nnx, "split"):
@@ -71,6 +74,23 @@ def restored(model: Any, create: Callable[[], Any], roundtrip: Callable[[Any, An
     else:
         abstract, graphdef = jax.eval_shape(lambda: create().split())
     return nnx_api.merge(graphdef, roundtrip(state, abstract))
+
+
+def by_key_data(roundtrip: Roundtrip) -> Roundtrip:
+    """The same with the data of each key in its place while it is on disk."""
+
+    def is_key(leaf: Any) -> bool:
+        return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+    def data(tree: Any) -> Any:
+        return jax.tree_util.tree_map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, tree)
+
+    def key(leaf: Any, like: Any) -> Any:
+        return jax.random.wrap_key_data(leaf) if is_key(like) else leaf
+
+    return lambda state, abstract: jax.tree_util.tree_map(
+        key, roundtrip(data(state), jax.eval_shape(data, abstract)), abstract
+    )
 
 
 @pytest.mark.probe(title="A checkpoint by orbax", group="everyday")
@@ -81,7 +101,7 @@ def test_checkpoint_roundtrip(check: Check) -> None:
     def create() -> Any:
         return nnx.Linear(2, 2, kernel_init=lambda key, shape, dtype: jnp.zeros(shape, dtype), rngs=nnx.Rngs(0))
 
-    def run(roundtrip: Callable[[Any, Any], Any]) -> None:
+    def run(roundtrip: Roundtrip) -> None:
         model = create()
         nnx_api.hold(model, "kernel", inputs())
         nnx_api.hold(model, "bias", inputs()[1])
@@ -104,15 +124,27 @@ def test_checkpoint_rng_state(check: Check) -> None:
     if "rngs" not in calibration.parameters(nnx.Dropout.__init__) or not nnx_api.leaves(nnx_api.split(create())[1]):
         pytest.skip("the state of nnx.Dropout holds no key here")
 
-    def run(roundtrip: Callable[[Any, Any], Any]) -> None:
+    def drops(roundtrip: Roundtrip) -> list[Any]:
         model = create()
-        first = np.asarray(model(ones))
+        before = np.asarray(model(ones))
         found = restored(model, create, roundtrip)
-        expected, dropped = np.asarray(model(ones)), np.asarray(found(ones))
-        check.that((first != expected).any(), "two calls drop the same")
+        return [before, np.asarray(model(ones)), np.asarray(found(ones))]
+
+    def run(roundtrip: Roundtrip) -> None:
+        before, expected, dropped = drops(roundtrip)
+        check.that((before != expected).any(), "two calls drop the same")
         check.that((dropped == expected).all(), "it drops something else after the restore")
 
-    forms.settle(check, {name: lambda way=way: run(way) for name, way in CHECKPOINTERS.items()})
+    def with_key_data() -> bool:
+        before, expected, dropped = drops(by_key_data(by_standard_checkpointer))
+        return bool((before != expected).any() and (dropped == expected).all())
+
+    forms.answer_or_hint(
+        lambda: forms.settle(check, {name: lambda way=way: run(way) for name, way in CHECKPOINTERS.items()}),
+        check,
+        {"With jax.random.key_data(key) saved in the place of each key": with_key_data},
+        "and jax.random.wrap_key_data after the restore, it does",
+    )
 
 
 def dense() -> Any:

@@ -188,7 +188,7 @@ def test_dropout(check: Check) -> None:
 def test_list_of_layers(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can a plain Python list of layers be assigned to an attribute as it is, and does `nnx.Optimizer` train all of them?
 
-    Where they cannot, `nnx.List` is tried, and the note says whether it trains all of them.
+    Where they cannot, `nnx.List` and `nnx.data` are tried, and the note says which of them train all layers.
     """
     calibration.require_optimizer()
     expected = np.array([2.0 - 1.2, 3.0 - 0.8, 4.0 - 0.6])
@@ -199,16 +199,26 @@ def test_list_of_layers(check: Check, recipe: Callable[[str], Any]) -> None:
             product = product * nnx_api.held(layer, "var")
         return product
 
-    def plain() -> None:
-        model = holder(layers=[nnx_api.module_of(nnx.Param(jnp.array(start))) for start in (2.0, 3.0, 4.0)])
+    def trained(wrap: Callable[[Any], Any]) -> Any:
+        layers = [nnx_api.module_of(nnx.Param(jnp.array(start))) for start in (2.0, 3.0, 4.0)]
+        model = holder(layers=wrap(layers))
         optimizer = calibration.make_optimizer(model, optax.sgd(0.1), nnx.Param)
         calibration.update(optimizer, model, calibration.grad(loss)(model))
-        check.close([nnx_api.held(layer, "var") for layer in model.layers], expected)
+        return [nnx_api.held(layer, "var") for layer in model.layers]
 
-    def by_nnx_list() -> bool:
-        return hasattr(nnx, "List") and bool(np.allclose(recipe("nnx-list"), expected, rtol=0, atol=1e-5))
+    def right(found: Any) -> bool:
+        return bool(np.allclose(found, expected, rtol=0, atol=1e-5))
 
-    forms.answer_or_hint(plain, check, "nnx.List([...]) in the place of the list trains all layers", by_nnx_list)
+    ways = {
+        "nnx.List([...])": lambda: hasattr(nnx, "List") and right(recipe("nnx-list")),
+        "nnx.data([...])": lambda: right(trained(nnx.data)),
+    }
+    forms.answer_or_hint(
+        lambda: check.close(trained(calibration.itself), expected),
+        check,
+        ways,
+        "in the place of the list trains all layers",
+    )
 
 
 @pytest.mark.probe(title="Gradient clipping and a schedule", group="everyday")

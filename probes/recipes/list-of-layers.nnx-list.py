@@ -1,4 +1,4 @@
-"""Trains all layers of a list: since plain lists are refused as attributes of a module, it is an nnx.List."""
+"""Trains all layers of a list: plain lists are refused as attributes of a module; nnx.data([...]) would do as well."""
 
 import jax.numpy as jnp
 import optax

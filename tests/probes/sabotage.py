@@ -63,6 +63,7 @@ def half(real: Any) -> Any:
 def half_of_arrays(real: Any) -> Any:
     """A transformation whose functions give half the result, where that is an array."""
 
+    @functools.wraps(real)
     def transform(*args: Any, **kwargs: Any) -> Any:
         import jax
 
@@ -184,6 +185,17 @@ def all_sharded(real: Any) -> Any:
     return specs
 
 
+def lists_are_taken(monkeypatch: pytest.MonkeyPatch, nnx: Any) -> None:
+    """A plain list is an attribute of a module also where the release refuses it."""
+    real = nnx.Module.__setattr__
+
+    def assign(self: Any, name: str, value: Any) -> None:
+        real(self, name, nnx.List(value) if type(value) is list else value)
+
+    if hasattr(nnx, "List"):
+        monkeypatch.setattr(nnx.Module, "__setattr__", assign)
+
+
 def linen_in_nnx(make: Callable[[Any], Any]) -> Sabotage:
     """Replaces what calls a Linen module, in whichever place the release has it."""
     homes = ("bridge.ToNNX", "compat.LinenWrapper", "compatibility.LinenWrapper")
@@ -236,8 +248,13 @@ SABOTAGES: dict[str, dict[str, Sabotage]] = {
         "no gradient": replaced("value_and_grad", gradients(lambda slope: 0.0 * slope)),
         "the wrong gradient": replaced("value_and_grad", gradients(lambda slope: slope + 1.0)),
     },
-    "split-merge-jax-jit": {"an update that does nothing": replaced("update", nothing)},
-    "list-of-layers": {"an update that does nothing": UPDATE_DOES_NOTHING},
+    "split-merge-jax-jit": {
+        "an update that does nothing": together(replaced("update", nothing), replaced("Module.update", nothing)),
+    },
+    "list-of-layers": {
+        "an update that does nothing": UPDATE_DOES_NOTHING,
+        "lists taken, an update that does nothing": together(UPDATE_DOES_NOTHING, lists_are_taken),
+    },
     "gradient-clipping-and-schedule": {"an update that does nothing": UPDATE_DOES_NOTHING},
     "checkpoint-roundtrip": {"zeros restored": checkpoint(lambda leaf: 0 * leaf)},
     "checkpoint-rng-state": {"the counter restarted": checkpoint(restarted)},
