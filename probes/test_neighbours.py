@@ -35,6 +35,7 @@ def small_module() -> Any:
     return Small()
 
 
+@jax.jit
 def distance(kernel: Any, bias: Any) -> Any:
     return jnp.sum((kernel - KERNEL) ** 2) + 4.0 * jnp.sum((bias - BIAS) ** 2)
 
@@ -49,6 +50,21 @@ def plain_loss(params: dict[str, Any]) -> Any:
 
 def plain_params() -> dict[str, Any]:
     return {"kernel": jnp.ones((2, 2)), "bias": jnp.zeros(2)}
+
+
+def compiled(tx: Any) -> Any:
+    """The same transformation with a compiled `update`: called eagerly, its loops would be compiled anew at every step."""
+
+    def strong(tree: Any) -> Any:
+        # Where the first step changes which arrays are of weak type, the second would be compiled once more.
+        return jax.tree_util.tree_map(lambda leaf: jnp.asarray(leaf, leaf.dtype), tree)
+
+    def update(*arguments: Any, **more: Any) -> Any:
+        return strong(tx.update(*arguments, **more))
+
+    return optax.GradientTransformationExtraArgs(
+        lambda params: strong(tx.init(params)), jax.jit(update, static_argnames="value_fn")
+    )
 
 
 def numbers(kernel: Any, bias: Any) -> list[float]:
@@ -83,16 +99,18 @@ def test_optimizer_lbfgs(check: Check) -> None:
     if not hasattr(optax, "lbfgs"):
         pytest.skip("optax.lbfgs does not exist here")
     calibration.require_extra_arguments()
-    tx = optax.lbfgs()
+    tx = compiled(optax.lbfgs())
 
     model = small_module()
     optimizer = calibration.make_optimizer(model, tx, wrt=nnx.Param)
     graphdef, _ = nnx.split(model)
+
+    def value_fn(state: Any) -> Any:
+        return loss(nnx.merge(graphdef, state))
+
     for _ in range(2):
         value, grads = calibration.grad(loss, function="value_and_grad")(model)
-        calibration.update(
-            optimizer, model, grads, value=value, grad=grads, value_fn=lambda state: loss(nnx.merge(graphdef, state))
-        )
+        calibration.update(optimizer, model, grads, value=value, grad=grads, value_fn=value_fn)
 
     params = plain_params()
     state = tx.init(params)
@@ -115,7 +133,7 @@ def test_optimizer_muon(check: Check) -> None:
         importlib.import_module("optax.contrib"), "muon"
     ):
         pytest.skip("optax.contrib.muon does not exist here")
-    tx = optax.contrib.muon(0.1)
+    tx = compiled(optax.contrib.muon(0.1))
     check.close(train_nnx(tx, steps=2), train_plain(tx, steps=2))
 
 
