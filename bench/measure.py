@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,9 @@ import synthetic
 ROOT = Path(__file__).parent.parent
 HARNESS = ROOT / "src/compatmatrix/execution/in_cell"
 """Where the pytest plugin `probe_harness` is, with which the probes answer."""
+
+ENVIRONMENT = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["environment"]
+"""What every cell is given; the other ways are given the same."""
 
 FLAX = ["0.12.0", "0.12.1", "0.12.2", "0.12.3"]
 JAX = ["0.8.1", "0.8.2"]
@@ -236,7 +240,7 @@ def timed(work: Callable[[], object]) -> float:
 def run(command: list[str], cwd: Path = ROOT, **more: str) -> str:
     """Run to its end; a failure of the measured thing is a failure of the measurement."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environ |= {"BENCH_FLAX": " ".join(FLAX), "BENCH_JAX": " ".join(JAX), "JAX_PLATFORMS": "cpu"}
+    environ |= {"BENCH_FLAX": " ".join(FLAX), "BENCH_JAX": " ".join(JAX)} | ENVIRONMENT
     environ |= {"PYTHONPATH": os.pathsep.join(map(str, (HARNESS, ROOT / "bench")))} | more
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True)
     if done.returncode not in (0, 1) or (done.returncode == 1 and "pytest" not in command):

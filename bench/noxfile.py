@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 HARNESS = ROOT / "src/compatmatrix/execution/in_cell"
 """Where the pytest plugin `probe_harness` is, with which the probes answer."""
 
-GRID = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["pairings"]["grid"]["probes"]
+MATRIX = tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))
+GRID = MATRIX["pairings"]["grid"]["probes"]
 
 nox.options.reuse_existing_virtualenvs = False
 
@@ -29,7 +30,7 @@ def pair(session: nox.Session, flax: str, jax: str) -> None:
     report = Path(session.create_tmp()) / "report.json"
     session.run(
         *("python", *arguments(report)),
-        env={"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HARNESS)},
+        env={**MATRIX["environment"], "PYTHONPATH": str(HARNESS)},
         success_codes=[0, 1],  # a probe that fails is a finding, not an error of the run
     )
 

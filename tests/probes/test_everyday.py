@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from sabotage import SABOTAGES
 
-from compatmatrix.config import probe_files
+from compatmatrix.config import matrix_file, probe_files
 
 ROOT = Path(__file__).parents[2]
 PROBES = ROOT / "probes"
@@ -39,7 +39,8 @@ def test_a_broken_library_is_never_supported(tmp_path: Path) -> None:
             f"--junit-xml={report}",
         ],
         env=os.environ
-        | {"PYTHONPATH": f"{HERE}{os.pathsep}{ROOT}/src/compatmatrix/execution/in_cell", "JAX_PLATFORMS": "cpu"}
+        | matrix_file.load(ROOT / "matrix.toml", environ={}).environment
+        | {"PYTHONPATH": f"{HERE}{os.pathsep}{ROOT}/src/compatmatrix/execution/in_cell"}
         | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": ""},
         stdout=subprocess.DEVNULL,
         check=False,

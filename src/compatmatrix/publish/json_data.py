@@ -49,6 +49,7 @@ class PublishedConfiguration(_Published, frozen=True, kw_only=True):
     python: Python
     platform: dict[str, str]
     tools: dict[str, str]
+    environment: dict[str, str] = {}
     groups: dict[str, str]
     recipes: tuple[str, ...]
     causes: tuple[Cause, ...] = ()
