@@ -34,13 +34,13 @@ def settle(check: Check, forms: Mapping[str, Callable[[], None]]) -> None:
     failed[0]()
 
 
-def answer_or_hint(call: Callable[[], None], check: Check, ways: Mapping[str, Callable[[], bool]], does: str) -> None:
-    """Let a call pass or fail; where it fails, note the other ways that give the right answer here, and what they do."""
+def answer_or_hint(call: Callable[[], None], check: Check, hint: str, way: Callable[[], bool]) -> None:
+    """Let a call pass or fail; where it fails, note the hint if its way gives the right answer here."""
     try:
         call()
     except Exception:
-        if found := [name for name, way in ways.items() if _succeeds(way)]:
-            check.note(f"{' or '.join(found)} {does}")
+        if _succeeds(way):
+            check.note(hint)
         raise
 
 

@@ -142,8 +142,8 @@ def test_checkpoint_rng_state(check: Check) -> None:
     forms.answer_or_hint(
         lambda: forms.settle(check, {name: lambda way=way: run(way) for name, way in CHECKPOINTERS.items()}),
         check,
-        {"With jax.random.key_data(key) saved in the place of each key": with_key_data},
-        "and jax.random.wrap_key_data after the restore, it does",
+        "With jax.random.key_data(key) saved in the place of each key and jax.random.wrap_key_data after the restore, it does",
+        with_key_data,
     )
 
 

@@ -121,7 +121,7 @@ def test_layer_norm_vmapped(check: Check, recipe: Callable[[str], Any]) -> None:
     def by_argument() -> bool:
         return bool(np.allclose(recipe(written), expected, rtol=0, atol=1e-5))
 
-    forms.answer_or_hint(call, check, {f"nnx.vmap(lambda op, x: op(x){options})(op, x)": by_argument}, "does")
+    forms.answer_or_hint(call, check, f"nnx.vmap(lambda op, x: op(x){options})(op, x) does", by_argument)
 
 
 @pytest.mark.probe(title="Five layers by vmap and scan", group="everyday")
