@@ -161,9 +161,11 @@ def _run(config: Config, python: Path, place: Sandbox, stop: Callable[[], bool])
         )
 
 
-# Output is not captured: pytest would hold all of it in memory.
+# Output is not captured: pytest would hold all of it in memory. The plugin for exceptions in finalizers would collect garbage
+# five times at the end, for warnings that nobody reads.
 _PYTEST_OPTIONS = (
     *("-c", os.devnull, "-q", "--tb=no", "--capture=no", "--no-summary", "-p", "no:cacheprovider"),
+    *("-p", "no:unraisableexception"),
     "--continue-on-collection-errors",
     *("-p", "pytest_metadata.plugin", "-p", "pytest_jsonreport.plugin", "--json-report"),
     *("--json-report-omit", "collectors", "log", "streams", "warnings", "keywords", "traceback"),
