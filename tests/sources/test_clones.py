@@ -137,4 +137,4 @@ def test_defect_a_repository_of_another_user_lacks_every_commit(
     for path in (made.path, made.path / ".git"):
         os.chown(path, 12345, -1)
     with pytest.raises(UserError, match=r"git refuses it: .*safe\.directory"):
-        Repository(made.url, tmp_path / "cache")
+        Repository(made.url, tmp_path / "cache").fetch("main")

@@ -20,6 +20,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Probe, Record
 from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.results import ledger
+from compatmatrix.results.ledger import Ledger
 
 _BROKEN = (CellState.IMPORT_FAILS, CellState.TIMEOUT, CellState.CRASHED)
 """The cell was installed, but the probe did not run."""
@@ -46,12 +47,14 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 class Judge:
     """Judges items by one probe; ``cells`` has the cell behind each verdict, ``evidence`` the tracebacks by digest."""
 
-    def __init__(self, config: Config, probes: Sequence[Probe], probe: Probe, examination: Examination) -> None:
+    def __init__(
+        self, config: Config, probes: Sequence[Probe], probe: Probe, examination: Examination, known: Ledger
+    ) -> None:
         self._config, self._probes, self._probe, self._examination = config, probes, probe, examination
         self._needed = {one.id: one.digest for one in needed_probes(config, probes, probe)}
         self._renewed: set[str] = set()
         self.cells: dict[str, CellView] = {}
-        self._read()
+        self._take(known)
 
     def __call__(self, item: str) -> Verdict:
         """Judge an item, examining it if it is not on record.
@@ -63,7 +66,7 @@ class Judge:
             if failed := self._examination.examine(item):
                 raise InfrastructureError("; ".join(f"{title}: {why}" for title, why in failed))
             self._renewed.add(item)
-            self._read()
+            self._take(ledger.read(self._examination.records))
         cell = self._recorded(item)
         if cell is None:
             raise InfrastructureError(f"{item} was examined and left no record")
@@ -74,8 +77,8 @@ class Judge:
         """Whether to judge the item costs nothing."""
         return (not self._examination.fresh or item in self._renewed) and self._recorded(item) is not None
 
-    def _read(self) -> None:
-        known, platform = ledger.read(self._examination.records), host_platform(self._config)
+    def _take(self, known: Ledger) -> None:
+        platform = host_platform(self._config)
         self.evidence = known.evidence
         self._known: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
         for record in known.records.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import UTC, datetime, timedelta
 
 
@@ -31,8 +32,6 @@ def shard(text: str) -> tuple[int, int]:
 
 def name(text: str) -> str:
     """A distribution's name (PEP 508)."""
-    import re
-
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of a distribution; write one like typing-extensions")
     return text

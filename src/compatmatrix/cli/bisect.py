@@ -25,6 +25,7 @@ from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.core.text import alternatives
 from compatmatrix.index import releases
 from compatmatrix.planning.selection import Selection, check_selection, no_match
+from compatmatrix.results import ledger
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 
@@ -84,7 +85,7 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
         origin="" if repository.local else repository.name,
     )
     return Search(
-        judge=Judge(context.config, context.probes, probe, examination),
+        judge=Judge(context.config, context.probes, probe, examination, ledger.read(context.records)),
         question=question,
         items=items,
         describe=lambda sha: _item(repository, sha),
@@ -142,7 +143,7 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
         companion=companion,
     )
     return Search(
-        judge=Judge(config, context.probes, probe, examination),
+        judge=Judge(config, context.probes, probe, examination, ledger.read(context.records)),
         question=question,
         items=items,
         describe=lambda version: Item(id=version, title=f"{companion} {version}", date=dates[version]),

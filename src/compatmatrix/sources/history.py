@@ -58,13 +58,6 @@ class Repository:
         self._folder = Path(unquote(urlsplit(url).path)) if self.local else self._mirror
         self.name = str(self._folder) if self.local else published(url)
         self._guard = FileLock(self._mirror.with_suffix(".lock"), timeout=git.SECONDS)
-        if self.local and not any((self._folder / name).exists() for name in (".git", "HEAD")):
-            raise UserError(f"{self.name}: is no git repository")
-        if self.local:
-            try:
-                self._git("rev-parse", "--git-dir")
-            except git.Refused as refusal:  # it belongs to somebody else, or is damaged
-                raise UserError(f"{self.name}: git refuses it: {refusal}") from None
 
     def fetch(self, reference: str) -> str:
         """Update branches, tags and the reference from the server; returns the commit that the reference is now."""
@@ -251,7 +244,19 @@ class Repository:
 
     def _git(self, *arguments: str) -> str:
         # What lies on this machine has all that it can have; a lazy fetch of a clone without its remote goes on forever.
-        return git.run(arguments, folder=self._folder, network=not self.local)
+        return git.run(arguments, folder=self._read_by_git, network=not self.local)
+
+    @cached_property
+    def _read_by_git(self) -> Path:
+        """The folder, once git has read it."""
+        if self.local:
+            if not any((self._folder / name).exists() for name in (".git", "HEAD")):
+                raise UserError(f"{self.name}: is no git repository")
+            try:
+                git.run(("rev-parse", "--git-dir"), folder=self._folder, network=False)
+            except git.Refused as refusal:  # it belongs to somebody else, or is damaged
+                raise UserError(f"{self.name}: git refuses it: {refusal}") from None
+        return self._folder
 
     @contextmanager
     def _held(self) -> Iterator[None]:
