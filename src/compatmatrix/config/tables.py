@@ -9,7 +9,7 @@ from msgspec import Meta
 from packaging.utils import canonicalize_name
 
 from compatmatrix.config.causes import Cause
-from compatmatrix.core.pairings import NAMES, NEWEST, RELEASE_DAY, named
+from compatmatrix.core.pairings import NEWEST, RELEASE_DAY, named
 
 
 def _key(meaning: str, example: Any) -> Meta:
@@ -123,7 +123,7 @@ class Pairings(msgspec.Struct, frozen=True, kw_only=True):
 
     default: Annotated[
         tuple[str, ...],
-        _key(f"Those of a run that names none. There are {', '.join(NAMES)}.", [RELEASE_DAY.name, NEWEST.name]),
+        _key("Those of a run that names none; `compatmatrix run --help` lists all.", [RELEASE_DAY.name, NEWEST.name]),
     ] = (RELEASE_DAY.name, NEWEST.name)
     grid: Grid | None = None
     python: PythonPairing | None = None
