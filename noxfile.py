@@ -149,8 +149,11 @@ def browser(session: nox.Session) -> None:
     install(session, "browser")
     if session.posargs == ["--picture"]:
         session.run("python", "-m", "browser.picture", env={"PYTHONPATH": str(ROOT / "tests")})
-    else:
+    elif session.posargs:
         session.run("pytest", "tests/browser", *session.posargs)
+    else:
+        session.run("pytest", "tests/browser", "-n", "logical", "-m", "not timed")
+        session.run("pytest", "tests/browser", "-m", "timed")
 
 
 @nox.session

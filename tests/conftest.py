@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from compatmatrix.environment import bytecode
 from compatmatrix.environment.bytecode import ByteCode
@@ -25,16 +28,26 @@ settings.register_profile("suite", deadline=None, max_examples=40, database=None
 settings.load_profile("suite")
 
 
-ON_ONE_WORKER = ("story", "examine", "files")
-"""Fixtures that take seconds to make: all tests that use one run on one worker of pytest-xdist, so that it is made once."""
+@functools.cache
+def group(file: Path) -> str:
+    """The tests of a group run on one worker, so that a fixture that takes seconds is made once.
+
+    A group are the tests that take the story, and those of a file that has a fixture of its own. (The mark `xdist_group`
+    does nothing beside pytest 9.2.)
+    """
+    text = file.read_text(encoding="utf-8")
+    return "story" if "story: Story" in text else file.name if 'scope="module"' in text else ""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for name in ON_ONE_WORKER:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker the next group, or the next test that is in none."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(self.config.rootpath / nodeid.partition("::")[0]) or nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,15 +127,15 @@ def ready(
     """
     made: dict[str, Ready] = {}
 
-    def make(behaviour: str) -> Ready:
-        if behaviour not in made:
-            folder = tmp_path_factory.mktemp(behaviour)
+    def make(behavior: str) -> Ready:
+        if behavior not in made:
+            folder = tmp_path_factory.mktemp(behavior)
             project = Project.make(folder / "project", served.url)
-            release = world.SUBJECT[behaviour]
+            release = world.SUBJECT[behavior]
             cell = project.cell(release.version, bound=release.uploaded.strftime("%Y-%m-%dT23:59:59Z"))
             python = Workspace(project.config, folder / "environments", interpreters, byte_code).bring_to(cell)
-            made[behaviour] = Ready(project, cell, python)
-        return made[behaviour]
+            made[behavior] = Ready(project, cell, python)
+        return made[behavior]
 
     return make
 

@@ -136,5 +136,6 @@ def test_what_a_test_needs_of_the_system_is_decided_in_one_place() -> None:
     assert len(files) > 50
     deciding = {"pytest.mark.skipif", "sys.platform"}
     for path in files:
-        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        nodes = ast.walk(ast.parse(text if "skipif" in text or "platform" in text else ""))
         assert deciding.isdisjoint(ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)), path

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
+from filelock import FileLock
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 from rich.console import Console
 
 import sample
@@ -63,11 +64,14 @@ def make(folder: Path, kind: str) -> Path:
 
 @pytest.fixture(scope="session", params=["sample", "real"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The site made from fixed records, and the one made from the project's own."""
-    top = tmp_path_factory.mktemp("served")
+    """The site made from fixed records, and the one made from the project's own; each is made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    top = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"site-{request.param}"
     folder = top / "owner" / "project"
-    folder.parent.mkdir()
-    make(tmp_path_factory.mktemp(request.param), request.param).rename(folder)
+    with FileLock(f"{top}.lock"):
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            make(tmp_path_factory.mktemp(request.param), request.param).rename(folder)
     missing: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -100,15 +104,12 @@ Opener = Callable[..., Page]
 @pytest.fixture
 def visit(browser: Browser, served: Served) -> Iterator[Opener]:
     """Opens pages; at the end none of them may have left the site, met an error or asked for what is not there."""
-    contexts: list[BrowserContext] = []
+    contexts: dict[tuple[object, ...], BrowserContext] = {}
     problems: list[str] = []
 
-    def leaving(route: Route, request: Request) -> None:
-        if request.url.startswith((served.url, served.file, "data:")):
-            route.continue_()
-        else:
+    def asked(request: Request) -> None:
+        if not request.url.startswith((served.url, served.file, "data:")):
             problems.append(f"asked for {request.url}")
-            route.abort()
 
     def opened(
         address: str,
@@ -118,15 +119,16 @@ def visit(browser: Browser, served: Served) -> Iterator[Opener]:
         files: bool = False,
         height: int = 900,
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if scheme == "dark" else "light",
-            java_script_enabled=scripts,
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.route("**/*", leaving)
+        settings = (width, height, scheme, scripts)
+        if settings not in contexts:
+            contexts[settings] = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                java_script_enabled=scripts,
+                reduced_motion="reduce",
+            )
+        page = contexts[settings].new_page()
+        page.on("request", asked)
         page.on(
             "console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None
         )
@@ -135,20 +137,20 @@ def visit(browser: Browser, served: Served) -> Iterator[Opener]:
         return page
 
     yield opened
-    for context in contexts:
+    for context in contexts.values():
         context.close()
     assert not problems
     assert not served.missing
 
 
 @pytest.fixture
-def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Page, str], None]:
-    """Keeps a picture of a page with the files of the run (`SCREENSHOTS=folder` says where)."""
-    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
+def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Keeps a picture of a page where `SCREENSHOTS` names a folder."""
+    folder = Path(os.environ.get("SCREENSHOTS", ""))
     kind = re.search(r"\[(.*)\]", request.node.name)
 
     def kept(page: Page, name: str) -> None:
-        page.screenshot(path=folder / f"{kind.group(1) if kind else ''}-{name}.png", full_page=True)
+        if "SCREENSHOTS" in os.environ:
+            page.screenshot(path=folder / f"{kind.group(1) if kind else ''}-{name}.png", full_page=True)
 
     return kept

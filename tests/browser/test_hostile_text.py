@@ -33,7 +33,7 @@ ADDRESSES = "() => [...document.querySelectorAll('[href], [src]')].map(one => St
 
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return config(tmp_path_factory.mktemp("nasties"))
+    return config(tmp_path_factory.mktemp("hostile"))
 
 
 def shown(browser: Browser, configured: Config, text: str) -> dict[str, list[str]]:

@@ -80,6 +80,7 @@ def test_import_fails_is_loud_and_what_was_never_tried_is_quiet(visit: Opener) -
     assert page.locator(".grid .k-unresolvable").first.evaluate(color) == "rgba(0, 0, 0, 0)"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", ["index.html", "grid.html"])
 def test_pages_are_light_and_ready_within_a_second(visit: Opener, served: Served, name: str) -> None:
     """With their scripts and styles, compressed; in a page's own time on a processor four times slower, the best of three."""

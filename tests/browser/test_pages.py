@@ -288,6 +288,7 @@ def test_the_requirement_of_a_question_takes_two_clicks(visit: Opener, served: S
     page.wait_for_function("async () => /^[\\w-]+[<>=!~]=?\\d/.test(await navigator.clipboard.readText())")
 
 
+@pytest.mark.timed
 def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
     """From the choice until the table is laid out anew; the best of three, for what else runs here is not the page's."""
     page = visit("table.html")
@@ -305,6 +306,7 @@ def test_nothing_moves_under_a_moving_pointer(visit: Opener, served: Served, wid
         assert page.evaluate(SHIFT) == 0, name
 
 
+@pytest.mark.timed
 def test_the_table_answers_within_a_second_on_a_slow_processor(visit: Opener) -> None:
     """Four times slower than here; the best of three, for what else runs here is not the page's."""
     page = visit("about.html")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -62,8 +62,8 @@ def test_the_project_is_read_and_names_what_the_index_has(tmp_path: Path, index:
     assert 'session.install("compatmatrix==9")' in (tmp_path / "noxfile.py").read_text(encoding="utf-8")
 
 
-def test_the_next_command_answers(tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache"))
+def test_the_next_command_answers(tmp_path: Path, index: LocalIndex, new_cache: Callable[[], None]) -> None:
+    new_cache()
     project = Project(tmp_path / "new")
     assert begin(project.folder, index, "space-things").code == 0
     tools = "\n".join(f'{name} = "{metadata.version(name)}"' for name in TOOLS)

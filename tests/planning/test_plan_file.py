@@ -51,7 +51,7 @@ def test_there_are_as_many_shards_as_the_work_needs(cells: int, count: int) -> N
     assert sum(part.cells for part in made.shards) == cells
 
 
-def test_defect_a_wish_whose_cell_is_another_s_too_counted_as_settled() -> None:
+def test_defect_a_request_whose_cell_is_another_s_too_counted_as_settled() -> None:
     both = msgspec.structs.replace(numbered_job(1), labels=("newest", "release-day"))
     made = plan(both, numbered_job(2), requested=5, failed=(("title", "why"),))
     assert made.settled == 1
@@ -176,7 +176,7 @@ def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.Mo
     assert "records/0.2.0.jsonl" in expected
     assert merge(tmp_path / "merged", one)[0] == 0
     assert tree(tmp_path / "merged") == expected
-    for count in (2, 3, 7):
+    for count in (3, 5):  # the last one has a shard without a job
         parts = {number: tmp_path / f"of-{count}" / str(number) for number in range(1, count + 1)}
         order = random.Random(count).sample(sorted(parts), count)
         for number in order:
