@@ -116,7 +116,7 @@ def train_mlp_here() -> tuple[Any, Any]:
     return start, weights_of(model)
 
 
-@pytest.mark.probe(title="nnx.BatchNorm", group="everyday")
+@pytest.mark.probe(title="nnx.BatchNorm in training and evaluation", group="everyday")
 def test_batch_norm(check: Check) -> None:
     """Do the running statistics of `nnx.BatchNorm` move in training, stand in evaluation, and normalize there?"""
     nnx_api.require("BatchNorm")
@@ -154,7 +154,7 @@ def flat(arrays: Any) -> Any:
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-@pytest.mark.probe(title="nnx.Dropout", group="everyday")
+@pytest.mark.probe(title="nnx.Dropout in training and evaluation", group="everyday")
 def test_dropout(check: Check) -> None:
     """Does `nnx.Dropout` keep its input when deterministic, else drop by its key, with a fresh one for every call?"""
     nnx_api.require("Dropout")
@@ -274,7 +274,7 @@ def test_split_merge_jax_jit(check: Check) -> None:
     check.close([y, nnx_api.held(model, "count"), nnx_api.held(model, "weight")], [6.0, 1.0, 2.0])
 
 
-@pytest.mark.probe(title="nnx.MultiMetric", group="everyday")
+@pytest.mark.probe(title="nnx.MultiMetric over two batches", group="everyday")
 def test_metrics(check: Check) -> None:
     """Do `nnx.MultiMetric`, `Accuracy` and `Average` accumulate over two batches, and start again after a reset?"""
     nnx_api.require("MultiMetric", "metrics")
@@ -293,7 +293,7 @@ def test_metrics(check: Check) -> None:
     check.close([*found, *compute()], [0.5, 2.5, 1.0, 5.0])
 
 
-@pytest.mark.probe(title="nnx.LoRA", group="everyday")
+@pytest.mark.probe(title="nnx.LoRA on an nnx.Linear", group="everyday")
 def test_lora(check: Check) -> None:
     """Does `nnx.LoRA` add its low-rank product to a layer, and are its two factors the only `nnx.LoRAParam`?"""
     nnx_api.require("LoRA", "LoRAParam", "state")

@@ -189,7 +189,7 @@ def test_vmap_ensemble(check: Check) -> None:
     )
 
 
-@pytest.mark.probe(title="nnx.remat", group="everyday")
+@pytest.mark.probe(title="nnx.remat that changes a Variable", group="everyday")
 def test_remat(check: Check) -> None:
     """Does `nnx.remat` recompute, give the right gradient, and let its function change a Variable?"""
     nnx_api.require("remat")
@@ -209,7 +209,7 @@ def test_remat(check: Check) -> None:
     check.that("checkpoint" in text or "remat" in text, "nothing is recomputed")
 
 
-@pytest.mark.probe(title="nnx.cond", group="everyday")
+@pytest.mark.probe(title="nnx.cond that changes a Variable", group="everyday")
 def test_cond(check: Check) -> None:
     """Does `nnx.cond` change a Variable in the branch that it takes, and in no other?"""
     nnx_api.require("cond")
@@ -219,7 +219,7 @@ def test_cond(check: Check) -> None:
         check.close(nnx_api.held(module, "count"), 1.0 if taken else 11.0)
 
 
-@pytest.mark.probe(title="nnx.while_loop", group="everyday")
+@pytest.mark.probe(title="nnx.while_loop that changes a Variable", group="everyday")
 def test_while_loop(check: Check) -> None:
     """Does `nnx.while_loop` change a Variable in every turn?"""
     nnx_api.require("while_loop")
@@ -234,7 +234,7 @@ def test_while_loop(check: Check) -> None:
     check.close(nnx_api.held(module, "count"), 10.0)
 
 
-@pytest.mark.probe(title="nnx.custom_vjp", group="everyday")
+@pytest.mark.probe(title="nnx.custom_vjp of a function of a module", group="everyday")
 def test_custom_vjp(check: Check) -> None:
     """Is the gradient of a function of a module the one that its `nnx.custom_vjp` rule gives?
 

@@ -91,7 +91,7 @@ def train_nnx(tx: Any, steps: int) -> list[float]:
 
 
 @pytest.mark.probe(
-    title="nnx.Optimizer with optax.lbfgs", group="neighbours", links=("https://github.com/google/flax/issues/4144",)
+    title="nnx.Optimizer with optax.lbfgs", group="neighbors", links=("https://github.com/google/flax/issues/4144",)
 )
 def test_optimizer_lbfgs(check: Check) -> None:
     """Does `nnx.Optimizer` train with `optax.lbfgs`, given the value, the gradient and the value function it asks for?"""
@@ -124,7 +124,7 @@ def test_optimizer_lbfgs(check: Check) -> None:
 
 @pytest.mark.probe(
     title="nnx.Optimizer with optax.contrib.muon",
-    group="neighbours",
+    group="neighbors",
     links=("https://github.com/google/flax/issues/4901",),
 )
 def test_optimizer_muon(check: Check) -> None:
@@ -153,7 +153,7 @@ def partition(labels: Any) -> Any:
 
 @pytest.mark.probe(
     title="nnx.Optimizer with optax.partition",
-    group="neighbours",
+    group="neighbors",
     links=("https://github.com/google/flax/issues/5372", "https://github.com/google/flax/issues/3955"),
 )
 def test_optimizer_partition(check: Check) -> None:
@@ -168,7 +168,7 @@ def test_optimizer_partition(check: Check) -> None:
 
 @pytest.mark.probe(
     title="nnx.Optimizer with optax.partition, labels made beforehand",
-    group="neighbours",
+    group="neighbors",
     links=("https://github.com/google/flax/issues/5372",),
 )
 def test_optimizer_partition_labels_ahead(check: Check) -> None:

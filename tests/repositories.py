@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from packages.behaviours import ORDINARY, sources
+from packages.behaviors import ORDINARY, sources
 
 START = datetime(2024, 7, 1, 12, tzinfo=UTC)
 """The day of the first commit; each is a minute younger than the one before."""
@@ -50,12 +50,12 @@ UNBUILDABLE = "raise SystemExit('this commit cannot be built')\n"
 
 @dataclass(frozen=True)
 class Made:
-    """One commit to be made: a behaviour of the fake subject, or `unbuildable`; ``merges`` names the mark of a branch's tip.
+    """One commit to be made: a behavior of the fake subject, or `unbuildable`; ``merges`` names the mark of a branch's tip.
 
     ``more`` are further files, which stay in the commits after it.
     """
 
-    behaviour: str
+    behavior: str
     version: str = "0.5.0"
     branch: str = "main"
     since: int | None = None
@@ -96,7 +96,7 @@ class Repository:
     def _stream(self, number: int, commit: Made) -> str:
         when = START + timedelta(minutes=number)
         stamp = f"A. Nonymous <a@example.org> {int(when.timestamp())} +0000"
-        message = commit.message or f"{number}: {commit.behaviour}"
+        message = commit.message or f"{number}: {commit.behavior}"
         lines = [
             f"commit refs/heads/{commit.branch}\nmark :{number}\nauthor {stamp}\ncommitter {stamp}\n{_data(message)}"
         ]
@@ -122,17 +122,17 @@ def create(folder: Path, *made: Made) -> Repository:
 
 def files(commit: Made) -> Iterator[tuple[str, str]]:
     """The files of a commit."""
-    built = commit.behaviour != "unbuildable"
+    built = commit.behavior != "unbuildable"
     yield "pyproject.toml", PYPROJECT
     yield "build_backend/backend.py", BACKEND if built else UNBUILDABLE
     yield from commit.more.items()
     if built:
-        yield from sources(ORDINARY[commit.behaviour], commit.version).items()
+        yield from sources(ORDINARY[commit.behavior], commit.version).items()
 
 
 def line(*spans: tuple[str, int]) -> Sequence[Made]:
-    """A linear history: so many commits of a behaviour, then so many of the next."""
-    return [Made(behaviour) for behaviour, count in spans for _ in range(count)]
+    """A linear history: so many commits of a behavior, then so many of the next."""
+    return [Made(behavior) for behavior, count in spans for _ in range(count)]
 
 
 def _data(text: str) -> str:

@@ -60,7 +60,7 @@ headline = "The question"
 ladder = "Piece by piece"
 ways-out = "Ways out"
 traps = "Traps"
-neighbours = "Neighbours"
+neighbors = "Neighbors"
 
 [publish]
 schedule = "It runs every day."
@@ -78,7 +78,7 @@ HOSTILE = (SCRIPT, LINK, CDATA, LONG, CONTROL, "=cmd|' /C calc'!A0", "{{ 7 * 7 }
 
 RELEASES = 31
 COMPANIONS = 50
-LADDER, WAYS, TRAPS, NEIGHBOURS = 16, 11, 4, 6
+LADDER, WAYS, TRAPS, NEIGHBORS = 16, 11, 4, 6
 
 
 def make_config(folder: Path) -> Config:
@@ -95,7 +95,7 @@ def make_probes() -> tuple[Probe, ...]:
         ("ladder", "step", LADDER),
         ("ways-out", "way", WAYS),
         ("traps", "trap", TRAPS),
-        ("neighbours", "other", NEIGHBOURS),
+        ("neighbors", "other", NEIGHBORS),
     ):
         listed += [(f"{name}-{number}", group, False) for number in range(1, count + 1)]
     return tuple(

@@ -16,7 +16,7 @@ from compatmatrix.results import ledger
 from fixtures import NOWHERE, Project
 from packages import world
 from packages.index import LocalIndex
-from packages.wheels import Artefact, artefacts
+from packages.wheels import Artifact, artifacts
 
 DURING = "2025-05-20"
 """The day of the releases beside the history: all companions are out, so that both pairings mean one cell."""
@@ -39,9 +39,9 @@ BESIDE = {
 }
 
 
-def broken(name: str) -> Artefact:
+def broken(name: str) -> Artifact:
     """A wheel that is half there, listed as it is."""
-    (good,) = artefacts(BESIDE[name])
+    (good,) = artifacts(BESIDE[name])
     return replace(good, content=good.content[:500])
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from compatmatrix.analysis import support
 from compatmatrix.analysis.changes import between_releases, between_views
-from compatmatrix.analysis.support import View, before, summarise
+from compatmatrix.analysis.support import View, before, summarize
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.states import CellState, OutcomeState
@@ -50,7 +50,7 @@ def versions(count: int) -> list[str]:
 
 
 def summary(*found: Outcome) -> support.Support:
-    return summarise([release(version) for version in versions(len(found))], found, found)
+    return summarize([release(version) for version in versions(len(found))], found, found)
 
 
 @given(st.lists(outcomes, min_size=1, max_size=12))
@@ -65,7 +65,7 @@ def test_ranges_hold_each_release_exactly_once_and_with_its_own_outcome(found: l
 
 
 @given(st.lists(outcomes, min_size=2, max_size=12))
-def test_neighbouring_ranges_differ(found: list[Outcome]) -> None:
+def test_neighboring_ranges_differ(found: list[Outcome]) -> None:
     ranges = summary(*found).ranges
     assert all((one.state, one.signature) != (other.state, other.signature) for one, other in pairwise(ranges))
 
@@ -103,7 +103,7 @@ def test_support_holds_since_the_range_that_the_latest_release_is_in() -> None:
 def test_defect_a_candidate_without_an_answer_took_away_since_when_it_is_supported(newer: Outcome) -> None:
     """The verdict then read "since None"."""
     listed = [release("0.1.0"), release("0.2.0"), release("0.3.0rc1", prerelease=True)]
-    said = summarise(listed, [RAISES, SUPPORTED, newer], [RAISES, SUPPORTED, newer])
+    said = summarize(listed, [RAISES, SUPPORTED, newer], [RAISES, SUPPORTED, newer])
     assert (said.since, said.latest) == ("0.2.0", OutcomeState.SUPPORTED)
 
 

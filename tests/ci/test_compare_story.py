@@ -59,10 +59,10 @@ class Library:
             folder, None, f"{FOLDER}/compare.yml", repository=self.made.path, others={MATRIX: matrix.bare}
         )
 
-    def pull_request(self, behaviour: str, branch: str = "topic") -> str:
+    def pull_request(self, behavior: str, branch: str = "topic") -> str:
         """Push a commit to a branch from main, as the head of a pull request."""
         since = len(self.made.commits) if self.made.git("branch", "--list", branch) else 1
-        self.made.add(Made(behaviour, branch=branch, since=since))
+        self.made.add(Made(behavior, branch=branch, since=since))
         return self.made.git("rev-parse", branch).strip()
 
     def compare(self, commit: str) -> Run:
@@ -84,7 +84,7 @@ def library(tmp_path: Path, matrix: FakeGitHub) -> Library:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "result", "words"),
+    ("behavior", "result", "words"),
     [
         ("works", "success", "1 lifted"),
         ("import-error", "failure", "No answers: import-fails"),
@@ -92,8 +92,8 @@ def library(tmp_path: Path, matrix: FakeGitHub) -> Library:
         ("raises-differently", "success", "1 raises differently"),
     ],
 )
-def test_a_pull_request_gets_a_summary(library: Library, behaviour: str, result: str, words: str) -> None:
-    commit = library.pull_request(behaviour)
+def test_a_pull_request_gets_a_summary(library: Library, behavior: str, result: str, words: str) -> None:
+    commit = library.pull_request(behavior)
     run = library.compare(commit)
     assert run["compare / examine"].result == result, run.log
     assert run["compare / summary"].result == "success", run.log
@@ -106,9 +106,9 @@ def test_a_pull_request_gets_a_summary(library: Library, behaviour: str, result:
 def test_a_pull_request_of_a_fork_has_one_comment_that_is_updated(library: Library) -> None:
     commit = library.pull_request("import-error")
     number = library.github.pull_request("somebody:topic", commit)
-    for behaviour, words in (("", "No answers: import-fails"), ("works", "1 lifted")):
-        if behaviour:
-            commit = library.pull_request(behaviour)
+    for behavior, words in (("", "No answers: import-fails"), ("works", "1 lifted")):
+        if behavior:
+            commit = library.pull_request(behavior)
             library.github.pull_request("somebody:topic", commit)
         library.compare(commit)
         run = library.comment(commit, owner="somebody")

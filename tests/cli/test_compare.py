@@ -78,15 +78,15 @@ def test_a_lift_fails_on_changed_and_not_on_regressed(raising: Project, tmp_path
     assert raising.main("run", "--against", "newest").code == 2
 
 
-@pytest.mark.parametrize("behaviour", ["import-error", "unbuildable", "control-fails", "raises"])
+@pytest.mark.parametrize("behavior", ["import-error", "unbuildable", "control-fails", "raises"])
 @pytest.mark.parametrize("condition", ["changed", "regressed"])
 def test_defect_the_gate_lets_a_broken_branch_through(
-    working: Project, tmp_path: Path, behaviour: str, condition: str
+    working: Project, tmp_path: Path, behavior: str, condition: str
 ) -> None:
-    made = create(tmp_path / "made", Made("works"), Made(behaviour))
+    made = create(tmp_path / "made", Made("works"), Made(behavior))
     said = compare(working, made, "--fail-on", condition)
     assert said.code == 3, said
-    if behaviour in ("import-error", "unbuildable"):
+    if behavior in ("import-error", "unbuildable"):
         assert "No answers: " in said.out
 
 

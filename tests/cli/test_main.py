@@ -27,8 +27,8 @@ def small() -> Iterator[LocalIndex]:
     """An index with three releases: one that raises, one that works, one whose control fails."""
     with LocalIndex() as index:
         releases = {
-            behaviour: world.subject(behaviour, f"1.{number}.0", f"2025-05-2{number}")
-            for number, behaviour in enumerate(("raises", "works", "control-fails"))
+            behavior: world.subject(behavior, f"1.{number}.0", f"2025-05-2{number}")
+            for number, behavior in enumerate(("raises", "works", "control-fails"))
         }
         world.fill(index, releases, world.COMPANIONS, world.HELPERS)
         yield index

@@ -24,10 +24,10 @@ pytestmark = NEEDS_TERMINAL
 def small() -> Iterator[LocalIndex]:
     """An index with four releases: one that raises, two that work, one whose control fails."""
     with LocalIndex() as index:
-        behaviours = {"raises": "1.0.0", "works": "1.1.0", "control-fails": "1.2.0"}
+        behaviors = {"raises": "1.0.0", "works": "1.1.0", "control-fails": "1.2.0"}
         releases = {
             name: world.subject(name, version, f"2025-05-2{number}")
-            for number, (name, version) in enumerate(behaviours.items())
+            for number, (name, version) in enumerate(behaviors.items())
         }
         releases["works-again"] = world.subject("works", "1.3.0", "2025-05-24")
         world.fill(index, releases, world.COMPANIONS, world.HELPERS)

@@ -21,7 +21,7 @@ from compatmatrix.environment.workspace import InstallFailed, Workspace
 from fixtures import NOWHERE, Project
 from packages import world
 from packages.index import Fault, LocalIndex
-from packages.wheels import Artefact, artefacts, build_wheel
+from packages.wheels import Artifact, artifacts, build_wheel
 
 HELPER = world.HELPERS["helper-0.1"]
 INFO = "helper-0.1.dist-info/"
@@ -89,9 +89,9 @@ BROKEN: dict[str, bytes] = {
 }
 
 
-def publish(index: LocalIndex, content: bytes) -> Artefact:
+def publish(index: LocalIndex, content: bytes) -> Artifact:
     """Puts a wheel of these bytes on the index, listed with their own hash."""
-    (good,) = artefacts(HELPER)
+    (good,) = artifacts(HELPER)
     made = replace(good, content=content)
     index._publish([made])
     return made
@@ -113,8 +113,8 @@ def cell_of(project: Project, *pins: Pin) -> Cell:
     return Cell(subject="0.1.0", python=wanted.pythons[0], platform=wanted.platform, lock=pins, versions={}, named=())
 
 
-def pin(artefact: Artefact) -> Pin:
-    return Pin(name=artefact.project, version=artefact.version, sha256=(artefact.sha256,))
+def pin(artifact: Artifact) -> Pin:
+    return Pin(name=artifact.project, version=artifact.version, sha256=(artifact.sha256,))
 
 
 def test_an_environment_is_brought_from_lock_to_lock(project: Project, index: LocalIndex, workspace: Workspace) -> None:
@@ -140,7 +140,7 @@ def test_an_environment_without_its_interpreter_is_made_anew(
     project: Project, index: LocalIndex, workspace: Workspace
 ) -> None:
     world.fill(index, tools=False)
-    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    cell = cell_of(project, pin(artifacts(HELPER)[0]))
     python = workspace.bring_to(cell)
     python.unlink()
     assert installed(workspace.bring_to(cell)) == {"helper": "0.1"}
@@ -151,7 +151,7 @@ def test_defect_half_an_environment_was_taken_for_a_whole_one(
 ) -> None:
     """What was left when its making, or its removal, was broken off: without pyvenv.cfg, the base interpreter itself."""
     world.fill(index, tools=False)
-    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    cell = cell_of(project, pin(artifacts(HELPER)[0]))
     python = workspace.bring_to(cell)
     (python.parents[1] / "pyvenv.cfg").unlink()
     again = Workspace(project.config, tmp_path / "environments", interpreters)
@@ -164,7 +164,7 @@ def test_defect_an_environment_whose_making_was_broken_off_was_gone_on_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     world.fill(index, tools=False)
-    cell = cell_of(project, pin(artefacts(HELPER)[0]))
+    cell = cell_of(project, pin(artifacts(HELPER)[0]))
     python = workspace.bring_to(cell)
     (module,) = python.parents[1].rglob("helper/__init__.py")
 
@@ -191,7 +191,7 @@ def test_defect_the_content_of_another_index_was_kept_where_its_version_was_the_
             other.add(release)
             config = Project.make(tmp_path / "p", other.url).config
             workspace = Workspace(config, tmp_path / "environments", interpreters, byte_code)
-            cell = cell_of(project, pin(artefacts(release)[0]))
+            cell = cell_of(project, pin(artifacts(release)[0]))
             byte_code.learn(cell.python, ["lib/python" + cell.python + "/site-packages/helper/__init__.py"])
             python = workspace.bring_to(cell)
         printed = subprocess.run([python, "-c", "import helper; print(helper.number)"], capture_output=True, text=True)
@@ -207,7 +207,7 @@ def test_defect_a_wheel_that_brings_a_file_of_another_package_broke_the_next_cel
     intruder = replace(HELPER, name="intruder", requires=(), modules={"helper/__init__.py": "raise SystemExit(1)\n"})
     for release in (HELPER, intruder):
         index.add(release)
-    pins = [pin(*artefacts(release)) for release in (HELPER, intruder)]
+    pins = [pin(*artifacts(release)) for release in (HELPER, intruder)]
     workspace.bring_to(cell_of(project, *pins))
     python = workspace.bring_to(cell_of(project, pins[0]))
     source = next(python.parents[1].rglob("helper/__init__.py"))

@@ -14,7 +14,7 @@ from compatmatrix.environment.workspace import Workspace
 from compatmatrix.results.interpretation import Reading
 from fixtures import Project, Ready
 from packages import world
-from packages.behaviours import Behaviour
+from packages.behaviors import Behavior
 from packages.index import LocalIndex
 
 Examine = Callable[..., Reading]
@@ -35,7 +35,7 @@ def examine(
         def examine(**parts: Any) -> Reading:
             nonlocal count
             count += 1
-            index.add(world.subject(Behaviour("A release of the test's own.", **parts), f"1.{count}.0", "2025-08-01"))
+            index.add(world.subject(Behavior("A release of the test's own.", **parts), f"1.{count}.0", "2025-08-01"))
             cell = project.cell(f"1.{count}.0")
             return Ready(project, cell, workspace.bring_to(cell)).read(project.folder / "probes")
 

@@ -231,7 +231,7 @@ def test_all_ends_when_the_minder_is_ended(either: Tried, tmp_path: Path, how: s
     process.send_signal(how)
     process.wait(10)
     if how is signal.SIGKILL and not (either.layer / "changes").exists():
-        # Without namespaces nobody is left to end them: the price of a minder that was killed itself.
+        # Without namespaces nobody is left to end them: the price of a launcher that was killed itself.
         for left in marked(mark):
             left.kill()
     assert gone(mark)

@@ -58,7 +58,7 @@ class Run:
 
 
 class FakeGitHub:
-    """A repository with a workflow, its issues, its page, its artefacts and caches.
+    """A repository with a workflow, its issues, its page, its artifacts and caches.
 
     Args:
         files: What is committed in it at first; None where ``repository`` is there.
@@ -259,7 +259,7 @@ class FakeGitHub:
         return kept if write else kept | {"GIT_CONFIG_COUNT": "1"} | _no_push(self.bare)
 
     def _action(self, action: str, taken: dict[str, str], workspace: Path, home: Path) -> bool:
-        artefacts = self.folder / "runs" / taken.get("run-id", str(self.runs)) / "artefacts"
+        artifacts = self.folder / "runs" / taken.get("run-id", str(self.runs)) / "artifacts"
         path = Path(taken["path"].replace("~", str(home))) if "path" in taken else Path()
         match action:
             case "actions/checkout":
@@ -274,21 +274,21 @@ class FakeGitHub:
             case "actions/setup-python" | "actions/cache":
                 pass  # the tests' Python is there; a cache that was lost must change nothing
             case "actions/upload-artifact" | "actions/upload-pages-artifact":
-                target, source = artefacts / taken.get("name", "github-pages"), workspace / path
+                target, source = artifacts / taken.get("name", "github-pages"), workspace / path
                 if not source.exists():
                     return taken.get("if-no-files-found") != "error"
                 copy(source, target)
             case "actions/download-artifact" if "pattern" in taken:
-                matching = [one for one in artefacts.glob("*") if fnmatch.fnmatchcase(one.name, taken["pattern"])]
+                matching = [one for one in artifacts.glob("*") if fnmatch.fnmatchcase(one.name, taken["pattern"])]
                 for one in matching:  # a single one has no folder of its own
                     copy(one, workspace / path / (one.name if len(matching) > 1 else ""))
             case "actions/download-artifact":
-                if not (artefacts / taken["name"]).exists():
+                if not (artifacts / taken["name"]).exists():
                     return False
-                copy(artefacts / taken["name"], workspace / path)
+                copy(artifacts / taken["name"], workspace / path)
             case "actions/deploy-pages":
                 shutil.rmtree(self.page, ignore_errors=True)
-                copy(artefacts / "github-pages", self.page)
+                copy(artifacts / "github-pages", self.page)
             case _:
                 raise AssertionError(f"nothing stands in for {action}")
         return True
@@ -304,7 +304,7 @@ def _together(parts: list[Job]) -> Job:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A file into a folder, or a folder's content, without hidden files: as artefacts are."""
+    """A file into a folder, or a folder's content, without hidden files: as artifacts are."""
     target.mkdir(parents=True, exist_ok=True)
     if source.is_file():
         shutil.copy(source, target)

@@ -23,8 +23,8 @@ def small() -> Iterator[LocalIndex]:
     """Few releases, each of another fate."""
     with LocalIndex() as index:
         world.fill(index, world.COMPANIONS, world.HELPERS)
-        for number, behaviour in enumerate(("works", "raises", "no-effect", "segfaults")):
-            index.add(world.subject(behaviour, f"1.{number}.0", "2025-08-01"))
+        for number, behavior in enumerate(("works", "raises", "no-effect", "segfaults")):
+            index.add(world.subject(behavior, f"1.{number}.0", "2025-08-01"))
         yield index
 
 

@@ -14,14 +14,14 @@ from compatmatrix.results import ledger
 from faults.engine import Figures, Site
 from fixtures import Project
 from packages import world
-from packages.behaviours import Behaviour
+from packages.behaviors import Behavior
 from packages.hostile import LITTER, hostile
 from packages.index import LocalIndex
 
 SIZES = {"floods-stdout": 1024, "huge-message": 50, "eats-memory": 6000}
 """Mebibytes."""
 
-FORGES_AND_LEAVES = Behaviour(
+FORGES_AND_LEAVES = Behavior(
     "Writes a report of passes where the real one is expected, and leaves at once.",
     on_bare="""\
 import glob, json, os
@@ -33,7 +33,7 @@ for task in glob.glob(os.path.join(os.path.dirname(os.getcwd()), "task.json")):
 os._exit(0)""",
 )
 
-SPIES = Behaviour(
+SPIES = Behavior(
     "Looks for a secret in all that it can read of processes and its own places.",
     on_bare="""\
 import glob, os

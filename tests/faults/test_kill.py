@@ -20,7 +20,7 @@ TARGETS = ("engine", "worker", "uv", "pytest")
 
 
 def _victims(engine: psutil.Process, target: str) -> list[psutil.Process]:
-    """Processes of that kind below the engine; its workers are threads, each with the minder of its cell."""
+    """Processes of that kind below the engine; its workers are threads, each with the launcher of its cell."""
     if target == "engine":
         return [engine]
     signs = {"worker": "launcher.py", "uv": "/uv", "pytest": "run_probes.py"}

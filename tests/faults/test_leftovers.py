@@ -14,7 +14,7 @@ from faults.engine import Figures, Site
 from fixtures import Project
 from hostile import nested
 from packages import world
-from packages.behaviours import Behaviour
+from packages.behaviors import Behavior
 from packages.index import LocalIndex
 
 SECONDS = 8
@@ -56,57 +56,55 @@ with open(events, "a") as file:
 _PTH = "import os; os._exit(0)\n"
 _PTH_FIFO = "import os; os.remove('../events.jsonl'); os.mkfifo('../events.jsonl')\n"
 
-TRAPS: dict[str, tuple[Behaviour, str, str]] = {
+TRAPS: dict[str, tuple[Behavior, str, str]] = {
     "a FIFO for the report": (
-        Behaviour(
-            "Leaves a FIFO for a report.", on_bare=f"{_PLACES}os.remove(report)\nos.mkfifo(report)\nreturn thing"
-        ),
+        Behavior("Leaves a FIFO for a report.", on_bare=f"{_PLACES}os.remove(report)\nos.mkfifo(report)\nreturn thing"),
         "timeout",
         "no end within the time limit (in arithmetic)",
     ),
     "a FIFO for the report, and gone": (
-        Behaviour("Leaves a FIFO and leaves.", on_bare=f"{_PLACES}os.remove(report)\nos.mkfifo(report)\nos._exit(0)"),
+        Behavior("Leaves a FIFO and leaves.", on_bare=f"{_PLACES}os.remove(report)\nos.mkfifo(report)\nos._exit(0)"),
         "crashed",
         "ended without a complete report, exit code 0 (in standalone)",
     ),
     "a FIFO for the events": (
-        Behaviour("Leaves a FIFO for events.", on_bare=f"{_PLACES}os.remove(events)\nos.mkfifo(events)\nreturn thing"),
+        Behavior("Leaves a FIFO for events.", on_bare=f"{_PLACES}os.remove(events)\nos.mkfifo(events)\nreturn thing"),
         "supported",
         "",
     ),
     "a FIFO for the events, before the first": (
-        Behaviour("Leaves a FIFO at Python's start.", modules={"subject.pth": _PTH_FIFO}),
+        Behavior("Leaves a FIFO at Python's start.", modules={"subject.pth": _PTH_FIFO}),
         "timeout",
         "no end within the time limit (at its start)",
     ),
     "links in the place of its layer of changes": (
-        Behaviour("Leaves links to the system.", on_bare=_LINKS),
+        Behavior("Leaves links to the system.", on_bare=_LINKS),
         "supported",
         "",
     ),
-    "3,000 folders in each other in TMPDIR": (Behaviour("Leaves a deep tree.", on_bare=_DEEP), "supported", ""),
+    "3,000 folders in each other in TMPDIR": (Behavior("Leaves a deep tree.", on_bare=_DEEP), "supported", ""),
     "exit 0 in a .pth file": (
-        Behaviour("Ends Python at its start.", modules={"subject.pth": _PTH}),
+        Behavior("Ends Python at its start.", modules={"subject.pth": _PTH}),
         "crashed",
         "ended with exit code 0 and left no event: something that is installed ends Python at its start, or deletes what the cell writes",
     ),
     "SIGKILL of itself": (
-        Behaviour("Kills itself.", on_bare="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
+        Behavior("Kills itself.", on_bare="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
         "crashed",
         "ended by SIGKILL (in standalone)",
     ),
-    "a flood of events": (Behaviour("Floods the events.", on_bare=f"{_PLACES}{_FLOOD}return thing"), "supported", ""),
+    "a flood of events": (Behavior("Floods the events.", on_bare=f"{_PLACES}{_FLOOD}return thing"), "supported", ""),
     "a flood of events, and gone": (
-        Behaviour("Floods the events and leaves.", on_bare=f"{_PLACES}{_FLOOD}os._exit(0)"),
+        Behavior("Floods the events and leaves.", on_bare=f"{_PLACES}{_FLOOD}os._exit(0)"),
         "crashed",
         "ended without a complete report, exit code 0 (in standalone or later)",
     ),
     "pytest.exit(returncode=0)": (
-        Behaviour("Ends the session.", on_bare="import pytest\npytest.exit('that is all', returncode=0)"),
+        Behavior("Ends the session.", on_bare="import pytest\npytest.exit('that is all', returncode=0)"),
         "crashed",
         "ended without a complete report, exit code 0 (in standalone)",
     ),
-    "nothing": (Behaviour("Works."), "supported", ""),
+    "nothing": (Behavior("Works."), "supported", ""),
 }
 """What is left or done -> the release, the state of its own that it has, and the detail of that."""
 
@@ -116,8 +114,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("traps")
     with LocalIndex() as index:
         world.fill(index, world.COMPANIONS, world.HELPERS)
-        for number, (behaviour, _, _) in enumerate(TRAPS.values()):
-            index.add(world.subject(behaviour, f"1.{number}.0", "2025-08-01"))
+        for number, (behavior, _, _) in enumerate(TRAPS.values()):
+            index.add(world.subject(behavior, f"1.{number}.0", "2025-08-01"))
         project = Project.make(folder / "project", index.url)
         project.set("seconds = 20", f"seconds = {SECONDS}")
         yield Site(project, folder / "cache")

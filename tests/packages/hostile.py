@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .behaviours import Behaviour
+from .behaviors import Behavior
 
 LONG = 600
 """Seconds that a hanging release hangs: no limit under test is that long, and what escapes a test ends by itself."""
@@ -91,72 +91,72 @@ raise NotTrainable(
 )"""
 
 
-def hostile(mib: int = MIB) -> Mapping[str, Behaviour]:
+def hostile(mib: int = MIB) -> Mapping[str, Behavior]:
     """Makes the table, with floods of so many mebibytes."""
     return {
-        "hangs-at-import": Behaviour("Never finishes its import.", at_import=f"import time; time.sleep({LONG})"),
-        "hangs-in-call": Behaviour("Never returns from the call.", on_bare=f"import time; time.sleep({LONG})"),
-        "hangs-in-thread": Behaviour("Answers, but leaves a thread that keeps the process alive.", on_bare=_THREAD),
-        "hangs-with-child": Behaviour(
+        "hangs-at-import": Behavior("Never finishes its import.", at_import=f"import time; time.sleep({LONG})"),
+        "hangs-in-call": Behavior("Never returns from the call.", on_bare=f"import time; time.sleep({LONG})"),
+        "hangs-in-thread": Behavior("Answers, but leaves a thread that keeps the process alive.", on_bare=_THREAD),
+        "hangs-with-child": Behavior(
             "Hangs, with a child in a session of its own that ignores SIGTERM.", on_bare=_STUBBORN_CHILD
         ),
-        "segfaults": Behaviour("Reads address zero: SIGSEGV.", on_bare="import ctypes; ctypes.string_at(0)"),
-        "segfaults-at-import": Behaviour(
+        "segfaults": Behavior("Reads address zero: SIGSEGV.", on_bare="import ctypes; ctypes.string_at(0)"),
+        "segfaults-at-import": Behavior(
             "SIGSEGV before any probe ran.", at_import="import ctypes; ctypes.string_at(0)"
         ),
-        "aborts": Behaviour("SIGABRT.", on_bare="import os; os.abort()"),
-        "overflows-stack": Behaviour("Recurses in C until the stack is gone.", on_bare=_overflow()),
-        "exits-at-import": Behaviour(
+        "aborts": Behavior("SIGABRT.", on_bare="import os; os.abort()"),
+        "overflows-stack": Behavior("Recurses in C until the stack is gone.", on_bare=_overflow()),
+        "exits-at-import": Behavior(
             "Leaves with status 0 before any probe ran: never a pass.", at_import="import os; os._exit(0)"
         ),
-        "exits-in-call": Behaviour(
+        "exits-in-call": Behavior(
             "Leaves with status 0 in the middle of a probe: never a pass.", on_bare="import os; os._exit(0)"
         ),
-        "raises-system-exit": Behaviour(
+        "raises-system-exit": Behavior(
             "Leaves politely, by SystemExit(0), which no `except Exception` sees.", on_bare="raise SystemExit(0)"
         ),
-        "ends-session": Behaviour(
+        "ends-session": Behavior(
             "Ends pytest's session with status 0 in the middle of a probe: never a pass.",
             on_bare="import pytest\npytest.exit('that is all', returncode=0)",
         ),
-        "skips": Behaviour(
+        "skips": Behavior(
             "Calls what does not work a test to skip: never absent.",
             on_bare="import unittest\nraise unittest.SkipTest('not here')",
         ),
-        "eats-memory": Behaviour("Allocates and touches more and more.", on_bare=_eat(mib)),
-        "floods-stdout": Behaviour(
+        "eats-memory": Behavior("Allocates and touches more and more.", on_bare=_eat(mib)),
+        "floods-stdout": Behavior(
             "Works, and writes to the file descriptor of stdout.", on_bare=_FLOOD.format(mib=mib)
         ),
-        "huge-message": Behaviour(
+        "huge-message": Behavior(
             "An exception message as long as a film.", on_bare=f'raise NotTrainable("long " * ({mib} * 209715))'
         ),
-        "hostile-text": Behaviour(
+        "hostile-text": Behavior(
             "An exception message with markup, escapes, commands and half a surrogate.", on_bare=_HOSTILE_TEXT
         ),
-        "lies-about-version": Behaviour("Its __version__ is not the one that was installed.", claims="99.0"),
-        "brings-plugin": Behaviour(
+        "lies-about-version": Behavior("Its __version__ is not the one that was installed.", claims="99.0"),
+        "brings-plugin": Behavior(
             "Registers a pytest plugin by entry point, which turns failures into passes.",
             on_bare='raise NotTrainable("cannot train a bare Value")',
             modules={"subject_plugin.py": _PLUGIN},
             entry_points={"pytest11": {"subject": "subject_plugin"}},
         ),
-        "replaces-tools": Behaviour(
+        "replaces-tools": Behavior(
             "Puts its own pytest and json in place at import.",
             at_import='import sys, types\nsys.modules["pytest"] = sys.modules["json"] = types.ModuleType("fake")',
             on_bare='raise NotTrainable("cannot train a bare Value")',
         ),
-        "patches-helper": Behaviour(
+        "patches-helper": Behavior(
             "Learns nothing, and patches the arithmetic that the expected number comes from.",
             on_bare="helper.step = lambda number, gradient: number\nreturn Value(thing.number)",
         ),
-        "patches-probes": Behaviour(
+        "patches-probes": Behavior(
             "Learns nothing, and replaces the function of the probes that says what is expected.",
             on_bare="import subject_api\nsubject_api.expected = lambda: 0.0\nreturn Value(thing.number)",
         ),
-        "forges-report": Behaviour(
+        "forges-report": Behavior(
             "Writes a report of passes where the real one is expected, and leaves.", on_bare=_FORGE
         ),
-        "litters": Behaviour(
+        "litters": Behavior(
             "Works, and leaves files in the environment, HOME and elsewhere to mislead the next cell.", on_bare=_LITTER
         ),
     }

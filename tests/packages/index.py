@@ -13,7 +13,7 @@ from . import installed, simple_api
 from .faults import Fault, Switched, strike
 from .server import Server
 from .simple_api import Answer
-from .wheels import Artefact, FakeRelease, artefacts, normalise
+from .wheels import Artifact, FakeRelease, artifacts, normalize
 
 __all__ = ["Fault", "LocalIndex", "Request"]
 
@@ -53,7 +53,7 @@ class LocalIndex:
         self.requests: list[Request] = []
         self._html_only = html_only
         self._undated = undated
-        self._files: tuple[Artefact, ...] = ()
+        self._files: tuple[Artifact, ...] = ()
         self._faults: list[Switched] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -86,7 +86,7 @@ class LocalIndex:
     def add(self, *releases: FakeRelease) -> None:
         """Publishes releases; one that is there already is replaced, as when it is yanked."""
         for release in releases:
-            self._publish(artefacts(release))
+            self._publish(artifacts(release))
 
     def add_installed(self, *names: str) -> None:
         """Publishes distributions of the running interpreter and what they require in it, dated 2020-01-01.
@@ -105,7 +105,7 @@ class LocalIndex:
             KeyError: There is no such release.
         """
         with self._lock:
-            kept = tuple(file for file in self._files if (file.project, file.version) != (normalise(name), version))
+            kept = tuple(file for file in self._files if (file.project, file.version) != (normalize(name), version))
             if len(kept) == len(self._files):
                 raise KeyError(f"{name} {version} is not on the index")
             self._files = kept
@@ -127,7 +127,7 @@ class LocalIndex:
         with self._lock:
             self._faults.clear()
 
-    def _publish(self, files: Sequence[Artefact]) -> None:
+    def _publish(self, files: Sequence[Artifact]) -> None:
         with self._lock:
             replaced = {(file.project, file.version) for file in files}
             self._files = (*(file for file in self._files if (file.project, file.version) not in replaced), *files)

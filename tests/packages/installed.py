@@ -8,7 +8,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
 
-from .wheels import Artefact, normalise, zip_wheel
+from .wheels import Artifact, normalize, zip_wheel
 
 UPLOADED = datetime(2020, 1, 1, tzinfo=UTC)
 """Before every fake release, so that no ``--as-of`` date hides the test tools."""
@@ -23,7 +23,7 @@ class CannotRebuildError(LookupError):
     """The distribution is not installed, or not in a way that a wheel could be made from."""
 
 
-def rebuild_with_requirements(name: str) -> tuple[Artefact, ...]:
+def rebuild_with_requirements(name: str) -> tuple[Artifact, ...]:
     """Rebuilds a distribution and everything installed that it requires here, each once.
 
     Args:
@@ -32,8 +32,8 @@ def rebuild_with_requirements(name: str) -> tuple[Artefact, ...]:
     Raises:
         CannotRebuildError: It, or something that it requires, cannot be made into a wheel.
     """
-    found: dict[str, Artefact] = {}
-    wanted = [normalise(name)]
+    found: dict[str, Artifact] = {}
+    wanted = [normalize(name)]
     while wanted:
         project = wanted.pop()
         if project not in found:
@@ -43,7 +43,7 @@ def rebuild_with_requirements(name: str) -> tuple[Artefact, ...]:
 
 
 @functools.cache
-def rebuild(name: str) -> Artefact:
+def rebuild(name: str) -> Artifact:
     """Makes one installed distribution into a wheel; kept for the life of the process, as pytest is a megabyte.
 
     Raises:
@@ -55,10 +55,10 @@ def rebuild(name: str) -> Artefact:
         raise CannotRebuildError(
             f"{name} {dist.version} is not installed from a wheel of its own, so none can be made of it"
         )
-    return Artefact(
-        project=normalise(name),
+    return Artifact(
+        project=normalize(name),
         version=dist.version,
-        filename=f"{normalise(name).replace('-', '_')}-{dist.version}-{_tag(members[f'{info}/WHEEL'])}.whl",
+        filename=f"{normalize(name).replace('-', '_')}-{dist.version}-{_tag(members[f'{info}/WHEEL'])}.whl",
         content=zip_wheel(members, info),
         uploaded=UPLOADED,
         metadata=members[f"{info}/METADATA"],
@@ -97,4 +97,4 @@ def _tag(wheel_file: bytes) -> str:
 def _requirements(name: str) -> list[str]:
     """Names what the distribution requires in this interpreter; extras are left out."""
     needed = (Requirement(line) for line in _find(name).requires or ())
-    return [normalise(need.name) for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return [normalize(need.name) for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]

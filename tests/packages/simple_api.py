@@ -1,4 +1,4 @@
-"""What the index answers: the simple API (PEP 503, 629, 658, 691, 700) as pure functions of its artefacts."""
+"""What the index answers: the simple API (PEP 503, 629, 658, 691, 700) as pure functions of its artifacts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from packaging.version import InvalidVersion, Version
 
-from .wheels import Artefact, normalise, sha256
+from .wheels import Artifact, normalize, sha256
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -43,7 +43,7 @@ class Answer:
 
 
 def answer(
-    path: str, headers: Message, files: Sequence[Artefact], base: str, *, html_only: bool = False, undated: str = ""
+    path: str, headers: Message, files: Sequence[Artifact], base: str, *, html_only: bool = False, undated: str = ""
 ) -> Answer:
     """Answers a request.
 
@@ -61,7 +61,7 @@ def answer(
     parts = path.strip("/").split("/")
     if parts[0] != "simple" or len(parts) > 2:
         return Answer(404)
-    canonical = "/simple/" + "".join(f"{normalise(part)}/" for part in parts[1:])
+    canonical = "/simple/" + "".join(f"{normalize(part)}/" for part in parts[1:])
     if path != canonical:
         return Answer(301, headers=(("Location", base + quote(canonical)),))
     accepted = negotiate(headers.get("Accept", "*/*"), (HTML, LEGACY_HTML) if html_only else (JSON, HTML, LEGACY_HTML))
@@ -91,12 +91,12 @@ def negotiate(accept: str, offered: Sequence[str]) -> str | None:
     return best if weighed[best] > 0 else None
 
 
-def file_path(file: Artefact) -> str:
+def file_path(file: Artifact) -> str:
     """Says where a file lies below the index's root: other bytes, another address."""
     return f"/files/{file.sha256[:16]}/{file.filename}"
 
 
-def _file(path: str, files: Iterable[Artefact]) -> Answer:
+def _file(path: str, files: Iterable[Artifact]) -> Answer:
     for file in files:
         if path == file_path(file):
             return Answer(
@@ -109,7 +109,7 @@ def _file(path: str, files: Iterable[Artefact]) -> Answer:
     return Answer(404)
 
 
-def _page(names: Sequence[str], kind: str, files: Sequence[Artefact], base: str, undated: str) -> Answer:
+def _page(names: Sequence[str], kind: str, files: Sequence[Artifact], base: str, undated: str) -> Answer:
     """Renders the list of projects, or one project's page."""
     if names:
         own = [file for file in files if file.project == names[0]]
@@ -127,7 +127,7 @@ def _page(names: Sequence[str], kind: str, files: Sequence[Artefact], base: str,
     return Answer(200, body.encode(), (("Content-Type", kind), ("Vary", "Accept"), ("Cache-Control", _REVALIDATE)))
 
 
-def _project_json(name: str, files: Iterable[Artefact], base: str, undated: str) -> str:
+def _project_json(name: str, files: Iterable[Artifact], base: str, undated: str) -> str:
     files = list(files)
     return json.dumps(
         {
@@ -142,7 +142,7 @@ def _project_json(name: str, files: Iterable[Artefact], base: str, undated: str)
     )
 
 
-def _file_json(file: Artefact, base: str) -> dict[str, object]:
+def _file_json(file: Artifact, base: str) -> dict[str, object]:
     described = {"sha256": sha256(file.metadata)} if file.metadata is not None else False
     return {
         "filename": file.filename,
@@ -157,12 +157,12 @@ def _file_json(file: Artefact, base: str) -> dict[str, object]:
     }
 
 
-def _is_undated(key: str, file: Artefact, undated: str) -> bool:
+def _is_undated(key: str, file: Artifact, undated: str) -> bool:
     return key == "upload-time" and fnmatch.fnmatch(file.filename, undated)
 
 
-def _project_html(name: str, files: Iterable[Artefact], base: str) -> str:
-    def anchor(file: Artefact) -> str:
+def _project_html(name: str, files: Iterable[Artifact], base: str) -> str:
+    def anchor(file: Artifact) -> str:
         attributes = {"href": f"{base}{quote(file_path(file))}#sha256={file.sha256}"}
         if file.requires_python is not None:
             attributes["data-requires-python"] = file.requires_python

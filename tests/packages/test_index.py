@@ -14,7 +14,7 @@ from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple
 
 from . import world
 from .index import Fault, LocalIndex
-from .wheels import artefacts, build_wheel
+from .wheels import artifacts, build_wheel
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 SLOW = 0.3
@@ -57,7 +57,7 @@ def test_an_html_index_knows_no_upload_times() -> None:
     assert package.upload_time is None
     assert package.requires_python == ">=3.8"
     assert package.yanked_reason == "deletes the user's files"
-    assert package.digests == {"sha256": artefacts(world.SUBJECT["works-but-yanked"])[0].sha256}
+    assert package.digests == {"sha256": artifacts(world.SUBJECT["works-but-yanked"])[0].sha256}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_releases_are_replaced_and_removed(index: LocalIndex) -> None:
         index.remove("subject", "0.5.0")
 
 
-def test_names_are_normalised_by_redirect(index: LocalIndex) -> None:
+def test_names_are_normalized_by_redirect(index: LocalIndex) -> None:
     index.add(replace(world.SUBJECT["works"], name="The.Subject"))
     assert requests.get(f"{index.url}The_Subject", headers=JSON, timeout=5).json()["name"] == "the-subject"
     assert [request.status for request in index.requests] == [301, 200]

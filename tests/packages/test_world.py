@@ -19,7 +19,7 @@ import pytest
 from platforms import NEEDS_SIGNALS
 
 from . import world
-from .behaviours import ORDINARY
+from .behaviors import ORDINARY
 from .hostile import LITTER, hostile
 from .installed import CannotRebuildError, rebuild_with_requirements
 from .wheels import FakeRelease, build_wheel
@@ -78,7 +78,7 @@ def with_companions(version: str) -> Iterable[FakeRelease]:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "companion", "expected"),
+    ("behavior", "companion", "expected"),
     [
         ("works", "3.0", "works"),
         ("warns", "3.0", "works"),
@@ -97,8 +97,8 @@ def with_companions(version: str) -> Iterable[FakeRelease]:
         ("needs-legacy", "3.0", "import ImportError"),
     ],
 )
-def test_ordinary_behaviours(tmp_path: Path, behaviour: str, companion: str, expected: str) -> None:
-    unpack(tmp_path, *with_companions(companion), world.subject(behaviour, "1.0", "2024-01-01"))
+def test_ordinary_behaviors(tmp_path: Path, behavior: str, companion: str, expected: str) -> None:
+    unpack(tmp_path, *with_companions(companion), world.subject(behavior, "1.0", "2024-01-01"))
     assert ask(tmp_path) == (0, expected)
 
 
@@ -107,7 +107,7 @@ SIGSEGV, SIGABRT = -signal.SIGSEGV, -signal.SIGABRT
 
 @NEEDS_SIGNALS
 @pytest.mark.parametrize(
-    ("behaviour", "expected"),
+    ("behavior", "expected"),
     [
         ("segfaults", (SIGSEGV, "")),
         ("segfaults-at-import", (SIGSEGV, "")),
@@ -128,23 +128,23 @@ SIGSEGV, SIGABRT = -signal.SIGSEGV, -signal.SIGABRT
         ("litters", (0, "works")),
     ],
 )
-def test_hostile_behaviours(tmp_path: Path, behaviour: str, expected: tuple[int, str]) -> None:
-    unpack(tmp_path, *with_companions("3.0"), world.subject(behaviour, "1.0", "2024-01-01", mib=1))
+def test_hostile_behaviors(tmp_path: Path, behavior: str, expected: tuple[int, str]) -> None:
+    unpack(tmp_path, *with_companions("3.0"), world.subject(behavior, "1.0", "2024-01-01", mib=1))
     assert ask(tmp_path) == expected
-    assert bool(list(tmp_path.rglob(f"{LITTER}*"))) == (behaviour == "litters")
+    assert bool(list(tmp_path.rglob(f"{LITTER}*"))) == (behavior == "litters")
 
 
 # The one with a stubborn child is left out: it would outlive this test by ten minutes.
-@pytest.mark.parametrize("behaviour", ["hangs-at-import", "hangs-in-call", "hangs-in-thread"])
-def test_hanging_behaviours(tmp_path: Path, behaviour: str) -> None:
-    unpack(tmp_path, *with_companions("3.0"), world.subject(behaviour, "1.0", "2024-01-01"))
+@pytest.mark.parametrize("behavior", ["hangs-at-import", "hangs-in-call", "hangs-in-thread"])
+def test_hanging_behaviors(tmp_path: Path, behavior: str) -> None:
+    unpack(tmp_path, *with_companions("3.0"), world.subject(behavior, "1.0", "2024-01-01"))
     with pytest.raises(subprocess.TimeoutExpired):
         ask(tmp_path, seconds=1)
 
 
-@pytest.mark.parametrize("behaviour", [*ORDINARY, *hostile()])
-def test_every_release_says_why_it_exists_and_compiles(behaviour: str) -> None:
-    release = world.subject(behaviour, "1.0", "2024-01-01")
+@pytest.mark.parametrize("behavior", [*ORDINARY, *hostile()])
+def test_every_release_says_why_it_exists_and_compiles(behavior: str) -> None:
+    release = world.subject(behavior, "1.0", "2024-01-01")
     assert release.summary.endswith(".")
     for path, source in release.modules.items():
         compile(source, path, "exec")

@@ -65,11 +65,11 @@ class FakeRelease:
     @property
     def stem(self) -> str:
         """The name and version as file names spell them."""
-        return f"{normalise(self.name).replace('-', '_')}-{self.version.replace('-', '_')}"
+        return f"{normalize(self.name).replace('-', '_')}-{self.version.replace('-', '_')}"
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """One file on an index, with what the index says about it."""
 
     project: str
@@ -87,7 +87,7 @@ class Artefact:
         object.__setattr__(self, "sha256", sha256(self.content))
 
 
-def normalise(name: str) -> str:
+def normalize(name: str) -> str:
     """Spells a project's name as PEP 503 does."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -154,12 +154,12 @@ def build_sdist(release: FakeRelease) -> bytes:
     return gzip.compress(buffer.getvalue(), compresslevel=0, mtime=0)
 
 
-def artefacts(release: FakeRelease) -> tuple[Artefact, ...]:
+def artifacts(release: FakeRelease) -> tuple[Artifact, ...]:
     """Builds every file of a release: its wheels, and its sdist if it has one."""
 
-    def file(filename: str, content: bytes, described: bytes | None) -> Artefact:
-        return Artefact(
-            project=normalise(release.name),
+    def file(filename: str, content: bytes, described: bytes | None) -> Artifact:
+        return Artifact(
+            project=normalize(release.name),
             version=release.version,
             filename=filename,
             content=content,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from .behaviours import ORDINARY, Behaviour, sources
+from .behaviors import ORDINARY, Behavior, sources
 from .hostile import MIB, hostile
 from .index import LocalIndex
 from .wheels import PURE, FakeRelease
@@ -26,16 +26,16 @@ def day(date: str) -> datetime:
     return datetime.fromisoformat(date).replace(hour=12, tzinfo=UTC)
 
 
-def subject(behaviour: str | Behaviour, version: str, uploaded: str, *, mib: int = MIB) -> FakeRelease:
+def subject(behavior: str | Behavior, version: str, uploaded: str, *, mib: int = MIB) -> FakeRelease:
     """Makes a release of ``subject``; ``dataclasses.replace`` makes it an unusual one.
 
     Args:
-        behaviour: A name in ``behaviours.ORDINARY`` or ``hostile.hostile()``, or a behaviour of the test's own.
+        behavior: A name in ``behaviors.ORDINARY`` or ``hostile.hostile()``, or a behavior of the test's own.
         version: Its version.
         uploaded: Its day, as 2024-01-31.
         mib: How much a flooding release floods.
     """
-    found = behaviour if isinstance(behaviour, Behaviour) else {**ORDINARY, **hostile(mib)}[behaviour]
+    found = behavior if isinstance(behavior, Behavior) else {**ORDINARY, **hostile(mib)}[behavior]
     return FakeRelease(
         name="subject",
         version=version,
@@ -213,7 +213,7 @@ MISFITS: Mapping[str, FakeRelease] = MappingProxyType(
 HOSTILE: Mapping[str, FakeRelease] = MappingProxyType(
     {name: subject(name, f"0.9.{number}", "2025-08-01") for number, name in enumerate(hostile())}
 )
-"""One release for each hostile behaviour; ``subject(name, version, day, mib=…)`` gives it another version or size."""
+"""One release for each hostile behavior; ``subject(name, version, day, mib=…)`` gives it another version or size."""
 
 
 def fill(index: LocalIndex, *tables: Mapping[str, FakeRelease], tools: bool = True) -> None:

@@ -19,7 +19,7 @@ from compatmatrix.planning.selection import Selection
 from factories import HELD, PLATFORM, STANDALONE, probe
 from fixtures import matrix, write
 from packages import world
-from packages.wheels import FakeRelease, artefacts
+from packages.wheels import FakeRelease, artifacts
 
 EVERY = Selection()
 PROBES = (HELD, STANDALONE, probe("arithmetic"))
@@ -30,7 +30,7 @@ def listed(*tables: Mapping[str, FakeRelease]) -> Projects:
     projects: dict[str, list[File]] = {}
     for table in tables:
         for made in table.values():
-            for file in artefacts(made):
+            for file in artifacts(made):
                 projects.setdefault(file.project, []).append(
                     File(
                         name=file.filename,

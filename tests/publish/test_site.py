@@ -370,7 +370,7 @@ def test_only_web_addresses_become_links() -> None:
     assert render.outside("https://example.org/x") == "https://example.org/x"
 
 
-def test_runs_of_neighbours_are_drawn_together(view: View) -> None:
+def test_runs_of_neighbors_are_drawn_together(view: View) -> None:
     found = grid.grid(view)
     assert found.spans("0.20.0", grid.IMPORTS) == "17.0 to 44.0, 50.0"
     assert found.answering("0.20.0", "imports") == "17.0 to 44.0, 50.0"

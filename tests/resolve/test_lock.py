@@ -22,7 +22,7 @@ from compatmatrix.resolve.lock import UndatedError, Unresolvable, parse_pylock, 
 from fixtures import THIS, TOOLS, Project
 from packages import world
 from packages.index import Fault, LocalIndex
-from packages.wheels import artefacts
+from packages.wheels import artifacts
 
 DAY = "2024-12-02T00:00:00Z"
 """The end of the day on which subject 0.5.0 came out, beside companion 2.0."""
@@ -124,7 +124,7 @@ def test_a_lock_is_complete_sorted_and_holds_the_hash_of_each_wheel(project: Pro
     found = cell(project, project.request("0.5.0"), locks)
     assert [pin.name for pin in found.lock] == sorted(pin.name for pin in found.lock)
     assert {"subject", "companion", "companionlib", "helper", *TOOLS} <= {pin.name for pin in found.lock}
-    (wheel,) = artefacts(world.SUBJECT["works"])
+    (wheel,) = artifacts(world.SUBJECT["works"])
     subject = next(pin for pin in found.lock if pin.name == "subject")
     assert str(subject) == f"subject==0.5.0 --hash=sha256:{wheel.sha256}"
 

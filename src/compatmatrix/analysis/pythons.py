@@ -44,8 +44,8 @@ def pythons(view: View) -> Mapping[str, Pythons]:
     table, name = view.config.pairings.python, view.config.map_companion
     held: dict[str, dict[str, dict[str, tuple[Kind, str]]]] = {release.version: {} for release in view.releases}
     for cell in view.cells:
-        asked = any(named(pairing).over is Over.PYTHON for pairing in cell.pairings)
-        if asked and cell.platform == view.platform and cell.subject in held:
+        over_pythons = any(named(pairing).over is Over.PYTHON for pairing in cell.pairings)
+        if over_pythons and cell.platform == view.platform and cell.subject in held:
             held[cell.subject].setdefault(cell.versions.get(name, ""), {})[cell.python] = classify(view, cell)
     found = {}
     for release, by_companion in held.items():

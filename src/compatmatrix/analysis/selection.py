@@ -30,12 +30,12 @@ def view(
         as_of: The end of the day that was asked about; None for today.
     """
     labels: dict[str, list[str]] = defaultdict(list)
-    subjects, asked = set(), dict[str, None]()
+    subjects, listed = set(), dict[str, None]()
     for answer in answers:
         labels[answer.cell].append(answer.pairing)
         subjects.add(answer.subject)
         if named(answer.pairing).over is None:
-            asked[answer.pairing] = None
+            listed[answer.pairing] = None
     records = {
         key: msgspec.structs.replace(
             record, pairings={label: (record.recorded,) for label in dict.fromkeys(labels[record.cell])}
@@ -44,7 +44,7 @@ def view(
         if record.cell in labels
     }
     releases = {version: release for version, release in known.releases.items() if version in subjects}
-    pairings = msgspec.structs.replace(config.pairings, default=tuple(asked))
+    pairings = msgspec.structs.replace(config.pairings, default=tuple(listed))
     found = support.view(
         msgspec.structs.replace(known, records=records, releases=releases),
         msgspec.structs.replace(config, pairings=pairings),

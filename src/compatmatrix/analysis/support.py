@@ -148,13 +148,13 @@ def by_pairing(cells: Iterable[CellView]) -> Mapping[str, Mapping[str, CellView]
 def _support(view: View, probe: str, pairing: str, line: Sequence[CellView]) -> Support:
     versions = [release.version for release in view.releases]
     outcomes = [view.outcome(probe, pairing, version) for version in versions]
-    found = summarise(view.releases, outcomes, [view.counted(probe, pairing, version) for version in versions])
+    found = summarize(view.releases, outcomes, [view.counted(probe, pairing, version) for version in versions])
     if found.latest is OutcomeState.SUPPORTED:
         return found
     return msgspec.structs.replace(found, preview=unreleased.preview(probe, line))
 
 
-def summarise(releases: Sequence[Release], outcomes: Sequence[Outcome], counted: Sequence[Outcome]) -> Support:
+def summarize(releases: Sequence[Release], outcomes: Sequence[Outcome], counted: Sequence[Outcome]) -> Support:
     """What is known of one probe under one pairing.
 
     Args:

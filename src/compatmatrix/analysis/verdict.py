@@ -115,7 +115,7 @@ def of_cells(probe: str, version: str, cells: Iterable[tuple[str, CellView | Non
 
 
 def _value(outcomes: Iterable[Outcome]) -> Value:
-    said = {outcome.state.yes for outcome in outcomes} - {None}
-    if not said:
+    answers = {outcome.state.yes for outcome in outcomes} - {None}
+    if not answers:
         return Value.UNKNOWN
-    return Value.DEPENDS if len(said) == 2 else Value.YES if True in said else Value.NO
+    return Value.DEPENDS if len(answers) == 2 else Value.YES if True in answers else Value.NO

@@ -161,7 +161,7 @@ class _Sides:
         return step
 
     def step(self, item: str) -> Step:
-        """The judgement of an item. A broken one counts if one of the ends is broken."""
+        """The judgment of an item. A broken one counts if one of the ends is broken."""
         if known := self._steps.get(item):
             return known
         verdict = self._judge(item)

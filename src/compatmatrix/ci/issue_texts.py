@@ -44,7 +44,7 @@ def changes(config: Config, found: Sequence[Change], most: int = MOST_LINES) -> 
 
 def summary(config: Config, bulletin: Bulletin) -> str:
     """The run's summary: the answer, what changed, what prevents publishing."""
-    problems = str(_macros().troubles(bulletin)).strip()
+    problems = str(_macros().problems(bulletin)).strip()
     parts = [
         f"## {prose(config.subject.question)}",
         f"**{prose(bulletin.verdict)}**",
@@ -76,7 +76,7 @@ def job(config: Config, bulletin: Bulletin | None, closing: str = HANDLING) -> s
     """The text of the issue about the scheduled job, or with another ``closing`` of a comment on it."""
     problem = "The run has no result: a job before this one failed. Its log has the reason."
     if bulletin:
-        problem = f"The published reports stay as they are.\n\n{str(_macros().troubles(bulletin)).strip()}"
+        problem = f"The published reports stay as they are.\n\n{str(_macros().problems(bulletin)).strip()}"
     return _assembled(["**This run is not published.**", problem], [], [_links(config), closing])
 
 

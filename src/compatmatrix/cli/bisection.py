@@ -120,7 +120,7 @@ class Search:
             self._write()  # so that an interrupted search leaves its log
 
     def _step(self, item: str) -> Step:
-        """The judgement of an item, also of one that the search did not need but the records have."""
+        """The judgment of an item, also of one that the search did not need but the records have."""
         if known := self._steps.get(item):
             return known
         verdict, good = self._judge(item), self._steps[self._items[0]].verdict

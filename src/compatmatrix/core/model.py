@@ -187,8 +187,8 @@ class Cell(_Frozen, frozen=True, kw_only=True):
             return digest([self.python, self.platform, [*map(str, self.lock)]])
         built = f"{canonicalize_name(self.source.package)} {self.source.identity}"
         pins = [built if self._is_built(pin) else str(pin) for pin in self.lock]
-        asked = [part for part in (self.source.package, self.source.reference, self.source.origin) if part]
-        return digest([self.python, self.platform, pins, asked])
+        parts = [part for part in (self.source.package, self.source.reference, self.source.origin) if part]
+        return digest([self.python, self.platform, pins, parts])
 
     def listed(self) -> tuple[str, ...]:
         """The lock as it is recorded: lines of a requirements file, the same on every machine."""

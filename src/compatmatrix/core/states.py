@@ -103,7 +103,7 @@ _GREEN = Color("green", "brightgreen", "#1a7a4b")
 _RED = Color("red", "red", "#b3261e")
 _VIOLET = Color("bold magenta", "blueviolet", "#5b21b6")
 _YELLOW = Color("yellow", "lightgrey", "#59616c")
-_GREY = Color("dim", "lightgrey", "#59616c")
+_GRAY = Color("dim", "lightgrey", "#59616c")
 
 TABLE: Mapping[str, State] = {
     OutcomeState.SUPPORTED: State(
@@ -117,7 +117,7 @@ TABLE: Mapping[str, State] = {
         "no exception, but what came out is wrong: the dangerous one", _VIOLET, negative=True, known=True,
     ),
     OutcomeState.ABSENT: State(
-        "–", "absent", "is absent", "the API asked about does not exist in this release", _GREY, known=True
+        "–", "absent", "is absent", "the API asked about does not exist in this release", _GRAY, known=True
     ),
     OutcomeState.INCONCLUSIVE: State(
         "?", "inconclusive", "is inconclusive",
@@ -125,25 +125,25 @@ TABLE: Mapping[str, State] = {
         _YELLOW,
     ),
     OutcomeState.NOT_RUN: State(
-        "·", "not run", "was not run", "not examined, or the environment did not get as far as the test: no statement", _GREY
+        "·", "not run", "was not run", "not examined, or the environment did not get as far as the test: no statement", _GRAY
     ),
     CellState.RAN: State("✓", "ran", "ran", "installed, imported, and the probes ran", _GREEN, installed=True),
     CellState.UNRESOLVABLE: State(
-        "∦", "unresolvable", "is unresolvable", "no set of packages meets the requirements", _GREY
+        "∦", "unresolvable", "is unresolvable", "no set of packages meets the requirements", _GRAY
     ),
     CellState.NO_PYTHON: State(
         "○", "no compatible Python", "has no compatible Python version",
-        "no compatible Python version among those that matrix.toml lists", _GREY,
+        "no compatible Python version among those that matrix.toml lists", _GRAY,
     ),
     CellState.INSTALL_FAILED: State(
-        "!", "install failed", "cannot be installed", "what the index delivered cannot be installed", _GREY
+        "!", "install failed", "cannot be installed", "what the index delivered cannot be installed", _GRAY
     ),
     CellState.IMPORT_FAILS: State(
-        "⊘", "import fails", "does not import", "installs, but the import that the tests need fails", _GREY, installed=True
+        "⊘", "import fails", "does not import", "installs, but the import that the tests need fails", _GRAY, installed=True
     ),
-    CellState.TIMEOUT: State("⧖", "timeout", "timed out", "no end within the time limit", _GREY, installed=True),
+    CellState.TIMEOUT: State("⧖", "timeout", "timed out", "no end within the time limit", _GRAY, installed=True),
     CellState.CRASHED: State(
-        "☓", "crashed", "crashed", "the process died or left no complete report", _GREY, installed=True
+        "☓", "crashed", "crashed", "the process died or left no complete report", _GRAY, installed=True
     ),
 }  # fmt: skip
 """State -> its row. The states' spellings are unique, so that a spelling finds its row too."""

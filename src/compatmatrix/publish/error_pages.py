@@ -36,7 +36,6 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
         error: what is on record.
         title: the text as it was raised most often.
         seen: release of the subject -> the companion's versions in words, the newest release first.
-        remedies: what works instead, for each of these releases.
         commands: the commands that install it, where the versions are at fault.
         recipe: the remedy that is a script, of the newest release that has one.
         supported: specifier of releases -> the probes, of those that raise the error, that they support.

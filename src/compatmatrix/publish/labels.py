@@ -99,8 +99,8 @@ def reason(cell: CellView | None, probe: str) -> str:
     if cell is None:
         return ""
     outcome = cell.counted(probe)
-    said = outcome.signature if outcome.state.negative else outcome.note
-    return sanitize.line((said if cell.state is CellState.RAN else cell.detail) or "", REASON)
+    text = outcome.signature if outcome.state.negative else outcome.note
+    return sanitize.line((text if cell.state is CellState.RAN else cell.detail) or "", REASON)
 
 
 def release_words(release: Release) -> str:

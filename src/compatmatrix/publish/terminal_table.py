@@ -110,8 +110,8 @@ def _texts(view: View, columns: Sequence[_Column]) -> list[list[Text]]:
 
 def _text(column: _Column, row: _Row) -> Text:
     if column.color is None:
-        told = by_version({words for cell in row.cells if (words := column.words(cell))})
-        return Text(span(told) if told else "")
+        texts = by_version({words for cell in row.cells if (words := column.words(cell))})
+        return Text(span(texts) if texts else "")
     if not row.cells:
         return Text(NOT_EXAMINED, style="dim")
     return Text(column.words(row.cells[0]), style=column.color(row.cells[0]))

@@ -20,7 +20,7 @@ from textwrap import indent
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Behavior:
     """What a release of ``subject`` does; each piece of source goes to its place in ``subject/core.py``.
 
     Attributes:
@@ -87,65 +87,65 @@ def bare(thing):
 '''
 
 
-def sources(behaviour: Behaviour, version: str) -> dict[str, str]:
+def sources(behavior: Behavior, version: str) -> dict[str, str]:
     """Writes the modules of a ``subject`` release that behaves so."""
-    names = "Holder, Value" if behaviour.lacks_trainer else "Holder, Trainer, Value"
-    core = _CORE.format(at_import=behaviour.at_import)
-    if not behaviour.lacks_trainer:
-        on_anything = indent(behaviour.on_anything or "pass", " " * 8)
-        core += _TRAINER.format(on_anything=on_anything, on_bare=indent(behaviour.on_bare, " " * 4))
-    package = f"from subject.core import {names}\n\n__version__ = {behaviour.claims or version!r}\n"
-    return {"subject/__init__.py": package, "subject/core.py": core, **behaviour.modules}
+    names = "Holder, Value" if behavior.lacks_trainer else "Holder, Trainer, Value"
+    core = _CORE.format(at_import=behavior.at_import)
+    if not behavior.lacks_trainer:
+        on_anything = indent(behavior.on_anything or "pass", " " * 8)
+        core += _TRAINER.format(on_anything=on_anything, on_bare=indent(behavior.on_bare, " " * 4))
+    package = f"from subject.core import {names}\n\n__version__ = {behavior.claims or version!r}\n"
+    return {"subject/__init__.py": package, "subject/core.py": core, **behavior.modules}
 
 
-ORDINARY: Mapping[str, Behaviour] = {
-    "works": Behaviour("A bare value is trained, so the answer is supported."),
-    "lacks-api": Behaviour("There is no Trainer, so the answer is absent and never raises.", lacks_trainer=True),
-    "raises": Behaviour(
+ORDINARY: Mapping[str, Behavior] = {
+    "works": Behavior("A bare value is trained, so the answer is supported."),
+    "lacks-api": Behavior("There is no Trainer, so the answer is absent and never raises.", lacks_trainer=True),
+    "raises": Behavior(
         "The limitation: an exception of the subject's own, with an address in its text that no signature may keep.",
         on_bare='raise NotTrainable(f"cannot train a bare Value at {id(thing):#x}: it stands outside a Holder")',
     ),
-    "raises-differently": Behaviour(
+    "raises-differently": Behavior(
         "Still the limitation, but another exception from elsewhere, so a change of signature.",
         on_bare="""\
 def graph_of(thing):
     raise TypeError(f"Trainer got {type(thing).__name__}, shape (3, 4)")
 return graph_of(thing)""",
     ),
-    "raises-in-companion": Behaviour(
+    "raises-in-companion": Behavior(
         "The exception is raised by the companion, deep below the subject, and counts as raises all the same.",
         on_bare="return companion.checked(thing)",
     ),
-    "no-effect": Behaviour(
+    "no-effect": Behavior(
         "The dangerous one: no exception, but a copy is trained and the value stays as it was.",
         on_bare="return Value(thing.number)",
     ),
-    "wrong-number": Behaviour(
+    "wrong-number": Behavior(
         "No exception, and something is learned, but the wrong thing; only a check to some digits tells.",
         on_bare="thing.number += 1e-3\nreturn thing",
     ),
-    "control-fails": Behaviour(
+    "control-fails": Behavior(
         "Nothing can be trained, so that a bare value fails says nothing: inconclusive.",
         on_anything='raise NotTrainable("nothing can be trained")',
     ),
-    "import-error": Behaviour(
+    "import-error": Behavior(
         "The import fails with an ImportError whatever the companion.",
         at_import="from companion import never_there",
     ),
-    "attribute-error": Behaviour(
+    "attribute-error": Behavior(
         "The import fails with an AttributeError, which is an import that fails all the same.",
         at_import="import companion\ncompanion.never_there",
     ),
-    "needs-ancient": Behaviour(
+    "needs-ancient": Behavior(
         "The limitation, on names that companion 2.0 dropped: with the newest companion an AttributeError at import.",
         at_import="import companion\ncompanion.ancient",
         on_bare='raise NotTrainable(f"cannot train a bare Value at {id(thing):#x}: it stands outside a Holder")',
     ),
-    "needs-legacy": Behaviour(
+    "needs-legacy": Behavior(
         "Works, on a module that companion 3.0 emptied: with the newest companion an ImportError at import.",
         at_import="from companion.legacy import kept_until_3",
     ),
-    "warns": Behaviour(
+    "warns": Behavior(
         "Works, with ten thousand warnings, which must neither hide the answer nor fill the record.",
         on_bare="""\
 import warnings
