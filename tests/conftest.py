@@ -18,6 +18,7 @@ from compatmatrix.environment import bytecode
 from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
+from compatmatrix.resolve import uv
 from fixtures import Project, Ready, learn_test_tools
 from packages import world
 from packages.index import LocalIndex
@@ -63,6 +64,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("UV_PYTHON_INSTALL_DIR", str(folder / "pythons"))
         patch.setenv("UV_HTTP_RETRIES", "0")
         patch.setenv("COMPATMATRIX_CACHE", str(folder / "engine"))
+        # The index of a test changes within seconds.
+        patch.setattr(uv, "SHARED_SECONDS", 0)
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / "hypothesis"))
         yield folder / "engine"
 

@@ -41,15 +41,13 @@ class LocalIndex:
         requests: Every request so far. Paths are below the root, as ``/simple/subject/`` or ``/files/HASH/FILENAME``.
     """
 
-    def __init__(self, *, html_only: bool = False, undated: str = "", page_seconds: int = 0) -> None:
+    def __init__(self, *, html_only: bool = False, undated: str = "") -> None:
         """Makes an empty index.
 
         Args:
             html_only: Serve PEP 503 pages alone, as static indexes of nightlies do: no upload times, no sizes.
             undated: A glob over the names of files of which no upload time is given.
-            page_seconds: How long clients may go by a page without asking again; PyPI says 600.
         """
-        self._page_seconds = page_seconds
         self.requests: list[Request] = []
         self._html_only = html_only
         self._undated = undated
@@ -144,8 +142,6 @@ class LocalIndex:
             found = simple_api.answer(
                 path, headers, files, self._base, html_only=self._html_only, undated=self._undated
             )
-            if self._page_seconds and path.startswith("/simple/"):
-                found = simple_api.lasting(found, self._page_seconds)
         if struck is not None:
             found = strike(struck.fault, found)
             if struck.fault is Fault.SLOW and self._closing.wait(struck.seconds):

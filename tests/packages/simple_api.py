@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.message import Message
 from urllib.parse import quote, unquote
@@ -68,12 +68,6 @@ def answer(
     if accepted is None:
         return Answer(406)
     return _conditional(_page(parts[1:], accepted, files, base, undated), headers)
-
-
-def lasting(page: Answer, seconds: int) -> Answer:
-    """The answer, good for so many seconds."""
-    headers = dict(page.headers) | {"Cache-Control": f"max-age={seconds}, public"}
-    return replace(page, headers=tuple(headers.items()))
 
 
 def negotiate(accept: str, offered: Sequence[str]) -> str | None:

@@ -150,7 +150,7 @@ def _with_version(source: Source, lock: Lock) -> Source:
 def _resolve(config: Config, request: CellRequest, connections: int) -> _Answer:
     if not request.pythons:
         raise ValueError(f"{request.title} has no candidate Python")
-    # uv reuses index data that is some minutes old, which can be older than the lists that the request was made from.
+    # uv reuses what other resolutions have read, which can be older than the lists that the request was made from.
     # Before accepting "no solution", refresh the index data of every package that the message names.
     refreshed: set[str] = set()
     for _ in range(ROUNDS):
@@ -209,7 +209,7 @@ def _compile(
     request: CellRequest,
     python: str,
     connections: int,
-    refresh: Iterable[str],
+    refresh: Sequence[str],
     unbound: Iterable[str] = (),
 ) -> Lock:
     """Run uv's resolver for one Python. Raises as `_pip_compile`.
@@ -221,14 +221,12 @@ def _compile(
     requirements = list(request.requirements)
     if request.wheel:
         requirements[0] = f"{config.subject.name} @ {request.wheel}"
-    options = [
-        *_options(config, request, python, unbound),
-        *(part for name in refresh for part in ("--refresh-package", name)),
-    ]
-    if not request.nightly and not config.index.only:
-        lines = "\n".join(requirements) + "\n"
-        return _pip_compile(request, ["-", *options], connections, lines)
     with temporary() as scratch:
+        options = _options(config, request, python, unbound)
+        options += uv.index_arguments(config.index) if refresh else uv.sharing_arguments(config.index, scratch)
+        options += [part for name in refresh for part in ("--refresh-package", name)]
+        if not request.nightly and not config.index.only:
+            return _pip_compile(request, ["-", *options], connections, "\n".join(requirements) + "\n")
         project = scratch / "pyproject.toml"
         while True:
             project.write_text(_project(config, request, requirements), encoding="utf-8")
@@ -281,7 +279,6 @@ def _options(config: Config, request: CellRequest, python: str, unbound: Iterabl
     options = ["--format", "pylock.toml", "--no-header", "--no-annotate", "--no-build", "--python", sys.executable]
     # X.Y alone means X.Y.0 to uv, which excludes releases that need a later patch release.
     options += ["--python-version", f"{python}.99", "--python-platform", config.platform[request.platform]]
-    options += uv.index_arguments(config.index)
     if request.lowest:
         options += ["--resolution", "lowest-direct"]
     if request.bound:

@@ -20,6 +20,9 @@ from compatmatrix.core.files import cache_folder
 SECONDS = 600
 """Time limit of one call."""
 
+SHARED_SECONDS = 60
+"""How long an answer of the index counts for other resolutions."""
+
 # Settings of the user that would change what is resolved or where it is installed. Settings of credentials, the cache,
 # certificates and the network are inherited.
 _NOT_INHERITED = (
@@ -123,6 +126,22 @@ def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:
     """
     extra = [part for address in (*index.extra, *further) for part in ("--index", address)]
     return ["--default-index", index.url, *extra, "--index-strategy", "unsafe-best-match"]
+
+
+def sharing_arguments(index: Index, folder: Path) -> list[str]:
+    """As `index_arguments`; many calls ask the index once, also one that says of no answer how long it holds.
+
+    An answer that is older than `SHARED_SECONDS` is asked for again, whatever the index says. ``--refresh-package`` has
+    no effect beside this.
+
+    Args:
+        folder: where the settings are written, for which uv has no option.
+    """
+    control = f'cache-control = {{ api = "max-age={SHARED_SECONDS}", files = "max-age={SHARED_SECONDS}" }}'
+    indexes = [f"[[index]]\nurl = {json.dumps(url)}\n{control}\n" for url in (*index.extra, index.url)]
+    settings = folder / "uv.toml"
+    settings.write_text("".join([*indexes, "default = true\n"]), encoding="utf-8")
+    return ["--config-file", str(settings), "--index-strategy", "unsafe-best-match"]
 
 
 def project(dependencies: Sequence[str], bound: Mapping[str, str]) -> str:
