@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -12,7 +12,10 @@ from compatmatrix.bisect.result import FOLDER, Bisection
 from compatmatrix.cli import options, project_options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
+from compatmatrix.core.encoding import digest
+from compatmatrix.core.files import replace
 from compatmatrix.core.sanitize import line
+from compatmatrix.core.untrusted_files import read
 from compatmatrix.publish import distribution, markdown, site, write
 from compatmatrix.publish.site import Beside
 from compatmatrix.publish.status import Status
@@ -25,7 +28,7 @@ def report(context: Context, chosen: options.Report) -> int:
     if chosen.repair:
         for damage in ledger.repair(context.records):
             context.say(f"set aside: {context.records / damage.file}:{damage.line}: {damage.problem}")
-    known, count = write_reports(context)
+    known, count = write_reports(context, anew=True)
     context.say_damage(known)
     context.say(f"{count} files in {context.reports} are up to date with the records")
     return DONE
@@ -41,10 +44,14 @@ def package(context: Context, chosen: project_options.Package) -> int:
     return DONE
 
 
-def write_reports(context: Context) -> tuple[Ledger, int]:
+def write_reports(context: Context, *, anew: bool = False) -> tuple[Ledger, int]:
     """Write every report, and the answer in the README beside the project's own reports.
 
-    The records are locked meanwhile, and read only then: of several runs, the last to write reports all of them.
+    The records are locked meanwhile, and read only then: of several runs, the last to write reports all of them. Nothing
+    is written where all reports are there as they were last written here, and all that they are made of is the same.
+
+    Args:
+        anew: Whether they are made in any case.
 
     Returns:
         The records, and the number of files.
@@ -52,16 +59,25 @@ def write_reports(context: Context) -> tuple[Ledger, int]:
     Raises:
         InfrastructureError: a file cannot be written.
     """
+    project = context.probes_folder.parent
+    page = project / "README.md"
+    has_page = context.reports == project / "reports" and page.is_file()
+    stamp = context.cache / "reports" / digest(str(context.reports.resolve()))
     with ledger.held(context.records), _without_garbage_collection():
-        known = ledger.read(context.records)
+        known, beside = ledger.read(context.records), _beside(context)
+        sources = [known, context.config, context.probes, beside]
+        readme = page.read_text(encoding="utf-8") if has_page else ""
+        files: Mapping[str, bytes] = write.written(context.reports)
+        if not anew and read(stamp, 100) == write.state([*sources, readme], files).encode():
+            return known, len(files)
         view = context.view(known)
-        files = write.contents(view, _beside(context))
+        files = write.contents(view, beside)
         write.write(context.reports, files)
-        project = context.probes_folder.parent
-        page = project / "README.md"
-        if context.reports == project / "reports" and page.is_file():
-            text = markdown.readme(page.read_text(encoding="utf-8"), view)
-            write.write(project, {page.name: text.encode()})
+        if has_page:
+            readme = markdown.readme(readme, view)
+            write.write(project, {page.name: readme.encode()})
+        with suppress(OSError):  # it only saves time
+            replace(stamp, write.state([*sources, readme], files).encode(), durable=False)
     return known, len(files)
 
 
