@@ -65,7 +65,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("UV_HTTP_RETRIES", "0")
         patch.setenv("COMPATMATRIX_CACHE", str(folder / "engine"))
         # The index of a test changes within seconds.
-        patch.setattr(uv, "SHARED_SECONDS", 0)
+        patch.setattr(uv, "SHARED_SECONDS", {"api": 0, "files": 0})
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / "hypothesis"))
         yield folder / "engine"
 

@@ -165,7 +165,7 @@ def test_defect_a_release_that_the_resolver_had_not_heard_of_was_called_unresolv
 ) -> None:
     """The resolver goes by what another resolution has just read; our list may be younger."""
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    monkeypatch.setattr(uv, "SHARED_SECONDS", 600)
+    monkeypatch.setattr(uv, "SHARED_SECONDS", {"api": 600, "files": 600})
     with LocalIndex() as index:
         world.fill(index, tools=False)
         project = Project.make(tmp_path / "p", index.url)

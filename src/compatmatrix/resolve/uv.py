@@ -20,8 +20,8 @@ from compatmatrix.core.files import cache_folder
 SECONDS = 600
 """Time limit of one call."""
 
-SHARED_SECONDS = 60
-"""How long an answer of the index counts for other resolutions."""
+SHARED_SECONDS = {"api": 60, "files": 86_400}
+"""How long what was read of the index counts for other resolutions: pages, and files, which an index does not replace."""
 
 # Settings of the user that would change what is resolved or where it is installed. Settings of credentials, the cache,
 # certificates and the network are inherited.
@@ -131,14 +131,15 @@ def index_arguments(index: Index, further: Sequence[str] = ()) -> list[str]:
 def sharing_arguments(index: Index, folder: Path) -> list[str]:
     """As `index_arguments`; many calls ask the index once, also one that says of no answer how long it holds.
 
-    An answer that is older than `SHARED_SECONDS` is asked for again, whatever the index says. ``--refresh-package`` has
-    no effect beside this.
+    What is older than `SHARED_SECONDS` is asked for again, whatever the index says. ``--refresh-package`` has no effect
+    beside this.
 
     Args:
         folder: where the settings are written, for which uv has no option.
     """
-    control = f'cache-control = {{ api = "max-age={SHARED_SECONDS}", files = "max-age={SHARED_SECONDS}" }}'
-    indexes = [f"[[index]]\nurl = {json.dumps(url)}\n{control}\n" for url in (*index.extra, index.url)]
+    ages = ", ".join(f'{kind} = "max-age={seconds}"' for kind, seconds in SHARED_SECONDS.items())
+    addresses = map(json.dumps, (*index.extra, index.url))
+    indexes = [f"[[index]]\nurl = {address}\ncache-control = {{ {ages} }}\n" for address in addresses]
     settings = folder / "uv.toml"
     settings.write_text("".join([*indexes, "default = true\n"]), encoding="utf-8")
     return ["--config-file", str(settings), "--index-strategy", "unsafe-best-match"]
