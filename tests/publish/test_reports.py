@@ -126,6 +126,13 @@ def test_compatibility_json_is_what_its_schema_says(view: View) -> None:
     Draft202012Validator(schema).validate(json.loads(json_data.compatibility_json(view)))
 
 
+def test_defect_the_cells_of_compatibility_json_stood_on_one_line(view: View) -> None:
+    """A line each, so that a change of one cell is a small difference in git."""
+    lines = [line.strip().rstrip(",") for line in json_data.compatibility_json(view).decode().splitlines()]
+    cells = json.loads(json_data.compatibility_json(view))["cells"]
+    assert len(cells) > 1 and all(json.dumps(cell, sort_keys=True, separators=(",", ":")) in lines for cell in cells)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

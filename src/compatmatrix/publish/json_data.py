@@ -221,7 +221,7 @@ def _compact(value: object) -> str:
 
 
 def _lines(value: object) -> str:
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         rows, (first, last) = [_compact(item) for item in value], "[]"
     elif isinstance(value, dict):
         rows, (first, last) = [f"{json.dumps(name)}: {_compact(value[name])}" for name in sorted(value)], "{}"
