@@ -20,7 +20,7 @@ CHEAP = 2
 
 
 class Search:
-    """A search; ``result`` has what is known of it so far.
+    """A search; once it runs, ``result`` has what is known of it so far.
 
     Args:
         judge: Judges an item.
@@ -46,10 +46,11 @@ class Search:
         self._context, self._judge, self._items, self._ahead = ahead.context, judge, items, ahead
         self._describe, self._repository, self._into_merges = describe, repository, into_merges
         self._steps: dict[str, Step] = {}
-        self.result = Bisection(id=question.id, question=question, ends=(describe(items[0]), describe(items[-1])))
 
     def run(self) -> None:
         """Search, and write the result after every step."""
+        ends = (self._describe(self._items[0]), self._describe(self._items[-1]))
+        self.result = Bisection(id=self.question.id, question=self.question, ends=ends)
         self._context.say(f"{len(self._items)} {'releases' if self.question.companion else 'commits'} from good to bad")
         self._ahead.unless(self._judge.recorded)
         self._ranges = [self._items]

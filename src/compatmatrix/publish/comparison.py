@@ -5,7 +5,6 @@ That page only looks up: how any two answers differ is told by `analysis/changes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from compatmatrix.analysis.changes import Kind, difference
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.publish import labels
+from compatmatrix.publish.render import embedded
 
 TITLES: Mapping[Kind, str] = {
     Kind.LIFTED: "Works now",
@@ -88,8 +88,7 @@ def document(view: View) -> str:
         "differences": ["".join(str(kinds.index(difference(one, other))) for other in counted) for one in counted],
         "upstream": view.config.publish.comparison,
     }
-    # `<` never stands in the page's text: no content of a string can end the element that holds it.
-    return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return embedded(tree)
 
 
 def _beside(view: View, pairing: str, version: str) -> str:

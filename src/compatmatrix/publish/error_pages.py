@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +14,7 @@ from compatmatrix.analysis.remedies import Remedy
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
 from compatmatrix.publish import findings
+from compatmatrix.publish.render import embedded
 
 _CLASSES = {r"\w": r"\p{L}\p{N}_", r"\d": r"\p{Nd}", r"\s": r"\t-\r\x1c-\x20\x85\p{Z}"}
 """What the short classes of `re` mean, in JavaScript, where they know ASCII alone."""
@@ -69,8 +69,7 @@ def document(pages: Sequence[ErrorPage]) -> str:
         "limits": [sanitize.SIGNATURE, errors.MOST_TEXT, errors.MOST_LINES, errors.CLOSE],
         "signatures": [page.error.signature for page in pages],
     }
-    # `<` never stands in the page's text: no content of a string can end the element that holds it.
-    return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return embedded(tree)
 
 
 def javascript(pattern: str) -> str:

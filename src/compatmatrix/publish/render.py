@@ -7,6 +7,7 @@ a page, and `md` to Markdown. No page, feed or picture has characters that XML d
 from __future__ import annotations
 
 import functools
+import json
 import re
 from urllib.parse import quote
 
@@ -63,6 +64,11 @@ def environment() -> Environment:
 def filled(template: str, **values: object) -> str:
     """A template of `templates/`, filled."""
     return _NOT_XML.sub("", environment().get_template(template).render(**values))
+
+
+def embedded(tree: object) -> str:
+    """JSON for a script element: without any `<`, so that no text in it can end the element."""
+    return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def escaped(text: object) -> Markup:

@@ -14,7 +14,7 @@ from typing import Any
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
-from compatmatrix.core.states import TABLE, CellState, OutcomeState
+from compatmatrix.core.states import CellState, OutcomeState
 from compatmatrix.publish.labels import groups, plain, sentence
 from compatmatrix.publish.render import filled
 from compatmatrix.publish.runs import Run, runs
@@ -65,7 +65,7 @@ def render(view: View, pairing: str, style: str | None = None) -> str:
     return filled(
         "timeline.svg.j2",
         view=view, lanes=lanes, ticks=ticks, years=_years(view, step), pairing=pairing, style=style,
-        verdict=sentence(view), legend=_legend(), states=TABLE, width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT,
+        verdict=sentence(view), legend=_legend(), width=WIDTH, height=top + FOOT, left=LEFT, right=WIDTH - RIGHT,
         head=HEAD, axis=HEAD + AXIS, bottom=top, bar_height=BAR,
     )  # fmt: skip
 

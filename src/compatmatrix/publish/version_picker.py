@@ -21,6 +21,7 @@ from compatmatrix.core.text import aside
 from compatmatrix.publish import labels
 from compatmatrix.publish.companion_ranges import works_words
 from compatmatrix.publish.findings import install
+from compatmatrix.publish.render import embedded
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +138,7 @@ def document(compatibility: Compatibility, general: Mapping[str, Answer]) -> str
         "recipes": {name: text for probe in view.probes for name, text in probe.recipes.items() if name in files},
         "probes": {probe.id: probe.title for probe in view.probes if probe.id in traps},
     }
-    # `<` never stands in the page's text: no content of a string can end the element that holds it.
-    return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return embedded(tree)
 
 
 def recipe_text(probes: Sequence[Probe], file: str | None) -> str:
