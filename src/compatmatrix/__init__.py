@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 __version__ = "0.1.0"
 
+_MOST = 64_000_000
+"""How long the data may be, in bytes: thirty times as long as those of thirty releases."""
+
 
 def load(source: str | Path) -> Compatibility:
     """Read published data, so that it can be asked: ``load("compatibility.json").pair(name="0.10.7", companion="0.7.2")``.
@@ -26,7 +29,7 @@ def load(source: str | Path) -> Compatibility:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no compatibility.json that this version reads.
+        ValueError: it is no compatibility.json that this version reads, or one of more than 64 MB.
     """
     # Imported only now: every module of the package imports this one first.
     from compatmatrix.analysis.compatibility import Compatibility
@@ -35,12 +38,19 @@ def load(source: str | Path) -> Compatibility:
     if isinstance(source, str) and source.startswith(("https://", "http://")):
         import requests
 
-        answer = requests.get(source, timeout=30)
-        answer.raise_for_status()
-        content = answer.content
+        content = bytearray()
+        with requests.get(source, timeout=30, stream=True) as answer:
+            answer.raise_for_status()
+            for part in answer.iter_content(1 << 20):
+                content += part
+                if len(content) > _MOST:
+                    break
     else:
-        content = Path(source).read_bytes()
+        with Path(source).open("rb") as file:
+            content = bytearray(file.read(_MOST + 1))
     try:
-        return Compatibility(json_data.read(content))
+        if len(content) > _MOST:
+            raise ValueError(f"is longer than {_MOST // 1_000_000} MB")
+        return Compatibility(json_data.read(bytes(content)))
     except ValueError as error:
         raise ValueError(f"{source} {error}") from None

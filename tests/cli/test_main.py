@@ -54,6 +54,7 @@ def project(tmp_path: Path, small: LocalIndex) -> Project:
             "error: bisect hold: there is no such probe; did you mean held?",
         ),
         (("plan", "--config", "gone.toml"), "error: gone.toml: cannot be read"),
+        (("merge", "gone"), "error: gone: there is no such folder of records"),
     ],
 )
 def test_what_cannot_mean_anything_here_ends_with_2_and_no_traceback(

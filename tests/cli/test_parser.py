@@ -81,6 +81,12 @@ def test_defect_the_installed_command_told_users_to_run_a_module(started: str, p
         (("run", "--format", "markdown"), "--format markdown are about --source; name one"),
         (("recipe", "--only", "subject==1", "--python", "python"), "--only names the versions"),
         (("show",), "NAME==VERSION"),
+        (("run", "--index", "pypi"), "'pypi' is no web address; write one like https://pypi.org/simple/"),
+        (("plan", "--extra-index", "https:///simple/"), "is no web address"),
+        (
+            ("run", "--data", "d.json"),
+            "it does not answer from published data; recipe, bounds, check, constraints, explain",
+        ),
         (("report", "--as-of", "2025-06-02"), "it takes no --as-of 2025-06-02"),
         (("bounds", "standalone", "--fresh", "--jobs", "3"), "it takes no --fresh --jobs 3"),
         (("recipe", "--as-of", "2025-06-02"), "it takes no --as-of"),

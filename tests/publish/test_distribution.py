@@ -21,6 +21,8 @@ from compatmatrix.analysis.support import View
 from compatmatrix.cli.main import main
 from compatmatrix.publish import constraints, distribution, json_data
 from fixtures import Project
+from packages.server import Server
+from packages.simple_api import Answer
 from platforms import NEEDS_SHELL
 from sample import make_config, make_ledger, make_probes
 
@@ -96,6 +98,21 @@ def test_defect_published_data_with_a_version_that_is_none_ended_in_a_traceback(
     for command in (["check", "pyproject.toml"], ["bounds", "held-value"]):
         assert main([command[0], "--data", str(published), *command[1:]]) == 2
         assert "Invalid version: 'new'" in capsys.readouterr().err
+
+
+def test_defect_data_were_read_however_long_they_are(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compatmatrix, "_MOST", published.stat().st_size)
+    server = Server(lambda method, path, headers: Answer(200, body=published.read_bytes()))
+    server.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        assert compatmatrix.load(address).pair(gadget="0.20.0", motor="50.0")
+        published.write_bytes(published.read_bytes() + b" ")
+        for source in (published, address):
+            with pytest.raises(ValueError, match=r"is longer than \d+ MB"):
+                compatmatrix.load(source)
+    finally:
+        server.stop()
 
 
 def test_load_is_all_that_is_public() -> None:

@@ -37,6 +37,15 @@ def name(text: str) -> str:
     return text
 
 
+def web_address(text: str) -> str:
+    """An address that begins with ``https://`` or ``http://``."""
+    from urllib.parse import urlsplit
+
+    if not text.startswith(("https://", "http://")) or not urlsplit(text).netloc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no web address; write one like https://pypi.org/simple/")
+    return text
+
+
 def engine(text: str) -> str:
     """A requirement without spaces, for a workflow passes it to a shell, or an address."""
     if any(character.isspace() for character in text.strip().replace(" @ ", "@")):

@@ -22,6 +22,7 @@ from compatmatrix.cli.exit_codes import exit_code
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.cli.report import write_reports, write_site
 from compatmatrix.core.encoding import format_instant
+from compatmatrix.core.errors import UserError
 from compatmatrix.planning import plan_file
 from compatmatrix.publish import change_words, labels, write
 from compatmatrix.publish.render import prose
@@ -32,6 +33,9 @@ from compatmatrix.results.ledger import Ledger
 def merge(context: Context, chosen: ci_options.Merge) -> int:
     """Merge the delivered records into ours, rebuild the reports, and write the bulletin."""
     plan = plan_file.read(chosen.plan) if chosen.plan else None
+    for folder in chosen.delivered:
+        if not plan and not folder.is_dir():  # with a plan, the cells of a shard that delivered nothing are listed
+            raise UserError(f"{folder}: there is no such folder of records")
     parts = [ledger.read(folder) for folder in _folders_with_records(chosen.delivered)]
     delivered = ledger.merge(*([plan_file.accepted(plan, part) for part in parts] + [plan.facts] if plan else parts))
     for key in {key for part in parts for key in part.records} - delivered.records.keys():

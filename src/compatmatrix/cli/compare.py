@@ -63,7 +63,7 @@ def run_sources(context: Context, chosen: options.Run) -> int:
     if chosen.record:
         run.record([after for after, _ in pairs])
     _show(context, chosen.format, compared)
-    for line in run.timings() if chosen.timings else ():
+    for line in run.examiner.timings() if chosen.timings else ():
         context.say(line)
     kinds = [kind for one in compared.comparisons for kind in one.gated]
     return exit_code(context, chosen.fail_on, kinds, compared.sources, failed)
@@ -89,28 +89,26 @@ class _Run:
         self._context, self._chosen = context, chosen
         cached = msgspec.structs.replace(context, reports=context.cache / "unrecorded" / context.config.subject.name)
         self._cached = cached
-        self._examiner = Examiner(cached, chosen.jobs, chosen.fresh, chosen.as_of)
+        self.examiner = Examiner(cached, chosen.jobs, chosen.fresh, chosen.as_of)
         self._known = self._read()
-
-        self.timings = self._examiner.timings
 
     def _read(self) -> Ledger:
         return ledger.merge(self._context.ledger(), ledger.read(self._cached.records))
 
     def pair(self, address: Address) -> tuple[Target, Target | None]:
         """What is to be examined for a source, and for what it is compared with."""
-        builder = self._examiner.builder
+        builder = self.examiner.builder
         try:
-            with self._examiner.timed("build"):
+            with self.examiner.timed("build"):
                 built = builder.address(address)
             source = built.source
-            after = self._resolved(self._examiner.source_request(built, NEWEST.name, self._probes))
+            after = self._resolved(self.examiner.source_request(built, NEWEST.name, self._probes))
         except Unbuildable as failure:
-            source, after = failure.source, self._examiner.unbuildable(failure, NEWEST.name)
+            source, after = failure.source, self.examiner.unbuildable(failure, NEWEST.name)
         return after, self._base(address, source, after) if self._chosen.against else None
 
     def _base(self, address: Address, source: Source, after: Target) -> Target:
-        against, examiner = self._chosen.against or "", self._examiner
+        against, examiner = self._chosen.against or "", self.examiner
         release = examiner.newest if against == LATEST else _named(examiner, against)
         if release:
             return self._beside(examiner.release_request(release, NEWEST.name, self._probes), after)
@@ -149,7 +147,7 @@ class _Run:
     def _resolved(self, request: CellRequest) -> Target:
         """The request's cell, or the record that there is none."""
         config, now = self._context.config, self._context.now
-        with self._examiner.timed("lock"):
+        with self.examiner.timed("lock"):
             found = request.refused or lock.resolve(config, request, self._context.cache / "locks")
         return found if isinstance(found, Cell) else unrunnable(config, request, found, now, self._chosen.as_of)
 
@@ -177,7 +175,7 @@ class _Run:
         todo = msgspec.structs.replace(
             plan.empty(self._cached, plan.selection_of(self._chosen)), jobs=tuple(jobs.values())
         )
-        failed = self._examiner.run(todo)
+        failed = self.examiner.run(todo)
         self._known = self._read()
         return failed
 

@@ -46,8 +46,8 @@ FAIL_ON: Any = choice(
     action="append",
     default=[],
 )
-_INDEX: Any = value("URL", "package index to use instead of the configured one")
-_EXTRA_INDEX: Any = repeated("URL", "further index; the best version of all wins")
+_INDEX: Any = value("URL", "package index to use instead of the configured one", type=argument_types.web_address)
+_EXTRA_INDEX: Any = repeated("URL", "further index; the best version of all wins", type=argument_types.web_address)
 _PROBE: Any = value("PROBE", "a probe's id", positional=True)
 
 

@@ -87,7 +87,11 @@ def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> Opt
     known = {flag for every in flags.values() for flag in every}  # an option of another command is not misspelled
     words = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     hints = (suggestion(word, flags[given.command]) for word in words if word not in known)
-    if problem := f"it takes no {' '.join(unknown)}{''.join(hints)}" if unknown else chosen.conflict():
+    problem = f"it takes no {' '.join(unknown)}{''.join(hints)}" if unknown else chosen.conflict()
+    if "--data" in words:  # also where it was not given: by a distribution of the data
+        commands_of_data = (word for word, kind in kinds.items() if issubclass(kind, options.DataOptions))
+        problem = f"it does not answer from published data; {', '.join(commands_of_data)} do"
+    if problem:
         commands.choices[given.command].error(problem)
     return chosen
 

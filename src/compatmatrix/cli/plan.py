@@ -19,6 +19,7 @@ from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest, Release
 from compatmatrix.core.pairings import Over, named
+from compatmatrix.core.text import counted
 from compatmatrix.index import releases
 from compatmatrix.planning import missing, plan_file, requests
 from compatmatrix.planning.job_queue import Job, Queue
@@ -135,10 +136,11 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
     else:
         context.say(counts(plan, len(jobs)))
         for job in jobs:
-            context.say(f"  {job.title}; {len(job.probes)} probes: {'; '.join(job.why)}")
+            context.say(f"  {job.title}; {counted(len(job.probes), 'probe')}: {'; '.join(job.why)}")
         probes, minutes = sum(len(job.probes) for job in jobs), max(1, len(jobs) * SECONDS_PER_CELL / 60)
         if jobs:
-            context.say(f"{len(jobs)} cells, {probes} probes, at most {minutes:.0f} min where one cell runs at a time")
+            total = f"{counted(len(jobs), 'cell')}, {counted(probes, 'probe')}"
+            context.say(f"{total}, at most {minutes:.0f} min where one cell runs at a time")
         context.say_failed(plan.failed)
     github.output("shards", str(len(plan.shards)))
     github.output("matrix", as_matrix(plan.shards))
@@ -155,9 +157,7 @@ def counts(plan: Plan, here: int) -> str:
     """How many cells were requested, how many are settled, and how many are to be run."""
     share = f", {here} of them in this shard" if here != len(plan.jobs) else ""
     failed = f", {len(plan.failed)} could not be planned" if plan.failed else ""
-    return (
-        f"{plan.requested} cells requested: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
-    )
+    return f"{counted(plan.requested, 'cell')} requested: {plan.settled} recorded or settled, {len(plan.jobs)} to run{share}{failed}"
 
 
 def empty(context: Context, selection: Selection) -> Plan:

@@ -16,6 +16,7 @@ from compatmatrix.cli.exit_codes import Failure, exit_code
 from compatmatrix.cli.progress import timings
 from compatmatrix.cli.report import write_reports
 from compatmatrix.core.pairings import Over, named
+from compatmatrix.core.text import counted
 from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.missing import Answer
 from compatmatrix.planning.plan_file import Plan, shard, unrecorded
@@ -125,11 +126,12 @@ def _show(context: Context, chosen: options.Run, done: _Done, view: View, known:
         day = f"{selection.last_day(chosen.as_of)}: " if chosen.as_of else ""
         context.say(f"{day}{labels.sentence(view)}")
     if done.results or done.failed:
-        count = f"{done.recorded} cells run and recorded"
+        count = f"{counted(done.recorded, 'cell')} run and recorded"
         context.say(f"{count}, {len(done.failed)} not examined" if done.failed else count)
     else:
         context.say(
-            f"{len(done.answers)} cells on record, nothing new" + ("" if chosen.table else "; `--table` shows them")
+            f"{counted(len(done.answers), 'cell')} on record, nothing new"
+            + ("" if chosen.table else "; `--table` shows them")
         )
     context.note(f"reports: {context.reports / 'compatibility.md'}, compatibility.json; records: {context.records}")
 

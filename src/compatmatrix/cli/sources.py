@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -42,6 +43,11 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
         return self.pairing, self.record.source and self.record.source.name
 
     @property
+    def slot(self) -> str:
+        """What its cells are kept by in the cache, if it lies on this machine."""
+        return f"{self.address} {self.pairing}"
+
+    @property
     def local(self) -> bool:
         """Whether it lies on this machine, so that its record has no address."""
         return self.record.source is not None and not self.record.source.origin
@@ -68,8 +74,14 @@ def watch(context: Context, chosen: options.Watch) -> int:
     else:
         for row in rows:
             terminal.line(context.console, f"\n{change_words.markdown(view, between_cells(release, row, view.probes))}")
-    past = _past(context, earlier, looks)
-    kinds = [kind for row, before in zip(rows, past, strict=True) for kind in since_known(before, row, view.probes)]
+    file, seen = _seen(context)
+    past = _past(earlier, looks, seen)
+    _keep_seen(file, seen, zip(looks, past, strict=True))
+    kinds = [
+        kind
+        for look, row, records in zip(looks, rows, past, strict=True)
+        for kind in since_known([_row(context, earlier, one, look.pairing) for one in records], row, view.probes)
+    ]
     return exit_code(context, chosen.fail_on, kinds, rows, failed)
 
 
@@ -117,36 +129,42 @@ def _renew(context: Context, looks: Iterable[_Look]) -> None:
     ledger.append(context.records, Ledger.of(renewed))
 
 
-def _past(context: Context, earlier: Ledger, looks: Sequence[_Look]) -> list[list[CellView]]:
-    """What each source was when it was looked at before, the last look first.
+def _seen(context: Context) -> tuple[Path, dict[str, list[str]]]:
+    """The cells that the sources of this machine were, by `_Look.slot`, and the file in the cache that says so."""
+    file = context.cache / "watched" / f"{digest(str(context.reports.resolve()))}.json"
+    with suppress(OSError, msgspec.DecodeError):
+        return file, msgspec.json.decode(file.read_bytes(), type=dict[str, list[str]])
+    return file, {}
+
+
+def _past(earlier: Ledger, looks: Sequence[_Look], seen: Mapping[str, Sequence[str]]) -> list[list[Record]]:
+    """What each source was when it was looked at before, the last look first: a record of each cell.
 
     Records say it by the address of the repository. They have none of what lies on this machine, of which the cache knows
     the cells by the address as it was asked for: two clones may have branches of one name. Where only one has, its records
     are those of the name, also for a cache that does not know it yet.
     """
-    file = context.cache / "watched" / f"{digest(str(context.reports.resolve()))}.json"
-    seen: dict[str, list[str]] = {}
-    with suppress(OSError, msgspec.DecodeError):
-        seen = msgspec.json.decode(file.read_bytes(), type=dict[str, list[str]])
-    records: Mapping[str, list[Record]] = defaultdict(list)
-    for record in earlier.records.values():
-        records[record.cell].append(record)
-    past = []
+    records = {record.cell: record for record in earlier.records.values()}
     named = Counter(look.name for look in looks)
-    for look in looks:
-        cells = [record.cell for record in _of_source(earlier, look.record, look.pairing)]
-        if look.local:
-            slot = f"{look.address} {look.pairing}"
-            if slot in seen or named[look.name] > 1:
-                cells = [cell for cell in seen.get(slot, ()) if cell in records]
-            seen[slot] = [look.record.cell, *(cell for cell in cells if cell != look.record.cell)]
-        past.append([united(records[cell], (look.pairing,), context.config, context.probes) for cell in cells])
+    return [
+        [records[cell] for cell in seen.get(look.slot, ()) if cell in records]
+        if look.local and (look.slot in seen or named[look.name] > 1)
+        else _of_source(earlier, look.record, look.pairing)
+        for look in looks
+    ]
+
+
+def _keep_seen(file: Path, seen: Mapping[str, Sequence[str]], looks: Iterable[tuple[_Look, Sequence[Record]]]) -> None:
+    """Write what `_seen` reads: what each source is now, before what it was."""
+    now = {
+        look.slot: list(dict.fromkeys([look.record.cell, *(record.cell for record in before)]))
+        for look, before in looks
+        if look.local
+    }
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(file, canonical(seen))
+        files.replace(file, canonical({**seen, **now}))
     except OSError as error:
         raise InfrastructureError(f"what was looked at cannot be kept in {file}: {error.strerror}") from None
-    return past
 
 
 def _of_source(known: Ledger, like: Record, pairing: str) -> list[Record]:

@@ -40,6 +40,11 @@ def aside(text: str) -> str:
     return f" ({text})" if text else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def spans(chosen: Collection[str], ordered: Iterable[str]) -> str:
     """``1.0 to 1.6, 2.1``: the chosen of some ordered names, neighbors drawn together."""
     return ", ".join(map(span, runs(chosen, ordered)))
