@@ -114,7 +114,10 @@ def test_checkpoint_roundtrip(check: Check) -> None:
 
 @pytest.mark.probe(title="A checkpoint by orbax, of a module with nnx.Dropout", group="everyday")
 def test_checkpoint_rng_state(check: Check) -> None:
-    """Does a module with `nnx.Dropout`, whose state holds a key, come back from disk and drop what it would have dropped?"""
+    """Does a module with `nnx.Dropout`, whose state holds a key, come back from disk and drop what it would have dropped?
+
+    The release of orbax-checkpoint beside it decides that as much as Flax's.
+    """
     orbax()
     ones = jnp.ones((1, 64))
 

@@ -109,9 +109,11 @@ def release_words(release: Release) -> str:
 
 
 def environment_words(view: View, cell: CellView) -> str:
-    """``companion 1.2, other 0.3; Python 3.12``, without what the cell does not have."""
+    """``companion 1.2, other 0.3; reported 2.1; Python 3.12``, without what the cell does not have."""
+    names = [package.name for package in view.config.reported]
+    reported = ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
     python = f"Python {cell.python}" if cell.python else "no Python"
-    return "; ".join(filter(None, (companions_words(view, cell), python)))
+    return "; ".join(filter(None, (companions_words(view, cell), reported, python)))
 
 
 def recorded_words(view: View) -> str:
