@@ -25,17 +25,20 @@ PYTHON = ENGINE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def subject() -> str:
-    """The subject's name in matrix.toml; ends with a line and exit code 2 where this Python or that file will not do."""
+    """The subject's name in matrix.toml; ends with a line and exit code 2 where this Python or a file will not do."""
+    file = PYPROJECT
     try:
         import tomllib
 
-        return str(tomllib.loads((ROOT / "matrix.toml").read_text(encoding="utf-8"))["subject"]["name"])
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        file = ROOT / "matrix.toml"
+        return str(tomllib.loads(file.read_text(encoding="utf-8"))["subject"]["name"])
     except ModuleNotFoundError:
         problem = (
             f"nox runs in Python {sys.version.split()[0]}, and this project needs 3.11 or newer: install nox there"
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = f"matrix.toml: {'has no [subject] name' if isinstance(error, (KeyError, TypeError)) else error}"
+        problem = f"{file.name}: {'has no [subject] name' if isinstance(error, (KeyError, TypeError)) else error}"
     print(problem, file=sys.stderr)
     sys.exit(2)
 

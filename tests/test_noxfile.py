@@ -34,7 +34,7 @@ def parametrize(name, values):
 
 def loaded(folder: Path, files: dict[str, str], before: str = "") -> subprocess.CompletedProcess[str]:
     """Load noxfile.py beside these files."""
-    write(folder, {"nox.py": NOX, "matrix.toml": '[subject]\nname = "subject"\n', **files})
+    write(folder, {"nox.py": NOX, "matrix.toml": '[subject]\nname = "subject"\n', "pyproject.toml": "", **files})
     shutil.copy(ROOT / "noxfile.py", folder)
     command = [sys.executable, "-c", f"import sys\n{before}\nimport noxfile"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -51,6 +51,12 @@ def loaded(folder: Path, files: dict[str, str], before: str = "") -> subprocess.
 def test_defect_a_wrong_matrix_toml_ended_in_a_traceback_of_nox(tmp_path: Path, text: str, said: str) -> None:
     done = loaded(tmp_path, {"matrix.toml": text})
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said}\n")
+
+
+def test_defect_a_wrong_pyproject_toml_ended_in_a_traceback_of_nox(tmp_path: Path) -> None:
+    done = loaded(tmp_path, {"pyproject.toml": "fix(\n"})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("pyproject.toml: ")
 
 
 def test_defect_an_old_python_ended_in_a_traceback_of_nox(tmp_path: Path) -> None:

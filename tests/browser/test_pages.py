@@ -303,6 +303,7 @@ def test_a_filter_takes_less_than_a_tenth_of_a_second(visit: Opener) -> None:
     assert max(best) < 100, rounds
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_moves_under_a_moving_pointer(visit: Opener, served: Served, width: int) -> None:
     for name in kinds(served):

@@ -259,3 +259,9 @@ def test_wrong_causes_are_2(project: Project, text: str, said: str) -> None:
     (project.folder / "probes" / "errors.toml").write_text(text, encoding="utf-8")
     answer = project.main("explain", ERROR)
     assert answer.code == 2 and said in answer.err
+
+
+def test_defect_a_file_that_is_not_there_was_explained_as_an_error(project: Project, tmp_path: Path) -> None:
+    for name in (tmp_path / "missing" / "trace.log", "traceback.txt", tmp_path):
+        said = project.main("explain", str(name))
+        assert said.code == 2 and f"{name}: cannot be read" in said.out + said.err

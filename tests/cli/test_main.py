@@ -113,12 +113,10 @@ def test_defect_a_day_before_all_releases_named_none_that_exists(project: Projec
 
 def test_defect_cells_were_run_whose_records_had_no_place(project: Project, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    ended = project.main("run", "--reports", str(tmp_path / "file"))
-    assert ended.code == 1
-    assert ended.err.startswith(
-        f"could not be done: the records cannot be written to {tmp_path / 'file' / 'records'}: "
-    )
-    assert "[1/" not in ended.out
+    for command in ("run", "plan"):
+        ended = project.main(command, "--reports", str(tmp_path / "file"))
+        assert ended.code == 2 and f"{tmp_path / 'file'}: is no folder" in ended.err
+        assert "[1/" not in ended.out
 
 
 def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
@@ -293,6 +291,22 @@ def test_what_holds_and_what_was_not_examined_are_both_told_and_3_comes_before_1
     assert f"needs Python {NOWHERE}: install it, or `uv python install {NOWHERE}`" in failing.out
     assert "--fail-on unexamined: a cell could not be examined" in failing.out
     assert "--fail-on changed" not in failing.out
+
+
+def test_defect_what_could_not_be_examined_anew_was_answered_from_the_records(
+    tmp_path: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fill(index, {"works": world.subject("works", "1.0.0", "2025-05-20")}, world.COMPANIONS, world.HELPERS)
+    project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
+    assert "✓ supported" in project.main("run").out
+    monkeypatch.setenv("COMPATMATRIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    index.fault(Fault.ERROR, "*subject-1.0.0*.whl")
+    ended = project.main("run", "--fresh")
+    assert ended.code == 1 and "✓ supported" not in ended.out
+    assert "Not known for" in ended.out and "0 cells run and recorded, 1 not examined" in ended.out
+    found = json.loads(project.main("run", "--fresh", "--format", "json").out)
+    assert (found["run"], found["verdict"]["value"]) == (0, "unknown")
 
 
 def test_without_a_terminal_there_is_one_plain_line_a_cell(project: Project) -> None:

@@ -85,12 +85,17 @@ def _given(chosen: project_options.Explain) -> str:
     """The text: of the file that is named, else the words themselves, else standard input."""
     text = " ".join(chosen.text)
     try:
-        if len(chosen.text) == 1 and len(text) < 1000 and Path(text).is_file():
+        if len(chosen.text) == 1 and len(text) < 1000 and (Path(text).exists() or _names_a_file(text)):
             with Path(text).open("rb") as file:
                 return _end(file)
     except (OSError, ValueError) as error:
         raise UserError(f"{text}: cannot be read ({error})") from None
     return text or _end(sys.stdin.buffer)
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether a text is a path, and not the name of an error."""
+    return not any(character.isspace() for character in text) and ("/" in text or text.endswith((".txt", ".log")))
 
 
 def _end(file: BinaryIO) -> str:

@@ -120,6 +120,8 @@ def create(options: Options, console: Console, command: Sequence[str]) -> Contex
         context = _context(matrix_file.blank(options.name), (), options.config, None, console)
     else:
         context = read(options.config, getattr(options, "reports", None), console)
+    if context.reports.exists() and not context.reports.is_dir():
+        raise UserError(f"{context.reports}: is no folder; --reports names the folder of the reports")
     if isinstance(options, ReadingOptions) and not context.records.is_dir():
         raise UserError(f"{context.reports}: no records are there; name their folder with --reports, or `run` first")
     context = msgspec.structs.replace(context, quiet=getattr(options, "quiet", False), command=tuple(command))

@@ -59,7 +59,10 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
     versions = _pinned(chosen.only) if chosen.only else _installed(names, chosen.python)
     version = versions.pop(name, None)
     if version is None:
-        raise UserError(f"{name} is not installed there; name a release with --only '{name}==VERSION'")
+        where = (
+            f"--only names no {name}" if chosen.only else f"{name} is not installed in {chosen.python or 'this Python'}"
+        )
+        raise UserError(f"{where}; name a release with --only '{name}==VERSION'")
     cells = [cell for cell in view.cells if cell.subject == version]
     if not cells:
         near = _nearest(view, SpecifierSet(f"=={version}"))
@@ -70,7 +73,8 @@ def recipe(context: Context, chosen: options.Recipe) -> int:
     if versions:
         context.say("import: " + _import(exact, view, version))
     headline = context.config.subject.headline
-    for cell in [cell for cell in (exact or cells) if headline in cell.outcomes][:3]:
+    by_id = {cell.id: cell for cell in (exact or [*recommend.cells_of(view, version).values(), *cells])}
+    for cell in [cell for cell in by_id.values() if headline in cell.outcomes][:3]:
         context.say(f"{headline}: {labels.outcome_words(cell, headline)}{aside(labels.companions_words(view, cell))}")
     for probe in recommend.silent(view, cells):
         context.say(f"does nothing here, silently: {probe.id}: {probe.title}")
@@ -112,9 +116,10 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     else:
         lacking = f"supported in no release of {name} {beside}" if known.refuted else "known of no release"
         context.say(f"{probe} is {lacking}")
+    apart = labels.joined(map(context.config.pairing_phrase, view.pairings), "or")
     for what, versions in (("not supported", known.refuted), ("not known (not run, or inconclusive)", known.unknown)):
         if versions:
-            context.say(f"  {what} {beside}: {spans(versions, releases)}")
+            context.say(f"  {what} {apart}: {spans(versions, releases)}")
     pairs = grid.grid(view)
     otherwise: dict[tuple[str, str, str], set[str]] = {}
     for cell in known.otherwise:

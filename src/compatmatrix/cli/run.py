@@ -70,11 +70,15 @@ def run(context: Context, chosen: options.Run) -> int:
     except BaseException:
         context.say_failed(failed)
         raise
-    view = selection.view(known, context.config, context.probes, done.answers, chosen.as_of)
+    # Of what was to be examined anew and could not be, an older record is no answer.
+    missed = {result.job.cell.id() for result in results if chosen.fresh and result.record is None}
+    answering = {key: record for key, record in known.records.items() if record.cell not in missed}
+    shown = msgspec.structs.replace(known, records=answering)
+    view = selection.view(shown, context.config, context.probes, done.answers, chosen.as_of)
     if chosen.format == "json":
         print(as_json(view, done))
     else:
-        _show(context, chosen, done, view, known)
+        _show(context, chosen, done, view, shown)
     for text in timings(results) if chosen.timings else ():
         context.say(text)
     run_now = {result.record.cell for result in results if result.record}
@@ -143,7 +147,7 @@ def as_json(view: View, done: _Done) -> str:
     tree = {
         "verdict": answer if view.pairings else None,  # pairs of the grid alone are no verdict
         "requested": len(done.answers),
-        "run": len(done.results),
+        "run": done.recorded,
         "recorded": done.recorded,
         "not_examined": [{"cell": title, "why": why} for title, why in done.failed],
         "cells": [

@@ -63,10 +63,10 @@ def meanings(view: View) -> str:
     return "; ".join(f"“{title}”: {meaning}" for title, meaning in rules if meaning)
 
 
-def joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str], word: str = "and") -> str:
     """``a and b``; ``a, b and c``."""
     listed = list(parts)
-    return " and ".join([", ".join(listed[:-1]), *listed[-1:]] if len(listed) > 1 else listed)
+    return f" {word} ".join([", ".join(listed[:-1]), *listed[-1:]] if len(listed) > 1 else listed)
 
 
 def depends_words(view: View) -> str:
@@ -213,7 +213,8 @@ def sentence(view: View) -> Sentence:
     subject, found = view.config.subject, verdict(view, view.config.subject.headline)
     title = view.config.subject.display_name
     if found.release is None:
-        return Sentence("Not known yet", f"no stable release of {title} has been examined.")
+        none = f"no stable release of {title}" + (" is among these." if view.releases else " has been examined.")
+        return Sentence("Not known yet", none)
     release = f"{title} {found.release}"
     if found.value is Value.UNKNOWN:
         return Sentence(f"Not known for {release}", f"{_unknown(view, found, '') or 'it has not been examined'}.")
