@@ -28,7 +28,8 @@ class PublishedCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """One (Python X.Y, platform, lock) with what was found there; ``recorded`` is the day (UTC).
 
     ``outcomes`` are weighed by the controls and answer today's probes only. ``network`` is whether the cell could reach a
-    network, where that is known; ``oddities`` is how it tampered with its environment or the test tools.
+    network, where that is known; ``tampering`` (``oddities`` in JSON) is how it tampered with its environment or the test
+    tools.
     """
 
     id: str

@@ -120,14 +120,14 @@ def explain(known: Mapping[str, Explanation], text: str) -> tuple[Explanation, .
 
 def _explanation(view: View, signature: str, seen: Sequence[Sighting]) -> Explanation:
     probes = {one.probe for one in seen}
-    controls = {probe.id for probe in view.probes if probe.control}
+    of_versions = {"", *(probe.id for probe in view.probes if probe.control)}
     return Explanation(
         signature=signature,
         texts=tuple(text for text, _ in Counter(one.text for one in seen).most_common(TEXTS)),
         probes=tuple(probe.id for probe in view.probes if probe.id in probes),
         versions=tuple({tuple(one.cell.versions.items()): one.cell.versions for one in seen}.values()),
         import_fails="" in probes,
-        of_versions=frozenset(one.cell.subject for one in seen if one.probe in {"", *controls}),
+        of_versions=frozenset(one.cell.subject for one in seen if one.probe in of_versions),
         cause=next((cause for cause in view.config.causes if re.search(cause.pattern, signature)), None),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 
 def positive(text: str) -> int:
@@ -39,8 +40,6 @@ def name(text: str) -> str:
 
 def web_address(text: str) -> str:
     """An address that begins with ``https://`` or ``http://``."""
-    from urllib.parse import urlsplit
-
     if not text.startswith(("https://", "http://")) or not urlsplit(text).netloc:
         raise argparse.ArgumentTypeError(f"{text!r} is no web address; write one like https://pypi.org/simple/")
     return text

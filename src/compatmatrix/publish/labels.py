@@ -110,8 +110,7 @@ def release_words(release: Release) -> str:
 
 def environment_words(view: View, cell: CellView) -> str:
     """``companion 1.2, other 0.3; reported 2.1; Python 3.12``, without what the cell does not have."""
-    names = [package.name for package in view.config.reported]
-    reported = ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
+    reported = _versions(cell, [package.name for package in view.config.reported])
     python = f"Python {cell.python}" if cell.python else "no Python"
     return "; ".join(filter(None, (companions_words(view, cell), reported, python)))
 
@@ -182,7 +181,10 @@ def mark(pairs: Grid, kind: Kind, pair: Pair | None = None) -> str:
 
 def companions_words(view: View, cell: CellView) -> str:
     """``companion 1.2, other 0.3``: the companions, without what merely follows them."""
-    names = [companion.name for companion in view.config.companions]
+    return _versions(cell, [companion.name for companion in view.config.companions])
+
+
+def _versions(cell: CellView, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {cell.versions[name]}" for name in names if name in cell.versions)
 
 
