@@ -98,6 +98,14 @@ def test_defect_what_no_longer_builds_passes_where_its_base_does_not_import(work
     assert "(Python )" not in said.out
 
 
+def test_defect_where_both_sides_cannot_be_imported_it_passed(working: Project, tmp_path: Path) -> None:
+    made = create(tmp_path / "made", Made("import-error"), Made("import-error", branch="topic", since=1))
+    source = f"subject @ git+{made.url}@topic"
+    said = working.main("run", "--source", source, "--against", "main", "--format", "json", "--fail-on", "regressed")
+    assert said.code == 1, said
+    assert len(json.loads(said.out)["not_examined"]) == 1, said
+
+
 def test_defect_a_broken_main_is_no_change_for_watch(working: Project, tmp_path: Path) -> None:
     made = create(tmp_path / "made", Made("works"))
     working.set("[groups]", f'[watch]\nsources = ["subject @ git+{made.url}@main"]\n\n[groups]')

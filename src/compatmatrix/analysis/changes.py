@@ -96,6 +96,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """What `--fail-on` is about: the kinds, and that something got less far although no answer was known before."""
         return (*self.kinds.values(), *_lost_install(self.before, self.after))
 
+    @property
+    def answered(self) -> bool:
+        """Whether there is a probe of which one can say that its answer changed or did not."""
+        return any(kind is not Kind.UNKNOWN for kind in self.gated)
+
     def of(self, kind: Kind) -> tuple[str, ...]:
         """The probes of one kind."""
         return tuple(probe for probe in self.kinds if self.kinds[probe] is kind)

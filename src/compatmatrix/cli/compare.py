@@ -36,6 +36,7 @@ from compatmatrix.sources.builder import Unbuildable
 from compatmatrix.sources.history import Repository
 
 MERGE_BASE, LATEST = "merge-base", "newest"
+NOT_COMPARED = "neither side has an answer to a probe, so nothing is known of what changed"
 
 Target = Cell | Record
 """A cell to examine, or the record that says why there is none."""
@@ -54,10 +55,12 @@ def run_sources(context: Context, chosen: options.Run) -> int:
             failed.append((without_credentials(address.text), str(error)))
     failed += run.examine([target for pair in pairs for target in pair if target])
     cells = [(run.cell(after), run.cell(before) if before else None) for after, before in pairs]
+    comparisons = [between_cells(before, after, context.probes) for after, before in cells if after and before]
+    failed += [(one.after.subject, NOT_COMPARED) for one in comparisons if not one.answered]
     compared = Comparisons(
         subject=context.config.subject.name,
         sources=tuple(after for after, _ in cells if after),
-        comparisons=tuple(between_cells(before, after, context.probes) for after, before in cells if after and before),
+        comparisons=tuple(comparisons),
         not_examined=tuple(failed),
     )
     if chosen.record:
