@@ -1,8 +1,7 @@
-"""What everyday code asks of the transformations: layers stacked and scanned, loops and branches that change a Variable."""
+"""What everyday code asks of the transformations: loops and branches that change a Variable, rules and gradients."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,62 +37,6 @@ def add(module: Any, amount: float) -> None:
     nnx_api.hold(module, "count", nnx_api.held(module, "count") + amount)
 
 
-@functools.partial(jax.jit, static_argnames=("shape", "dtype"))
-def initial(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
-    """Numbers that depend on all words of the key, in less time than random ones take to compile."""
-    words = jax.random.key_data(key)
-    factors = np.arange(words.size, dtype=np.uint32) * np.uint32(0x9E3779B2) + np.uint32(1)
-    fraction = (jnp.sum(words * factors, dtype=words.dtype) >> 8) / 2**24
-    return ((jnp.arange(np.prod(shape)).reshape(shape) + fraction) / 4).astype(dtype)
-
-
-def linear(rngs: Any) -> Any:
-    return nnx.Linear(2, 2, kernel_init=initial, rngs=rngs)
-
-
-LAYERS = 5
-
-
-@functools.cache
-def stack_by_split_rngs() -> Any:
-    """A stack of layers, as the releases with `nnx.split_rngs` create it."""
-    nnx_api.require("vmap", "split_rngs")
-    return nnx.split_rngs(splits=LAYERS)(nnx.vmap(linear, in_axes=(0,), out_axes=0))(nnx.Rngs(0))
-
-
-@functools.cache
-def stack_by_axis_size() -> Any:
-    """A stack of layers, as earlier releases create it: their `nnx.vmap` splits the keys by itself."""
-    nnx_api.require("vmap", "split")
-    if "split_rngs" not in calibration.parameters(nnx.vmap):
-        pytest.skip("nnx.vmap has no `split_rngs` here")
-    return nnx.vmap(linear, axis_size=LAYERS)(nnx.Rngs(0))
-
-
-def lifted(transform: str, **options: Any) -> Any:
-    """A module of stacked layers, as the first releases create it: their `nnx.Scan` and `nnx.Vmap` lift a class."""
-    nnx_api.require(transform)
-    if hasattr(nnx, "split"):
-        pytest.skip(f"nnx.{transform} is not what makes a stack here")
-
-    class Layer(nnx.Module):  # type: ignore[misc]
-        def __init__(self, *, rngs: Any) -> None:
-            self.linear = linear(rngs)
-
-        def __call__(self, x: Any) -> Any:
-            return (jnp.tanh(self.linear(x)), None) if transform == "Scan" else self.linear(x)
-
-    return getattr(nnx, transform)(Layer, variable_axes={nnx.Param: 0}, **options)(rngs=nnx.Rngs(0))
-
-
-def layers_in(stack: Any, check: Check) -> list[Callable[[Any], Any]]:
-    """Each layer of a stack, in numpy."""
-    kernels, biases = (np.asarray(nnx_api.held(stack, name)) for name in ("kernel", "bias"))
-    check.that(kernels.shape == (LAYERS, 2, 2), f"the kernels have the shape {kernels.shape}")
-    check.that(len(np.unique(kernels[:, 0, 0])) == LAYERS, "some are initialized alike")
-    return [lambda x, kernel=kernel, bias=bias: x @ kernel + bias for kernel, bias in zip(kernels, biases, strict=True)]
-
-
 @pytest.mark.probe(
     title="nnx.vmap of an nnx.LayerNorm",
     group="everyday",
@@ -122,74 +65,6 @@ def test_layer_norm_vmapped(check: Check, recipe: Callable[[str], Any]) -> None:
         return bool(np.allclose(recipe(written), expected, rtol=0, atol=1e-5))
 
     forms.answer_or_hint(call, check, f"nnx.vmap(lambda op, x: op(x){options})(op, x) does", by_argument)
-
-
-@pytest.mark.probe(title="Five Linear layers by vmap and scan", group="everyday")
-def test_scan_over_layers(check: Check) -> None:
-    """Does a scan over five stacked `nnx.Linear` give what a loop over them gives?
-
-    Layers that draw random numbers, like `nnx.Dropout`, are not asked about: releases differ in how the keys are split.
-    """
-
-    def compare(stack: Any, y: Any) -> None:
-        expected = NUMBERS
-        for layer in layers_in(stack, check):
-            expected = np.tanh(layer(expected))
-        check.close(np.ravel(y), np.ravel(expected))
-
-    def by_carry() -> None:
-        nnx_api.require("scan", "Carry")
-        stack = stack_by_split_rngs()
-        scan = nnx.scan(lambda x, layer: jnp.tanh(layer(x)), in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
-        compare(stack, scan(inputs(), stack))
-
-    def by_pair(create: Callable[[], Any]) -> None:
-        nnx_api.require("scan")
-        stack = create()
-        y, _ = nnx.scan(lambda x, layer: (jnp.tanh(layer(x)), None))(inputs(), stack)
-        compare(stack, y)
-
-    def by_class() -> None:
-        layers = lifted("Scan", length=LAYERS)
-        y, _ = layers(inputs())
-        compare(layers.scan_module.linear, y)
-
-    forms.settle(
-        check,
-        {
-            "nnx.split_rngs, nnx.vmap and nnx.scan(in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)": by_carry,
-            "nnx.split_rngs, nnx.vmap and nnx.scan of a function that returns a pair": lambda: by_pair(
-                stack_by_split_rngs
-            ),
-            "nnx.vmap(axis_size=) and nnx.scan of a function that returns a pair": lambda: by_pair(stack_by_axis_size),
-            "nnx.Scan of a class": by_class,
-        },
-    )
-
-
-@pytest.mark.probe(title="An ensemble of vmapped Linear models", group="everyday")
-def test_vmap_ensemble(check: Check) -> None:
-    """Does `nnx.vmap` create five different `nnx.Linear` and apply all of them to the same input?"""
-
-    def compare(stack: Any, y: Any) -> None:
-        check.close(np.ravel(y), np.ravel([model(NUMBERS) for model in layers_in(stack, check)]))
-
-    def apply(create: Callable[[], Any], **options: Any) -> None:
-        stack = create()
-        compare(stack, nnx.vmap(lambda model, x: model(x), in_axes=(0, None), **options)(stack, inputs()))
-
-    def by_class() -> None:
-        ensemble = lifted("Vmap", axis_size=LAYERS, in_args_axes=None)
-        compare(ensemble.vmap_module.linear, ensemble(inputs()))
-
-    forms.settle(
-        check,
-        {
-            "nnx.split_rngs and nnx.vmap": lambda: apply(stack_by_split_rngs),
-            "nnx.vmap(axis_size=)": lambda: apply(stack_by_axis_size, axis_size=LAYERS),
-            "nnx.Vmap of a class": by_class,
-        },
-    )
 
 
 @pytest.mark.probe(title="nnx.remat that changes a Variable", group="everyday")
