@@ -13,13 +13,9 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-
-# What is computed here is tiny and thrown away: XLA's optimizations cost more time than they save. Set before jax is imported.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import jax.numpy as jnp
