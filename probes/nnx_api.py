@@ -121,6 +121,17 @@ def module_of(var: Any) -> Any:
     return Wrapper()
 
 
+def holder(**parts: Any) -> Any:
+    """A module with these attributes. Defined in a function, as that of `module_of`."""
+
+    class Holder(nnx.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            for name, part in parts.items():
+                setattr(self, name, part)
+
+    return Holder()
+
+
 def ones_linear() -> Any:
     """A Linear of two features whose kernel is all ones."""
     return nnx.Linear(2, 2, kernel_init=lambda key, shape, dtype: jnp.ones(shape, dtype), rngs=nnx.Rngs(0))

@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import calibration
 import forms
 import jax
 import jax.numpy as jnp
 import nnx_api
 import numpy as np
 import pytest
+import training
 from nnx_api import nnx
 from stacks import (
     LAYERS,
@@ -78,7 +78,7 @@ def by_carry(split: bool) -> Scanned:
     """As the guides from 0.10.0 on write it; those of a time split the keys of the stack for the scan, too."""
     nnx_api.require("scan", "Carry")
     stack = nnx.clone(stack_by_split_rngs(block))
-    around = nnx.split_rngs(splits=LAYERS) if split else calibration.itself
+    around = nnx.split_rngs(splits=LAYERS) if split else training.itself
     forward = around(nnx.scan(lambda x, layer: layer(x), in_axes=(nnx.Carry, 0), out_axes=nnx.Carry))
     before = around(nnx.split)(nnx.clone(stack))
     y = forward(inputs(), stack)

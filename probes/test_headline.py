@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import nnx_api
 import optax
 import pytest
+import training
 from nnx_api import nnx
 from yardstick import Check, adam_lands_at
 
@@ -25,7 +26,7 @@ def test_standalone_variable_optimizer(check: Check, recipe: Callable[[str], Any
     The Variable is given to the optimizer, to the gradient (filtered to `nnx.Variable`) and to the update, as a module
     would be. Where the optimizer takes a filter, it gets the same one.
     """
-    check.close(calibration.train(recipe, nnx.Variable), adam_lands_at())
+    check.close(training.train(recipe, nnx.Variable), adam_lands_at())
 
 
 @pytest.mark.probe(
@@ -35,7 +36,7 @@ def test_standalone_variable_optimizer(check: Check, recipe: Callable[[str], Any
 )
 def test_standalone_param_optimizer(check: Check, recipe: Callable[[str], Any]) -> None:
     """Can `nnx.Optimizer` train an `nnx.Param` that stands outside any module?"""
-    check.close(calibration.train(recipe, nnx.Param), adam_lands_at())
+    check.close(training.train(recipe, nnx.Param), adam_lands_at())
 
 
 @pytest.mark.probe(

@@ -8,6 +8,7 @@ from typing import Any
 import calibration
 import nnx_api
 import pytest
+import training
 from nnx_api import nnx
 from yardstick import Check, adam_lands_at
 
@@ -26,7 +27,7 @@ def test_workaround_raw_array(check: Check, recipe: Callable[[str], Any]) -> Non
 def test_workaround_list(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain list?"""
     calibration.require_wrt()
-    check.close(calibration.train(recipe, nnx.Variable, lambda var: [var], lambda model: model[0]), adam_lands_at())
+    check.close(training.train(recipe, nnx.Variable, lambda var: [var], lambda model: model[0]), adam_lands_at())
 
 
 @pytest.mark.probe(title="nnx.Optimizer on a dict of Variables", group="ways-out")
@@ -34,7 +35,7 @@ def test_workaround_dict(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain dict?"""
     calibration.require_wrt()
     check.close(
-        calibration.train(recipe, nnx.Variable, lambda var: {"var": var}, lambda model: model["var"]), adam_lands_at()
+        training.train(recipe, nnx.Variable, lambda var: {"var": var}, lambda model: model["var"]), adam_lands_at()
     )
 
 
@@ -42,7 +43,7 @@ def test_workaround_dict(check: Check, recipe: Callable[[str], Any]) -> None:
 def test_workaround_tuple(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in a plain tuple?"""
     calibration.require_wrt()
-    check.close(calibration.train(recipe, nnx.Variable, lambda var: (var,), lambda model: model[0]), adam_lands_at())
+    check.close(training.train(recipe, nnx.Variable, lambda var: (var,), lambda model: model[0]), adam_lands_at())
 
 
 @pytest.mark.probe(title="nnx.Optimizer on an nnx.List of Variables", group="ways-out")
@@ -51,7 +52,7 @@ def test_workaround_nnx_list(check: Check, recipe: Callable[[str], Any]) -> None
     nnx_api.require("List")
     calibration.require_wrt()
     check.close(
-        calibration.train(recipe, nnx.Variable, lambda var: nnx.List([var]), lambda model: model[0]), adam_lands_at()
+        training.train(recipe, nnx.Variable, lambda var: nnx.List([var]), lambda model: model[0]), adam_lands_at()
     )
 
 
@@ -61,7 +62,7 @@ def test_workaround_nnx_dict(check: Check, recipe: Callable[[str], Any]) -> None
     nnx_api.require("Dict")
     calibration.require_wrt()
     check.close(
-        calibration.train(recipe, nnx.Variable, lambda var: nnx.Dict({"var": var}), lambda model: model["var"]),
+        training.train(recipe, nnx.Variable, lambda var: nnx.Dict({"var": var}), lambda model: model["var"]),
         adam_lands_at(),
     )
 
@@ -71,7 +72,7 @@ def test_workaround_sequential(check: Check, recipe: Callable[[str], Any]) -> No
     """Does `nnx.Optimizer`, with `wrt=nnx.Variable`, train a Variable in an `nnx.Sequential`?"""
     nnx_api.require("Sequential")
     calibration.require_wrt()
-    check.close(calibration.train(recipe, nnx.Variable, nnx.Sequential, lambda model: model.layers[0]), adam_lands_at())
+    check.close(training.train(recipe, nnx.Variable, nnx.Sequential, lambda model: model.layers[0]), adam_lands_at())
 
 
 @pytest.mark.probe(title="nnx.Optimizer on an nnx.Object or nnx.Pytree with a Variable", group="ways-out")
@@ -90,10 +91,10 @@ def test_workaround_object(check: Check, recipe: Callable[[str], Any]) -> None:
         return Holder()
 
     calls = calibration.calls_of_module()
-    form = calibration.recipe_of(nnx.Variable, calls)
+    form = training.recipe_of(nnx.Variable, calls)
     if pytree:
         form = "pytree" if form == "update-with-model" else None
     check.close(
-        recipe(form) if form else calibration.train_here(nnx.Variable, calls, wrap, lambda model: model.var),
+        recipe(form) if form else training.train_here(nnx.Variable, calls, wrap, lambda model: model.var),
         adam_lands_at(),
     )

@@ -9,6 +9,7 @@ import calibration
 import nnx_api
 import optax
 import pytest
+import training
 from nnx_api import nnx
 from yardstick import Check, adam_lands_at
 
@@ -23,7 +24,7 @@ def test_wrapper_param(check: Check, recipe: Callable[[str], Any]) -> None:
     known = calibration.calibrated().trained
     if not known:
         check.note("no form of call trains a module that holds an nnx.Param here")
-    check.close(calibration.train(recipe, nnx.Param, nnx_api.module_of, lambda module: module.var), adam_lands_at())
+    check.close(training.train(recipe, nnx.Param, nnx_api.module_of, lambda module: module.var), adam_lands_at())
     check.that(known, "no known form of call trains it; the probe's recipe does")
 
 
@@ -55,7 +56,7 @@ def test_wrapper_param_jit(check: Check) -> None:
 def test_wrapper_variable_wrt(check: Check, recipe: Callable[[str], Any]) -> None:
     """Does `nnx.Optimizer` train a plain `nnx.Variable` held by a module, when optimizer and gradient are both told to?"""
     calibration.require_wrt()
-    check.close(calibration.train(recipe, nnx.Variable, nnx_api.module_of, lambda module: module.var), adam_lands_at())
+    check.close(training.train(recipe, nnx.Variable, nnx_api.module_of, lambda module: module.var), adam_lands_at())
 
 
 @pytest.mark.probe(

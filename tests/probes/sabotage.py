@@ -130,11 +130,12 @@ def probe_of(name: str) -> str:
 def sabotage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Breaks what the parameter names; the probe's calibration has been done before, and what it would keep is made anew."""
     import calibration
+    import training
     from nnx_api import nnx
 
     if hasattr(nnx, "Optimizer"):
         calibration.calibrated()
-        calibration.recipe_of(nnx.Param, calibration.calls_of_module())
+        training.recipe_of(nnx.Param, calibration.calls_of_module())
     for function in ("grad", "value_and_grad"):
         calibration.grad(len, function=function)
     for thing in vars(request.module).values():
