@@ -186,7 +186,7 @@ def test_scan_over_layers(check: Check) -> None:
 
 
 @pytest.mark.probe(
-    title="That scan as another release's guide writes it",
+    title="Scan over layers as another release's guide writes it",
     group="traps",
     links=("https://flax.readthedocs.io/en/latest/migrating/nnx_010_to_nnx_011.html",),
 )
