@@ -18,7 +18,7 @@ STATES = (OutcomeState.SUPPORTED, OutcomeState.RAISES, OutcomeState.NO_EFFECT, O
 def write(root: Path, reports: Path, count: int) -> None:
     """Write ``count`` records: two pairings' cells of each of 40 releases with all probes, the rest a grid with its own."""
     setting = matrix_file.load(root / "matrix.toml")
-    asked = probe_files.read(root / "probes")
+    asked = probe_files.read(root / "probes", setting.environment)
     grid = setting.pairings.grid
     assert grid is not None
     names = {probe.id: probe.digest for probe in asked}

@@ -93,6 +93,12 @@ def record(
     )
 
 
+def unsigned(record: Record) -> Record:
+    """The record as it is read back: a signature is not stored, for views make it of what was raised."""
+    outcomes = {name: msgspec.structs.replace(one, signature=None) for name, one in record.outcomes.items()}
+    return msgspec.structs.replace(record, outcomes=outcomes)
+
+
 def ledger(*records: Record, releases: Iterable[Release] | None = None) -> Ledger:
     """A ledger of these records; without other word, each subject in it is a stable release."""
     if releases is None:

@@ -191,7 +191,7 @@ class Project:
 
     @property
     def probes(self) -> tuple[Probe, ...]:
-        return probe_files.read(self.folder / "probes")
+        return probe_files.read(self.folder / "probes", self.config.environment)
 
     @property
     def reports(self) -> Path:

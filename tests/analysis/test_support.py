@@ -237,6 +237,18 @@ def test_before_takes_away_later_records_and_later_labels() -> None:
     assert (kept.cell, kept.pairings) == (moved.cell, {"newest": (FIRST,)})
 
 
+def test_before_takes_away_later_answers_of_a_record() -> None:
+    united = msgspec.structs.replace(
+        record("0.1.0", answers(standalone=SUPPORTED), pairings={"newest": (FIRST, THIRD)}, recorded=THIRD),
+        answered={FIRST: ("held",)},
+    )
+    (kept,) = before(ledger(united), SECOND).records.values()
+    assert (kept.outcomes, kept.recorded, kept.pairings) == ({"held": SUPPORTED}, FIRST, {"newest": (FIRST,)})
+    again = msgspec.structs.replace(united, answered={})
+    (kept,) = before(ledger(again), SECOND).records.values()
+    assert not kept.outcomes, "the cell was there; what it answered then is not known any more"
+
+
 def test_a_view_of_nothing_is_empty(config: Config) -> None:
     seen = support.view(Ledger(), config, PROBES)
     assert (seen.releases, seen.cells, seen.latest) == ((), (), None)

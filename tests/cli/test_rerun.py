@@ -54,6 +54,19 @@ def test_a_changed_probe_is_run_again_and_no_other(story: Story) -> None:
         assert set(story.cell("1.0.0").outcomes) == {"held", "standalone"}, "an old answer is none to a new question"
 
 
+def test_another_variable_makes_every_answer_stale_and_records_say_with_which_they_were_made(story: Story) -> None:
+    with restored(story.project.folder):
+        before = story.cell("2.3.0")
+        path = story.project.folder / "matrix.toml"
+        path.write_text(path.read_text().replace('PLANTED = "by matrix.toml"', 'PLANTED = "otherwise"'))
+        assert story.cell("2.3.0").outcomes == {}
+        assert story.project.main("run", "--only", "subject==2.3.0").code == 0
+        assert story.cell("2.3.0").outcomes == before.outcomes
+        known = ledger.read(story.project.records).records.values()
+        assert {one.environment["PLANTED"] for one in known if one.cell == before.id} == {"otherwise"}
+        assert {one.environment["PLANTED"] for one in known if one.subject == "1.0.0"} == {"by matrix.toml"}
+
+
 def test_a_new_probe_file_is_all_that_a_new_question_takes(story: Story) -> None:
     with restored(story.project.folder):
         text = 'def test_new_one():\n    """Is it new?"""\n'

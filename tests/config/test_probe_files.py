@@ -315,3 +315,12 @@ def test_defect_a_file_of_probes_in_a_folder_was_passed_over_in_silence(folder: 
     write(folder, {"more/test_more.py": 'def test_more():\n    """Does it?"""\n'})
     with pytest.raises(UserError, match=r"more/test_more\.py: a file of probes stands in"):
         probe_files.read(folder)
+
+
+def test_other_variables_make_new_questions(folder: Path) -> None:
+    """An answer under other variables may be another."""
+    plain, one, other = (
+        {probe.digest for probe in probe_files.read(folder, variables)} for variables in ({}, {"A": "1"}, {"A": "2"})
+    )
+    assert not plain & one
+    assert not one & other

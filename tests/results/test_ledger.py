@@ -13,12 +13,12 @@ from hypothesis import given, settings
 
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.errors import InfrastructureError, UserError
-from compatmatrix.core.model import SCHEMA
+from compatmatrix.core.model import Record
 from compatmatrix.core.states import CellState
 from compatmatrix.results import ledger as room
 from compatmatrix.results.ledger import Ledger, append, holders, merge, read, repair
-from compatmatrix.results.records import pins_of
-from factories import DAY, RAISES, SUPPORTED, ledger, ledgers, record, release
+from compatmatrix.results.records import SCHEMA, pins_of
+from factories import DAY, RAISES, SUPPORTED, ledger, ledgers, probe, record, release, unsigned
 
 
 @given(ledgers(), ledgers())
@@ -55,7 +55,7 @@ def test_what_is_appended_is_read_back_united(one: Ledger, other: Ledger) -> Non
         append(records, one)
         append(records, other)
         found = read(records)
-        assert found.records == merge(one, other).records
+        assert found.records == {key: unsigned(record) for key, record in merge(one, other).records.items()}
         assert found.evidence == merge(one, other).evidence
         assert found.releases.keys() == merge(one, other).releases.keys()
         append(records, one)
@@ -164,7 +164,7 @@ def test_every_record_names_its_format_and_one_that_does_not_is_of_the_first(tmp
 
 
 OTHER_FORMATS = {
-    "a later one": canonical(msgspec.structs.replace(record("0.1.0"), schema=SCHEMA + 1)),
+    "a later one": canonical({**msgspec.to_builtins(record("0.1.0")), "schema": SCHEMA + 1}),
     "one with other fields": canonical({"schema": "2.0", "answers": []}),
     "one whose line has a check": b'{"schema":0,"key":"1","check":"0123456789abcdef"}',
 }
@@ -184,6 +184,64 @@ def test_a_record_of_another_format_is_refused_by_name_and_stays_as_it_is(tmp_pa
     assert path.read_bytes() == before
     delivered = read(tmp_path, refuse_formats=False)
     assert ([one.line for one in delivered.damage], len(delivered.records)) == ([2], 1), "a shard stops no other"
+
+
+def test_a_line_of_the_first_format_is_read_and_written_in_todays(tmp_path: Path) -> None:
+    lock = ("companion==1.0 --hash=sha256:" + "ab" * 32,)
+    one = msgspec.structs.replace(record("0.1.0", {"standalone": SUPPORTED}), lock=lock)
+    pins = [short for short, line in pins_of([one]).items() if line in lock]
+    (tmp_path / "pins.txt").write_text(f"{lock[0]}\n")
+    path = tmp_path / "0.1.0.jsonl"
+    path.write_bytes(canonical({**msgspec.to_builtins(one), "lock": pins, "schema": 1}) + b"\n")
+    assert read(tmp_path) == ledger(one, releases=[])
+    append(tmp_path, ledger(one, releases=[]))
+    assert msgspec.json.decode(path.read_bytes())["schema"] == SCHEMA
+    assert read(tmp_path) == ledger(one, releases=[])
+
+
+LATER = "2025-06-09T00:00:00Z"
+
+
+def _raising(subject: str, evidence: str, source: str = "1", recorded: str = DAY) -> Record:
+    """A record with a traceback, and with a lock of which all releases have a part."""
+    outcome = msgspec.structs.replace(RAISES, evidence=evidence)
+    put = [probe("held", source=source), probe("standalone", source=source)]
+    one = record(subject, {"held": outcome, "standalone": outcome}, probes=put, recorded=recorded)
+    lock = ("companion==1.0 --hash=sha256:" + "ab" * 32, f"subject=={subject} --hash=sha256:" + "cd" * 32)
+    return msgspec.structs.replace(one, lock=lock)
+
+
+def test_what_a_rerun_makes_of_no_use_goes_and_what_another_record_names_stays(tmp_path: Path) -> None:
+    texts = {digest(text): text for text in ("only here", "here and there")}
+    gone, kept = texts
+    first = [_raising("0.1.0", gone), _raising("0.2.0", kept), _raising("0.3.0", kept)]
+    append(tmp_path, msgspec.structs.replace(ledger(*first), evidence=texts))
+    append(tmp_path, ledger(_raising("0.1.0", kept, "2", LATER), _raising("0.3.0", kept, "2", LATER)))
+    found = read(tmp_path)
+    assert found.evidence == {kept: texts[kept]}
+    assert (found.damage, len(found.records)) == ((), 3)
+    append(tmp_path, ledger(_raising("0.2.0", kept, "2", LATER)))
+    probes = [line for line in (tmp_path / "pins.txt").read_text().splitlines() if line.startswith("{")]
+    assert len(probes) == 1, "no record was asked the first form any more"
+    assert read(tmp_path).damage == ()
+
+
+def test_a_partial_rerun_is_read_back_as_one_record(tmp_path: Path) -> None:
+    append(tmp_path, ledger(record("0.1.0", {"held": SUPPORTED, "standalone": RAISES})))
+    again = record("0.1.0", {"standalone": SUPPORTED}, probes=[probe("standalone", source="2")], recorded=LATER)
+    append(tmp_path, ledger(again))
+    (found,) = read(tmp_path).records.values()
+    assert (found.outcomes, found.answered) == ({"held": SUPPORTED, "standalone": SUPPORTED}, {DAY: ("held",)})
+
+
+def test_evidence_of_a_strange_name_removes_no_file(tmp_path: Path) -> None:
+    other = tmp_path / "precious.txt"
+    other.write_text("kept")
+    records = tmp_path / "records"
+    append(records, ledger(_raising("0.1.0", "../../precious")))
+    (records / "evidence").mkdir()
+    append(records, ledger(_raising("0.1.0", digest("text"), recorded=LATER)))
+    assert other.read_text() == "kept"
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_no_partial_file(
@@ -254,7 +312,9 @@ def test_a_pin_is_on_disk_once_and_whole_in_memory(tmp_path: Path) -> None:
     lock = ("companion==1.0 --hash=sha256:" + "ab" * 32, "subject==0.5.0 --hash=sha256:" + "cd" * 32)
     held = [msgspec.structs.replace(record("0.1", companion=other), lock=lock) for other in ("1.0", "2.0")]
     append(tmp_path, Ledger(records={one.key: one for one in held}))
-    assert (tmp_path / "pins.txt").read_text().splitlines() == sorted(lock)
+    *pins, probes = (tmp_path / "pins.txt").read_text().splitlines()
+    assert pins == sorted(lock)
+    assert probes.startswith('{"environment":{},"probes":{"held":'), "and so are the probes that both were asked"
     assert all("sha256" not in path.read_text() for path in tmp_path.glob("*.jsonl"))
     assert sorted(read(tmp_path).records) == sorted(one.key for one in held)
     assert all(one.lock == lock for one in read(tmp_path).records.values())
@@ -267,8 +327,8 @@ def test_a_record_whose_pin_is_lost_is_damage_and_no_record(tmp_path: Path) -> N
     (tmp_path / "pins.txt").write_text("")
     found = read(tmp_path)
     assert not found.records
-    (short,) = pins_of(lock)
-    assert found.damage[0].problem == f"its lock names '{short}', which pins.txt does not hold"
+    short = next(short for short, line in pins_of([one]).items() if line in lock)
+    assert found.damage[0].problem == f"it names '{short}', which pins.txt does not hold"
 
 
 def test_defect_evidence_that_was_damaged_ended_every_command(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe, Record, Source
 from compatmatrix.core.pairings import BISECT, Over, named
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.ledger import Ledger, holders
 
 NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
@@ -113,23 +112,20 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
     current = {probe.id: probe.digest for probe in probes}
     ordered = sorted(records, key=lambda record: (record.recorded, record.key))
     # How far a question of yesterday got, one that nobody asks any more, says nothing of the cell today.
-    asked_today = [
-        record
-        for record in ordered
-        if not record.probes or any(current.get(name) == source for name, source in record.probes.items())
-    ]
-    relevant = asked_today or ordered
+    dated = [(at, record.key, record) for record in ordered if (at := _answered_at(record, current))]
+    relevant = [record for _, _, record in sorted(dated, key=lambda one: one[:2])] or ordered
     last = relevant[-1]
-    outcomes = {
-        name: _signed(outcome)
+    answers = sorted(
+        (record.answered_at(name), record.key, name, outcome)
         for record in (ordered if last.state is CellState.RAN else ())
         for name, outcome in record.outcomes.items()
         if record.probes.get(name) == current.get(name)
-    }
+    )
+    outcomes = {name: _signed(outcome) for _, _, name, outcome in answers}
     return CellView(
         id=last.cell, subject=last.subject, python=last.python, platform=last.platform, pairings=tuple(sorted(pairings)),
-        versions=last.versions, state=last.state, lock=last.lock, recorded=last.recorded[:10], source=last.source,
-        detail=deciding_requirement(last.detail) if last.state is CellState.UNRESOLVABLE else last.detail,
+        versions=last.versions, state=last.state, lock=last.lock, source=last.source, detail=last.detail,
+        recorded=(_answered_at(last, current) or last.recorded)[:10],
         outcomes=weigh(outcomes, probes, config.subject.control), network=last.network, control=config.subject.control,
         tampering=tuple(dict.fromkeys(found for record in relevant for found in record.tampering)),
     )  # fmt: skip
@@ -155,6 +151,14 @@ def weigh(outcomes: Mapping[str, Outcome], probes: Iterable[Probe], control: str
                 weighed[probe.id] = msgspec.structs.replace(outcome, state=OutcomeState.INCONCLUSIVE, note=note)
                 break
     return weighed
+
+
+def _answered_at(record: Record, current: Mapping[str, str]) -> str:
+    """When a record last answered one of these forms of probes; empty where it has none of them, though it has others."""
+    if not record.probes:
+        return record.recorded
+    names = [name for name, source in record.probes.items() if current.get(name) == source]
+    return max(map(record.answered_at, names), default="")
 
 
 def _signed(outcome: Outcome) -> Outcome:

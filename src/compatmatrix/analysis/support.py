@@ -198,12 +198,19 @@ def _why_not_first(release: Release, counted: Outcome) -> str:
 
 
 def before(ledger: Ledger, instant: str) -> Ledger:
-    """The ledger as it was before an instant (ISO 8601, UTC): later records and later labels taken away."""
+    """The ledger as it was before an instant (ISO 8601, UTC): later records, answers and labels taken away."""
     records = {}
     for key, record in ledger.records.items():
         labels = {label: tuple(at for at in instants if at < instant) for label, instants in record.pairings.items()}
+        pairings = {label: instants for label, instants in labels.items() if instants}
+        dates = {at: names for at, names in record.answered.items() if at < instant}
         if record.recorded < instant:
+            records[key] = msgspec.structs.replace(record, pairings=pairings)
+        elif pairings:  # it was there, with other answers or with fewer
+            at = max(dates, default=max(map(max, pairings.values())))
+            probes = {name: record.probes[name] for names in dates.values() for name in names}
+            outcomes = {name: record.outcomes[name] for name in probes if name in record.outcomes}
             records[key] = msgspec.structs.replace(
-                record, pairings={label: instants for label, instants in labels.items() if instants}
+                record, pairings=pairings, probes=probes, outcomes=outcomes, recorded=at, answered=dates
             )
     return msgspec.structs.replace(ledger, records=records)

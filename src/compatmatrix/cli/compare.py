@@ -174,7 +174,8 @@ class _Run:
             probes = {probe.id: probe.digest for probe in self._context.probes}
             done = {} if self._chosen.fresh else {k: v for record in self._of(cell) for k, v in record.probes.items()}
             if left := {name: source for name, source in probes.items() if done.get(name) != source}:
-                jobs[cell.id()] = Job(cell=cell, labels=(NEWEST.name,), probes=left)
+                environment = self._context.config.environment
+                jobs[cell.id()] = Job(cell=cell, labels=(NEWEST.name,), probes=left, environment=environment)
         todo = msgspec.structs.replace(
             plan.empty(self._cached, plan.selection_of(self._chosen)), jobs=tuple(jobs.values())
         )

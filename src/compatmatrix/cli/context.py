@@ -161,7 +161,7 @@ def _published(data: Path, options: Options, console: Console) -> Context:
 def read(file: Path, reports: Path | None, console: Console) -> Context:
     """Read matrix.toml and the probes beside it; ``reports`` are beside it too, if not somewhere else."""
     config, folder = matrix_file.load(file), file.parent / "probes"
-    probes = probe_files.read(folder)
+    probes = probe_files.read(folder, config.environment)
     matrix_file.check_probes(file, config, probes, folder)
     return _context(matrix_file.with_words(config, probes), probes, file, reports, console)
 

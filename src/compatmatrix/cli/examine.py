@@ -121,7 +121,7 @@ def _run_jobs(context: Context, todo: Plan, queue: Queue, display: Display, work
             shutil.copytree(context.probes_folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
         except OSError as error:
             raise InfrastructureError(f"the probes cannot be copied to {scratch}: {error}") from None
-        if probe_files.read(folder) != context.probes:
+        if probe_files.read(folder, context.config.environment) != context.probes:
             raise InfrastructureError(f"{context.probes_folder} changed while the run was planned; run again")
         options = scheduler.Options(
             config=context.config,

@@ -34,12 +34,16 @@ HARNESS = Path(__file__).parents[1] / "execution" / "in_cell" / "probe_harness.p
 _SKIPS = (["mark", "skip"], ["mark", "skipif"])
 
 
-def read(folder: Path) -> tuple[Probe, ...]:
+def read(folder: Path, environment: Mapping[str, str] = {}) -> tuple[Probe, ...]:
     """Read every probe of a folder, in the order of files and of functions in them.
 
     A probe's digest covers the syntax trees of its function, of the rest of its file that is no probe, of every helper
     module of the folder, of `HARNESS`, and of the recipes whose name begins with its id: all code that decides what a run
     observes, and no other probe's. The mark is left out: it only says how answers are shown and weighed.
+
+    Args:
+        folder: Where the files are.
+        environment: The variables of ``[environment]``, which the digests cover too.
 
     Raises:
         UserError: there is no probe, a file is no Python, a probe has no docstring, or two have one name.
@@ -52,6 +56,8 @@ def read(folder: Path) -> tuple[Probe, ...]:
         raise UserError(f"{folder / below[0]}: a file of probes stands in {folder} itself, not in a folder of it")
     helpers = {path.as_posix(): tree_digest(_parsed(folder / path)) for path in modules if path.name[:5] != "test_"}
     helpers[HARNESS.name] = tree_digest(_parsed(HARNESS))
+    if environment:
+        helpers["[environment]"] = digest(environment)
     probes: dict[str, Probe] = {}
     for path in sorted(folder.glob("test_*.py")):
         for probe in _of_file(path, folder, helpers):

@@ -250,7 +250,7 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=TOOLS.copy)
     limits: Limits = Limits()
     environment: Annotated[
-        dict[str, str], _key("Variables added to the clean environment of every cell.", {"NO_COLOR": "1"})
+        dict[str, str], _key("Variables added to every cell; a change makes all answers stale.", {"NO_COLOR": "1"})
     ] = {}
     index: Index = Index()
     groups: Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -12,9 +11,6 @@ from packaging.utils import canonicalize_name
 from compatmatrix.core.encoding import digest, parse_instant
 from compatmatrix.core.pairings import Over, named
 from compatmatrix.core.states import CellState, OutcomeState
-
-SCHEMA = 1
-"""Version of the stored record and of compatibility.json; raised when a reader of the old one would misread."""
 
 
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -167,8 +163,7 @@ class Cell(_Frozen, frozen=True, kw_only=True):
         versions: of the subject, its companions, and what is only reported.
         named: the subject's name, then the companions' in the order of matrix.toml, which a stored mapping loses.
         source: as in the request; its commit, not the wheel's bytes, identifies the cell.
-        wheel: address of the wheel that was built of the subject's source; not recorded.
-        indexes: addresses of further indexes that hold companions; not recorded.
+        wheel, indexes: addresses of the wheel built of the source, and of indexes with companions; not recorded.
     """
 
     subject: str
@@ -239,12 +234,12 @@ class Record(_Frozen, frozen=True, kw_only=True):
     """The stored, immutable result of one cell.
 
     ``pairings`` maps each label to the instants at which the pairing was found to mean this cell; ``probes`` maps each
-    probe that was put to the digest of its source, so that a changed question never meets an old answer; ``lock`` holds
-    requirement lines with hashes; ``source`` says what was not released; ``network`` is whether the cell could reach one,
-    where that is known; ``tampering`` is what it did to its environment or the test tools (stored as ``oddities``).
+    probe that was put to the digest of its source, so that a changed question never meets an old answer; ``environment``
+    has the variables of ``[environment]``; ``answered`` has probes that were answered before ``recorded``, by instant;
+    ``lock`` holds requirement lines with hashes; ``source`` says what was not released; ``network`` whether the cell could
+    reach one; ``tampering`` (stored as ``oddities``) what it did to its environment or the test tools.
     """
 
-    schema: Annotated[int, msgspec.Meta(ge=1)] = SCHEMA
     key: str
     cell: str
     subject: str
@@ -256,11 +251,16 @@ class Record(_Frozen, frozen=True, kw_only=True):
     detail: str = ""
     lock: tuple[str, ...] = ()
     probes: Mapping[str, str] = {}
+    environment: Mapping[str, str] = {}
     outcomes: Mapping[str, Outcome] = {}
     recorded: str
+    answered: Mapping[str, tuple[str, ...]] = {}
     source: Source | None = None
     network: bool | None = None
     tampering: tuple[str, ...] = msgspec.field(default=(), name="oddities")
+
+    def answered_at(self, probe: str) -> str:
+        return next((instant for instant, probes in self.answered.items() if probe in probes), self.recorded)
 
 
 class Probe(_Frozen, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A cell to run, with the pairings that requested it and the probes to run in it, by the digest of their source.
 
     ``since`` maps a pairing to the instant on record at which its request was resolved to this cell, where the lock on
-    record is run again. ``why`` says why the cell is to be run.
+    record is run again. ``why`` says why the cell is to be run, ``environment`` with which variables of ``[environment]``.
     """
 
     cell: Cell
@@ -26,6 +26,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     probes: Mapping[str, str]
     since: Mapping[str, str] = {}
     why: tuple[str, ...] = ()
+    environment: Mapping[str, str] = {}
 
     @property
     def title(self) -> str:
@@ -40,8 +41,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def united(self, other: Job) -> Job:
         """The job for the requests of both, which mean one cell."""
-        return Job(
-            cell=self.cell,
+        return msgspec.structs.replace(
+            self,
             labels=tuple(dict.fromkeys([*self.labels, *other.labels])),
             probes={**self.probes, **other.probes},
             since={**self.since, **other.since},
@@ -64,6 +65,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             detail=detail,
             lock=self.cell.listed(),
             probes=dict(self.probes),
+            environment=self.environment,
             outcomes=dict(outcomes),
             recorded=recorded,
             source=self.cell.source,

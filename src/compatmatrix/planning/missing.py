@@ -163,6 +163,7 @@ class _Found:
                 probes=probes,
                 since={request.pairing: since} if since else {},
                 why=(self.on_record.why(request, cell, probes),),
+                environment=self._options.config.environment,
             )
             self.jobs[cell.id()] = self.jobs[cell.id()].united(job) if cell.id() in self.jobs else job
         return cell.id()

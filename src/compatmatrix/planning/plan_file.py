@@ -125,7 +125,11 @@ def unrecorded(plan: Plan, known: Ledger) -> tuple[Job, ...]:
     done: dict[str, dict[str, str]] = {}
     for record in known.records.values():
         if parse_instant(record.recorded) >= parse_instant(plan.planned):
-            done.setdefault(record.cell, {}).update(record.probes)
+            done.setdefault(record.cell, {}).update(
+                (name, source)
+                for name, source in record.probes.items()
+                if parse_instant(record.answered_at(name)) >= parse_instant(plan.planned)
+            )
     return tuple(job for job in plan.jobs if not job.probes.items() <= done.get(job.cell.id(), {}).items())
 
 

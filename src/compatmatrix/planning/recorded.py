@@ -24,6 +24,7 @@ from compatmatrix.core.states import CellState
 from compatmatrix.core.text import shortened
 from compatmatrix.index import releases
 from compatmatrix.resolve.lock import Unresolvable, named_versions
+from compatmatrix.resolve.uv_errors import deciding_requirement
 from compatmatrix.results.ledger import Ledger, holders
 
 Slot = tuple[str, ...]
@@ -194,7 +195,7 @@ def unrunnable(
     state, detail, python = (
         (CellState.NO_PYTHON, reason, request.python)
         if isinstance(reason, str)
-        else (CellState.UNRESOLVABLE, reason.why, reason.python)
+        else (CellState.UNRESOLVABLE, deciding_requirement(reason.why), reason.python)
     )
     cell = digest([request.request_id(), state.value])
     return Record(

@@ -18,9 +18,12 @@ from compatmatrix.analysis.verdict import Value, verdict
 from compatmatrix.config.causes import Cause
 from compatmatrix.config.tables import Companion, Config, Pairings, Publish, Python, Reported, Subject
 from compatmatrix.core.encoding import canonical
-from compatmatrix.core.model import SCHEMA, Probe, Release, Source
+from compatmatrix.core.model import Probe, Release, Source
 from compatmatrix.core.sanitize import line
 from compatmatrix.core.states import OutcomeState
+
+SCHEMA = 1
+"""Version of compatibility.json; raised when a reader of the old one would misread."""
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,6 +1,7 @@
 """All records on disk: read, merge, append, repair. Every report is made from the result of `read`.
 
-`<subject version>.jsonl` has one record a line, sorted by key; `pins.txt` the requirement lines of their locks;
+`<subject version>.jsonl` has one record a line, sorted by key, and one for each cell as far as its answers can stand in
+one (see `folding`); `pins.txt` what these lines abbreviate;
 `releases.jsonl` one release of the subject a line, as the index listed it; `evidence/<digest>.txt` each distinct traceback
 once. Merging is a union: in any order, any number of times, the result is the same.
 """
@@ -8,6 +9,7 @@ once. Merging is a union: in any order, any number of times, the result is the s
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
 from compatmatrix.core.model import Record, Release
 from compatmatrix.core.states import CellState
+from compatmatrix.results.folding import folded
 from compatmatrix.results.records import (
     PINS,
     RELEASES,
@@ -136,23 +139,21 @@ def append(folder: Path, additions: Ledger) -> None:
     """
     try:
         with held(folder):
-            # Evidence and pins first: a record never names a text that is not there.
+            # Evidence first, and pins before each file: a record never names a text that is not there.
             for name, text in additions.evidence.items():
                 path = folder / "evidence" / f"{name}.txt"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     replace(path, text.encode())
-            known = read_pins(folder)
-            pins = known | pins_of(line for record in additions.records.values() for line in record.lock)
-            if pins != known:
-                replace(folder / PINS, pins_content(pins))
             files: dict[str, list[Record]] = defaultdict(list)
             for record in additions.records.values():
                 files[_file(record)].append(record)
+            gone = set[str]()
             for name, records in files.items():
-                _rewrite(folder / name, Ledger.of(records), pins)
+                gone |= _rewrite(folder / name, Ledger.of(records))
+            _sweep(folder, gone)
             if additions.releases:
-                _rewrite(folder / RELEASES, Ledger(releases=additions.releases), pins)
+                _rewrite(folder / RELEASES, Ledger(releases=additions.releases))
     except OSError as error:
         raise InfrastructureError(f"the records cannot be written to {folder}: {error}") from None
 
@@ -211,20 +212,46 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _rewrite(path: Path, additions: Ledger, pins: Mapping[str, str]) -> None:
-    """Merge ``additions`` into a file. Damaged lines stay in it, at its end, until they are repaired."""
+def _rewrite(path: Path, additions: Ledger) -> set[str]:
+    """Merge ``additions`` into a file. Damaged lines stay in it, at its end, until they are repaired.
+
+    Returns:
+        The digests of evidence and pins that its records had before, or were added with, and have no more.
+    """
+    pins = read_pins(path.parent)
     lines = read_lines(path, pins) if path.exists() else Lines()
     known = Ledger.of(lines.records).records
     new = (record for key, record in additions.records.items() if not _still_missing(known.get(key), record))
-    records = Ledger.of([*known.values(), *new]).records
+    records = Ledger.of(folded([*lines.records, *new])).records
     # What the index lists now replaces what is on record (a release may be yanked later); what it no longer lists stays.
     releases = {release.version: release for release in lines.releases}
     releases |= {
         version: msgspec.structs.replace(release, wheels=()) for version, release in additions.releases.items()
     }
     content = file_content(records.values(), releases.values(), lines.damaged)
+    if (named := pins | pins_of(records.values())) != pins:
+        replace(path.parent / PINS, pins_content(named))
     if not path.exists() or content != path.read_bytes():
         replace(path, content)
+    return _named([*lines.records, *additions.records.values()]) - _named(records.values())
+
+
+def _named(records: Iterable[Record]) -> set[str]:
+    """The digests of all evidence and pins that records have."""
+    records = [*records]
+    evidence = {one.evidence or "" for record in records for one in record.outcomes.values()}
+    return {name for name in evidence if re.fullmatch("[0-9a-f]{16}", name)} | pins_of(records).keys()
+
+
+def _sweep(folder: Path, gone: set[str]) -> None:
+    """Remove those of these pieces of evidence and pins that no line of any file has, damaged lines included."""
+    text = b"".join(path.read_bytes() for path in folder.glob("*.jsonl")) if gone else b""
+    left = {name for name in gone if name.encode() not in text}
+    for name in left:
+        (folder / "evidence" / f"{name}.txt").unlink(missing_ok=True)
+    pins = read_pins(folder) if left else {}
+    if left & pins.keys():
+        replace(folder / PINS, pins_content({short: line for short, line in pins.items() if short not in left}))
 
 
 def _merged(one: Record, other: Record) -> Record:

@@ -1,8 +1,9 @@
-"""One file of records: how a line is written and checked, which lines are damaged, and how locks are abbreviated.
+"""One file of records: how a line is written and checked, which lines are damaged, and what is abbreviated in them.
 
 Each line ends with a digest of itself, so that a changed byte is found; a line without one, as earlier versions or people
-write it, is accepted. The locks of a thousand records name mostly the same packages, so a record's line has
-the digest of each requirement line, and `pins.txt` has every distinct line, with its hashes, once.
+write it, is accepted. The locks of a thousand records name mostly the same packages, and most were asked the same probes,
+so a record's line has the digest of each requirement line, and of its probes with the variables of `[environment]`;
+`pins.txt` has each of these texts once. Signatures are not stored: views make them of what was raised.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from packaging.version import Version
 
 from compatmatrix.core.encoding import canonical, parse_instant
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import SCHEMA, Record, Release, record_key
+from compatmatrix.core.model import Record, Release, record_key
+
+SCHEMA = 2
+"""Version of a record's line. Lines of the first, which have whole probes and signatures, are read and written anew."""
 
 RELEASES = "releases.jsonl"
 PINS = "pins.txt"
@@ -56,18 +60,12 @@ class _AnotherFormatError(ValueError):
     """The line is a record of a format that another version of this program writes."""
 
 
-class _Format(msgspec.Struct):
-    """The one field that the records of every format have; lines from before it was written are of format 1."""
-
-    schema: Any = 1
-
-
 def read_lines(path: Path, pins: Mapping[str, str], refuse_formats: bool = True) -> Lines:
     """Read all lines of a file.
 
     Args:
         path: `releases.jsonl`, or a file of records.
-        pins: Requirement lines by their abbreviation, as `read_pins` returns them.
+        pins: The lines of `pins.txt` by their abbreviation, as `read_pins` returns them.
         refuse_formats: Whether a record of another format is an error, and not one damaged line among others.
 
     Raises:
@@ -81,9 +79,9 @@ def read_lines(path: Path, pins: Mapping[str, str], refuse_formats: bool = True)
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             if path.name == RELEASES:
-                releases.append(_parse(line, Release))
+                releases.append(_parse(line, Release, pins))
             else:
-                records.append(_with_whole_lock(_parse(line, Record), pins))
+                records.append(_parse(line, Record, pins))
         except ValueError as problem:
             if refuse_formats and isinstance(problem, _AnotherFormatError):
                 raise UserError(f"{path}:{number}: {problem}; use the version that wrote it, or convert it") from None
@@ -100,15 +98,18 @@ def file_content(records: Iterable[Record], releases: Iterable[Release], damaged
 
 
 def read_pins(folder: Path) -> dict[str, str]:
-    """Requirement lines by their abbreviation, from the `pins.txt` in a folder; empty without that file."""
+    """The lines of the `pins.txt` in a folder by their abbreviation; empty without that file."""
     path = folder / PINS
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return pins_of(text.splitlines())
+    return {_abbreviation(line): line for line in text.split("\n") if line}
 
 
-def pins_of(lock: Iterable[str]) -> dict[str, str]:
-    """Requirement lines by their abbreviation; those without a hash have none."""
-    return {_abbreviated(line): line for line in lock if _HASH in line}
+def pins_of(records: Iterable[Record]) -> dict[str, str]:
+    """What records' lines abbreviate, by the abbreviation: their probes, and the requirement lines that have a hash."""
+    records = [*records]
+    lines = {line for record in records for line in record.lock if _HASH in line}
+    lines |= {_put(record) for record in records if record.probes}
+    return {_abbreviation(line): line for line in lines}
 
 
 def pins_content(pins: Mapping[str, str]) -> bytes:
@@ -116,8 +117,8 @@ def pins_content(pins: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\n" for line in sorted(set(pins.values()))).encode()
 
 
-def _parse(line: bytes, kind: type[_Item]) -> _Item:
-    """The record or release of a line.
+def _parse(line: bytes, kind: type[_Item], pins: Mapping[str, str]) -> _Item:
+    """The record or release of a line, with what is abbreviated in it.
 
     Raises:
         ValueError: It cannot be used; the message says why.
@@ -127,29 +128,20 @@ def _parse(line: bytes, kind: type[_Item]) -> _Item:
     check = _CHECK.search(line)
     body = line[: check.start()] if check else b""
     try:
-        item = msgspec.json.decode(body + b"}" if check else line, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _refuse_another_format(line)
+        tree = msgspec.json.decode(body + b"}" if check else line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"no valid record ({str(error)[:120]})") from None
-    if isinstance(item, Record) and item.schema != SCHEMA:
-        _refuse_another_format(line)
+    if kind is Record and (schema := tree.pop("schema", 1)) not in (1, SCHEMA):
+        raise _AnotherFormatError(f"a record of schema {ascii(schema)[:40]}; this version reads schema {SCHEMA}")
     if check is not None and check[1] != _digest(body):
         raise ValueError("no valid record (its digest is another)")
+    whole = _whole(tree, pins)
     try:
+        item = msgspec.convert(whole, kind)
         _validate(item)
     except ValueError as error:
         raise ValueError(f"no valid record ({str(error)[:120]})") from None
     return item
-
-
-def _refuse_another_format(line: bytes) -> None:
-    """Raises _AnotherFormatError for a line whose `schema` is not the one that this version writes."""
-    try:
-        schema = msgspec.json.decode(line, type=_Format).schema
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return
-    if schema != SCHEMA:
-        raise _AnotherFormatError(f"a record of schema {ascii(schema)[:40]}; this version reads schema {SCHEMA}")
 
 
 def _validate(item: Record | Release) -> None:
@@ -160,7 +152,7 @@ def _validate(item: Record | Release) -> None:
             parse_instant(item.released)
         return
     Version(item.subject)
-    for instant in (item.recorded, *(instant for instants in item.pairings.values() for instant in instants)):
+    for instant in (item.recorded, *item.answered, *(at for instants in item.pairings.values() for at in instants)):
         parse_instant(instant)
     if item.key != record_key(item.cell, item.probes):
         raise ValueError("its key is not that of its cell and its probes")
@@ -168,9 +160,13 @@ def _validate(item: Record | Release) -> None:
 
 def _line(item: Record | Release) -> bytes:
     if isinstance(item, Record):
-        short = msgspec.structs.replace(item, lock=tuple(map(_abbreviated, item.lock)))
-        # Every record names its format, which `canonical` leaves out as it does every default.
-        body = canonical(short).removesuffix(b"}") + b',"schema":%d' % SCHEMA
+        outcomes = {name: msgspec.structs.replace(one, signature=None) for name, one in item.outcomes.items()}
+        tree = msgspec.to_builtins(msgspec.structs.replace(item, outcomes=outcomes, environment={}))
+        if item.lock:
+            tree["lock"] = [_abbreviation(line) if _HASH in line else line for line in item.lock]
+        if item.probes:
+            tree["probes"] = _abbreviation(_put(item))
+        body = canonical(tree).removesuffix(b"}") + b',"schema":%d' % SCHEMA
     else:
         body = canonical(item).removesuffix(b"}")
     return body + b',"check":"' + _digest(body) + b'"}\n'
@@ -182,18 +178,31 @@ def _digest(line: bytes) -> bytes:
 
 
 @cache
-def _abbreviated(line: str) -> str:
-    """40 bits of SHA-256, in hexadecimal, for a requirement line with hashes; any other entry of a lock is unchanged."""
-    return hashlib.sha256(line.encode()).hexdigest()[:10] if _HASH in line else line
+def _abbreviation(line: str) -> str:
+    """40 bits of SHA-256, in hexadecimal."""
+    return hashlib.sha256(line.encode()).hexdigest()[:10]
 
 
-def _with_whole_lock(record: Record, pins: Mapping[str, str]) -> Record:
-    """The record with the requirement lines that its lock abbreviates. Raises ValueError where one is not known."""
-    if not record.lock:
-        return record
+class _Put(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The probes of a record, and the variables that it ran with, as they are in `pins.txt`."""
+
+    environment: Mapping[str, str]
+    probes: Mapping[str, str]
+
+
+def _put(record: Record) -> str:
+    return canonical(_Put(record.environment, record.probes)).decode()
+
+
+def _whole(tree: dict[str, Any], pins: Mapping[str, str]) -> dict[str, Any]:
+    """The tree of a line with what it abbreviates. Raises ValueError where that is not known."""
+    lock, probes = tree.get("lock"), tree.get("probes")
     try:
-        # Earlier lines have `name==version@` before the digest.
-        lock = tuple(entry if " " in entry else pins[entry.rpartition("@")[2]] for entry in record.lock)
-    except KeyError as missing:
-        raise ValueError(f"its lock names {missing}, which {PINS} does not hold") from None
-    return msgspec.structs.replace(record, lock=lock)
+        if isinstance(lock, list):
+            # Earlier lines have `name==version@` before the digest.
+            tree["lock"] = [entry if " " in entry else pins[entry.rpartition("@")[2]] for entry in map(str, lock)]
+        if isinstance(probes, str):
+            tree |= msgspec.structs.asdict(msgspec.json.decode(pins[probes], type=_Put))
+    except (KeyError, msgspec.DecodeError) as missing:
+        raise ValueError(f"it names {missing}, which {PINS} does not hold") from None
+    return tree
