@@ -77,15 +77,37 @@ def test_defect_a_pair_that_two_cells_hold_was_classed_by_either(configured: Con
     day, today = cell({"held": ABSENT}, "release-day"), cell({}, state=CellState.IMPORT_FAILS)
     for cells in ((day, today), (today, day)):
         found = pair(configured, *cells)
-        assert found.kind is Kind.ABSENT
-        assert found.cell.pairings == ("release-day",)
-        assert (
-            "(with the packages of the release day); with the latest packages: import-fails (AttributeError: module"
-            in found.reason
-        )
+        assert (found.kind, found.cell.pairings) == (Kind.IMPORT_FAILS, ("grid",))
+        assert "trapz' (with the latest packages); with the packages of the release day: imports (" in found.reason
     view = support.view(ledger(day, today), configured, PUT)
-    assert "\n| 0.1.0 | 1.0 |\n" in markdown.render(view)
-    assert version_picker.for_release(Compatibility(view), "0.1.0").imports.text.startswith("with companion 1.0")
+    assert "\n| 0.1.0 | 1.0 (packages of the release day only) |\n" in markdown.render(view)
+    said = version_picker.for_release(Compatibility(view), "0.1.0").imports
+    assert (said.word, said.text) == ("imports", "with companion 1.0 (packages of the release day only)")
+
+
+@pytest.mark.parametrize("names", [("release-day", "grid"), ("grid", "release-day")])
+def test_defect_a_pair_that_saves_with_the_packages_of_its_day_only_was_said_to_save(
+    configured: Config, names: tuple[str, str]
+) -> None:
+    good = {"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES}
+    cells = [cell({**good, "piece": piece}, name) for piece, name in zip((SUPPORTED, RAISES), names, strict=True)]
+    known = Compatibility(support.view(ledger(*cells), asking(configured), PUT))
+    found = known.grid.rows["0.1.0"]["1.0"]
+    with_some = "packages of the release day" if names[0] == "release-day" else "latest packages"
+    assert (found.kind, found.depends) == (Kind.PARTLY, {"saves": (with_some,)})
+    assert labels.answers_words(known.grid, found) == f"imports, trains, jits; saves with the {with_some} only"
+    assert f"| 1.0 | 1.0 | 1.0 ({with_some} only) |" in markdown.render(known.view)
+    published = json_data.published(known.view)
+    assert published.answers["0.1.0"]["1.0"] == {"imports": True, "trains": True, "jits": True}
+    assert published.depends == {"0.1.0": {"1.0": {"saves": (with_some,)}}}
+    assert remedies.works_runs(known, "0.1.0") == [["1.0"]], "what the controls ask works with all packages"
+
+
+def test_what_is_not_known_of_a_cell_says_nothing_against_another_of_its_pair(configured: Config) -> None:
+    good = cell({"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES})
+    for state in (CellState.UNRESOLVABLE, CellState.NO_PYTHON):
+        found = pair(configured, good, cell({}, "release-day", state))
+        assert (found.kind, found.answers, found.depends) == (Kind.WORKS, {"imports": True}, {})
 
 
 def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) -> None:
@@ -96,7 +118,7 @@ def test_what_a_pair_answers_is_what_all_its_cells_answer(configured: Config) ->
     said = version_picker.for_pair(
         Compatibility(view), found.rows["0.1.0"]["1.0"], version_picker.for_release(Compatibility(view), "0.1.0")
     )
-    assert (said.imports.word, said.headline.word) == ("yes", "depends on companion and helper")
+    assert (said.imports.word, said.headline.word) == ("works", "depends on companion and helper")
 
 
 def test_a_pair_of_a_release_that_tampered_is_not_known_to_work(configured: Config) -> None:

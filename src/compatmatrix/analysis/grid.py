@@ -1,8 +1,9 @@
 """View -> the map of pairs: how far each subject release gets beside each release of one companion. Pure.
 
 The only place where a pair is classed, and where it is decided what the map answers of it. Where several cells hold one
-pair, the best of them is what can be had of it, and the reason says what another came to: the pair is the same, other
-packages around it are not. A cell that only shows which Python holds the pair is not among them.
+pair, with other packages around it, the pair is what the worst of them came to, and the reason says what another did: an
+answer is yes where all that know say so, else it is said with which packages it is. A cell that only shows which Python
+holds the pair is not among them.
 """
 
 from __future__ import annotations
@@ -63,15 +64,19 @@ UNTRIED = (Kind.UNRESOLVABLE, Kind.NO_PYTHON)
 
 FAILS = tuple(kind for kind in Kind if kind not in (*IMPORTS, *UNTRIED))
 
+_SILENT = (Kind.UNKNOWN, *UNTRIED)
+"""Says nothing against what another cell of the pair came to."""
+
 
 IMPORTING = "imports"
 """The first of the map's answers; the others are those of ``[pairings.grid.answers]``."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject release beside a companion release: the kind, why in a line, and its cells, the best one first.
+    """A subject release beside a companion release: the kind, why in a line, and its cells, first that of the kind.
 
-    ``answers`` has the map's answers that are known, by word.
+    ``answers`` has the map's answers on which all cells agree that know one, by word; ``depends`` the others, each with
+    the packages in words with which it is yes, none where they have no name.
     """
 
     subject: str
@@ -80,6 +85,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     cells: tuple[CellView, ...]
     answers: Mapping[str, bool] = {}
+    depends: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def cell(self) -> CellView:
@@ -114,9 +120,18 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """The companion versions with which a release is of these kinds: ``1.0 to 1.6, 2.1``."""
         return self.joined(version, [other for other, pair in self.rows[version].items() if pair.kind in kinds])
 
-    def answering(self, version: str, word: str) -> str:
-        """The companion versions with which a release is known to have one of the map's answers."""
-        return self.joined(version, [other for other, pair in self.rows[version].items() if pair.answers.get(word)])
+    def answering(self, version: str, word: str, yes: bool = True) -> str:
+        """The companion versions with which one of the map's answers of a release is known to be yes, or to be no.
+
+        After the yes stands what is so with some packages only: ``1.0 to 1.6, 1.7 (packages of the release day only)``.
+        """
+        row = self.rows[version]
+        parts = [self.joined(version, [other for other, pair in row.items() if pair.answers.get(word) is yes])]
+        some: dict[str, list[str]] = {}
+        for other, pair in row.items():
+            if yes and word in pair.depends:
+                some.setdefault(only(pair.depends[word]), []).append(other)
+        return ", ".join(filter(None, (*parts, *(f"{self.joined(version, some[one])} ({one})" for one in some))))
 
     def joined(self, version: str, companions: Collection[str]) -> str:
         """These of a release's companion versions, neighbors drawn together."""
@@ -132,6 +147,11 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         row = self.rows[version]
         untried = {other for other, pair in row.items() if pair.kind in UNTRIED} - {*companions}
         return runs(companions, [column for column in self.columns if column not in untried])
+
+
+def only(packages: Collection[str]) -> str:
+    """With which packages something is so, where it is not with all: ``packages of the release day only``."""
+    return f"{' and '.join(packages) or 'some packages'} only"
 
 
 def grid(view: View) -> Grid:
@@ -164,23 +184,35 @@ def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
     classed = [(*classify(view, cell), cell) for cell in cells]
     # Of cells that come to the same, the one that was made for the map, then the newest.
     classed.sort(key=lambda one: (GRID.name in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
-    classed.sort(key=lambda one: order.index(one[0]))
-    kind, reason, best = classed[0]
+    classed.sort(key=lambda one: order.index(one[0]) if one[0] in _SILENT else -order.index(one[0]) - 1)
+    kind, reason, decisive = classed[0]
     others = {
         f"with the {_packages(cell)}: {other.word}{f' ({why})' if why else ''}": None
         for other, why, cell in classed
         if other is not kind
     }
+    told = [(_answers(view, cell, kind), cell) for kind, _, cell in classed]
     if others:
-        reason = "; ".join([f"{reason or kind.word} (with the {_packages(best)})", *others])
-    held = tuple(cell for _, _, cell in classed)
-    found = [_answers(view, cell, kind) for kind, _, cell in classed]
-    known = {
-        word: any(one.get(word) for one in found)
-        for word in (IMPORTING, *_asked(view))
-        if any(word in one for one in found)
-    }
-    return Pair(subject=held[0].subject, companion=version, kind=kind, reason=reason, cells=held, answers=known)
+        reason = "; ".join([f"{reason or kind.word} (with the {_packages(decisive)})", *others])
+    known: dict[str, bool] = {}
+    depends: dict[str, tuple[str, ...]] = {}
+    for word in (IMPORTING, *_asked(view)):
+        with_yes = {_packages(cell): None for answers, cell in told if answers.get(word)}
+        # What does not import does nothing else either.
+        with_no = {_packages(cell) for answers, cell in told if False in (answers.get(word), answers.get(IMPORTING))}
+        if with_yes and with_no:
+            depends[word] = tuple(packages for packages in with_yes if packages not in with_no)
+        elif any(word in answers for answers, _ in told):
+            known[word] = bool(with_yes)
+    return Pair(
+        subject=decisive.subject,
+        companion=version,
+        kind=kind,
+        reason=reason,
+        cells=tuple(cell for _, _, cell in classed),
+        answers=known,
+        depends=depends,
+    )
 
 
 def _packages(cell: CellView) -> str:

@@ -145,7 +145,7 @@ def _say_ranges(context: Context, releases: Sequence[str], lines: Sequence[tuple
 
 
 def _imports(pairs: grid.Grid, version: str) -> str:
-    good, bad = (pairs.spans(version, kinds) for kinds in (grid.IMPORTS, grid.FAILS))
+    good, bad = (pairs.answering(version, grid.IMPORTING, yes) for yes in (True, False))
     return f"imports with {pairs.companion} {good or '(none known)'}" + (f"; not with {bad}" if bad else "")
 
 
@@ -178,5 +178,5 @@ def _import(exact: list[CellView], view: View, version: str) -> str:
     for kind, reason in found:
         return f"{kind.value}: {reason}"
     pairs = grid.grid(view)
-    good = pairs.spans(version, grid.IMPORTS) if version in pairs.rows else ""
+    good = pairs.answering(version, grid.IMPORTING) if version in pairs.rows else ""
     return f"not recorded for exactly these versions; known to work with {pairs.companion} {good or '(none)'}"

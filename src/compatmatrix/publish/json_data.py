@@ -95,7 +95,8 @@ class Published(_Published, frozen=True, kw_only=True):
 
     ``as_of`` is the day of the newest record, null without one; ``platform`` the one that ``verdict``, ``support`` and
     ``pairs`` speak of; ``pairs`` is how far each release gets beside each release of the map's companion, ``answers`` what
-    of the map's questions is known of them; ``pythons`` is how far each release gets on each Python beside the newest
+    of the map's questions is known of them, and ``depends`` the questions to which their environments give both answers,
+    each with the packages, in words, with which it is yes; ``pythons`` is how far each release gets on each Python beside the newest
     version of that companion that works, null where it was not examined; ``locks`` maps the id of a cell to the places in
     ``pins`` of what was installed in it.
     """
@@ -112,6 +113,7 @@ class Published(_Published, frozen=True, kw_only=True):
     sources: tuple[PublishedSource, ...] = ()
     pairs: Mapping[str, Mapping[str, Kind]] = {}
     answers: Mapping[str, Mapping[str, Mapping[str, bool]]] = {}
+    depends: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
     pythons: Mapping[str, Mapping[str, Kind | None]] = {}
     configuration: PublishedConfiguration | None = None
     pins: tuple[str, ...] = ()
@@ -131,6 +133,11 @@ def published(view: View) -> Published:
         verdict=_verdict(view),
         pairs={subject: {other: pair.kind for other, pair in row.items()} for subject, row in rows.items() if row},
         answers={subject: {other: pair.answers for other, pair in row.items()} for subject, row in rows.items() if row},
+        depends={
+            subject: depending
+            for subject, row in rows.items()
+            if (depending := {other: pair.depends for other, pair in row.items() if pair.depends})
+        },
         pythons={
             version: {python: one[0] if one else None for python, one in known.found.items()}
             for version, known in pythons(view).items()

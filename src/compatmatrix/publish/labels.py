@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from compatmatrix.analysis.cells import CellView
-from compatmatrix.analysis.grid import FAILS, IMPORTING, Grid, Kind, Pair
+from compatmatrix.analysis.grid import IMPORTING, Grid, Kind, Pair, only
 from compatmatrix.analysis.support import Support, View
 from compatmatrix.analysis.unreleased import Preview
 from compatmatrix.analysis.verdict import Reason, Value, Verdict, verdict
@@ -153,7 +153,7 @@ def map_words(pairs: Grid, version: str) -> tuple[str, str]:
         same.setdefault(pairs.answering(version, word) or "none known", []).append(word)
     (first, lead), *others = same.items()
     parts = [f"with {pairs.companion} {first}", *(f"{joined(words)} with {range}" for range, words in others)]
-    if fails := pairs.spans(version, FAILS):
+    if fails := pairs.answering(version, IMPORTING, False):
         parts.append(f"not with {fails}")
     return joined(lead), "; ".join(parts)
 
@@ -166,10 +166,15 @@ def pair_words(pairs: Grid, pair: Pair) -> str:
 
 
 def answers_words(pairs: Grid, pair: Pair) -> str:
-    """``imports, trains; not: saves``."""
+    """``imports, trains; saves with the packages of the release day only; not: jits``."""
     answers = {"": True, "not: ": False, "not known: ": None}
-    told = {lead: [word for word in pairs.answers if pair.answers.get(word) is yes] for lead, yes in answers.items()}
-    return "; ".join(lead + ", ".join(words) for lead, words in told.items() if words)
+    told = {
+        lead: [word for word in pairs.answers if word not in pair.depends and pair.answers.get(word) is yes]
+        for lead, yes in answers.items()
+    }
+    plain, *others = (lead + ", ".join(words) if words else "" for lead, words in told.items())
+    depends = (f"{word} with the {only(packages)}" for word, packages in pair.depends.items())
+    return "; ".join(filter(None, (plain, *depends, *others)))
 
 
 def mark(pairs: Grid, kind: Kind, pair: Pair | None = None) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from compatmatrix.analysis import recommend, remedies
 from compatmatrix.analysis.compatibility import Compatibility
-from compatmatrix.analysis.grid import IMPORTS, MAY_WORK, Grid, Kind, Pair
+from compatmatrix.analysis.grid import IMPORTING, MAY_WORK, Grid, Kind, Pair
 from compatmatrix.analysis.recommend import Recipe
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import Value, Verdict, of_cells, verdict
@@ -183,6 +183,6 @@ def _imports(grid: Grid, version: str) -> Finding:
     if not grid.rows[version]:
         return _finding(OutcomeState.NOT_RUN, "not examined", "")
     lead, ranges = labels.map_words(grid, version)
-    works = any(pair.kind in IMPORTS for pair in grid.rows[version].values())
+    works = bool(grid.answering(version, IMPORTING))
     kind = Kind.WORKS if works else Kind.IMPORT_FAILS
     return Finding(kind=kind.value, sign=kind.sign, word=lead if works else kind.word, text=ranges)
