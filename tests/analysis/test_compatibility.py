@@ -122,7 +122,7 @@ def test_defect_nothing_on_record_was_named_where_both_versions_are_new(known: C
     [
         ({"python": "3.12"}, "on Python 3.11"),
         ({"platform": "macos-arm64"}, f"on {PLATFORM}"),
-        ({"other": "1.0"}, "without other"),
+        ({"other": "1.0"}, "without other (yours: 1.0)"),
     ],
 )
 def test_another_environment_is_seen_elsewhere(
@@ -302,6 +302,60 @@ def test_defect_another_version_of_a_reported_package_was_not_said(configured: C
 
     assert "not seen with storage 1.0" in said("1.0")
     assert "not seen" not in said("2.0")
+
+
+def stored(configured: Config, *beside: tuple[str, Outcome]) -> Compatibility:
+    """A pair for each version of the reported package, whose probe `standalone` came out so."""
+    config = msgspec.structs.replace(configured, reported=(Reported(name="storage", probes=("standalone",)),))
+    records = [
+        msgspec.structs.replace(made, versions={**made.versions, "storage": version}, pairings={"release-day": (DAY,)})
+        for number, (version, outcome) in enumerate(beside)
+        for made in [cell(f"0.{number + 1}.0", "1.0", {"held": SUPPORTED, "standalone": outcome})]
+    ]
+    return Compatibility(support.view(ledger(*records), config, PROBES))
+
+
+def test_defect_a_bound_of_the_subject_was_that_of_a_reported_package(configured: Config) -> None:
+    known = stored(configured, ("1.0", RAISES), ("2.0", SUPPORTED), ("3.0", SUPPORTED))
+    assert [one.words for one in known.supported("standalone").beside] == [
+        "storage decides it too: supported with 2.0 to 3.0 (2 versions tried); not with 1.0"
+    ]
+    assert known.supported("held").beside == (), "no probe that it decides"
+    (error,) = known.explain("NotTrainable: no")
+    assert remedies.complete(known, error, "standalone") == ("subject==0.2.0", "companion==1.0", "storage==2.0")
+    said = words.explanation(known, error)
+    assert "standalone is supported in subject>=0.2.0; storage decides it too: supported with 2.0 to 3.0" in said
+    assert 'standalone works with: pip install "subject==0.2.0" "companion==1.0" "storage==2.0"' in said
+
+
+@pytest.mark.parametrize(
+    ("storage", "needs", "standing", "reason"),
+    [
+        ("2.0", ("standalone",), Standing.GOOD, ""),
+        ("1.0", ("standalone",), Standing.ELSEWHERE, "known good with storage 2.0 (yours: 1.0)"),
+        ("", ("standalone",), Standing.ELSEWHERE, "known good with storage 2.0 (yours: none)"),
+        ("1.0", (), Standing.GOOD, ""),
+    ],
+)
+def test_defect_what_a_reported_package_decides_was_known_good_with_another_version_of_it(
+    configured: Config, storage: str, needs: tuple[str, ...], standing: Standing, reason: str
+) -> None:
+    known = stored(configured, ("2.0", SUPPORTED))
+    pins = [pin("subject", "0.1.0"), pin("companion", "1.0"), *([pin("storage", storage)] if storage else [])]
+    (finding,) = findings.judge(known, file(*pins, python="3.11"), "", PLATFORM, needs)
+    assert finding.pair and (finding.standing, finding.pair.reason) == (standing, reason)
+    assert ("standalone: storage decides it too: supported with 2.0" in words.as_text(finding)) == bool(needs)
+    if standing is Standing.ELSEWHERE:
+        assert finding.pair.nearest["storage"] == "2.0"
+    loose = file(Entry(name="subject", specifier=">=0.1.0"), *pins[1:], python="3.11")
+    (ranged,) = findings.judge(known, loose, "", PLATFORM, needs)
+    assert ranged.standing is standing
+
+
+def test_a_pair_is_asked_for_beside_a_reported_package(configured: Config) -> None:
+    known = stored(configured, ("2.0", SUPPORTED))
+    assert known.pair(subject="0.1.0", companion="1.0", storage="2.0").standing is Standing.GOOD
+    assert known.pair(subject="0.1.0", companion="1.0", storage="3.0").standing is Standing.ELSEWHERE
 
 
 def test_defect_a_python_that_cannot_hold_the_pair_was_shown_as_one_that_it_was_seen_on(configured: Config) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compatmatrix.config import matrix_file, tables
+from compatmatrix.config import defaults, matrix_file
 from compatmatrix.config.tables import Config, Index
 from compatmatrix.core.errors import UserError
 from factories import probe
@@ -212,12 +212,19 @@ def test_this_machine_must_have_a_platform(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "key"),
-    [('headline = "standalone"', "subject.headline"), ('"held", "standalone"]', "pairings.grid.probes")],
+    [
+        ('headline = "standalone"', "subject.headline"),
+        ('"held", "standalone"]', "pairings.grid.probes"),
+        ('probes = ["standalone"]', "reported[0].probes"),
+    ],
 )
 def test_a_probe_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, old: str, key: str) -> None:
     project = Project.make(tmp_path, "https://example.org/simple/")
+    project.set("[pairings.grid]", '[[reported]]\nname = "storage"\nprobes = ["standalone"]\n[pairings.grid]')
     project.set(old, old.replace("standalone", "gone"))
-    with pytest.raises(UserError, match=rf"matrix.toml:\d+: `{key}`: 'gone' is no probe; there are held, standalone"):
+    with pytest.raises(
+        UserError, match=rf"matrix.toml:\d+: `{re.escape(key)}`: 'gone' is no probe; there are held, standalone"
+    ):
         matrix_file.check_probes(tmp_path / "matrix.toml", project.config, project.probes, tmp_path / "probes")
 
 
@@ -287,7 +294,7 @@ def short(folder: Path, more: str = "", name: str = "subject") -> Config:
 
 def test_defect_platforms_and_tools_had_to_be_written_down(tmp_path: Path) -> None:
     config = short(tmp_path)
-    assert (dict(config.platform), dict(config.tools)) == (tables.PLATFORMS, tables.TOOLS)
+    assert (dict(config.platform), dict(config.tools)) == (defaults.PLATFORMS, defaults.TOOLS)
     assert all("==" in line for line in config.tool_requirements)
 
 

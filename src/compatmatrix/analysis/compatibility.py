@@ -25,7 +25,7 @@ from compatmatrix.analysis.grid import FAILS, UNTRIED, Kind, classify, grid, wor
 from compatmatrix.analysis.pythons import Pythons, pythons
 from compatmatrix.analysis.ranges import InBrief
 from compatmatrix.analysis.recommend import Bounds
-from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing, together
+from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing, public, together
 from compatmatrix.analysis.support import View
 from compatmatrix.core.states import OutcomeState
 from compatmatrix.core.text import alternatives, span
@@ -66,7 +66,7 @@ class Compatibility:
             ValueError: the subject or the companion is missing, a package is none of the recorded ones, a version is none,
                 or a probe does not exist.
         """
-        names = {canonicalize_name(name): name for name in self.view.config.named}
+        names = {canonicalize_name(name): name for name in self.view.config.recorded}
         given = {names.get(canonicalize_name(name), ""): version for name, version in versions.items()}
         if "" in given or not {self.subject, self.companion} <= given.keys():
             raise ValueError(f"give the versions of {self.subject} and {self.companion}; known are {', '.join(names)}")
@@ -223,7 +223,8 @@ class Compatibility:
             return {}
         i, j = min(near, key=lambda one: (abs(one[0] - at) + abs(one[1] - beside), one[0] != at, -one[1], one[0]))
         loose = msgspec.structs.replace(where, others={})
-        names = [self.subject, *(companion.name for companion in self.view.config.companions)]
+        config = self.view.config
+        names = [self.subject, *(companion.name for companion in config.companions), *config.deciding(where.needs)]
         evidence = self._evidence((rows[i], columns[j]), loose)
         found = next(one for one in evidence if not one.differs and one.standing is Standing.GOOD)
         return {name: found.versions[name] for name in names if name in found.versions}
@@ -287,8 +288,7 @@ class Compatibility:
 
 
 def _pair(subject: str, companion: str) -> tuple[Version, Version]:
-    """Versions as they are compared: 1.0 is 1.0.0, and a local build (1.0+cuda12) is one of 1.0."""
-    return Version(Version(subject).public), Version(Version(companion).public)
+    return public(subject), public(companion)
 
 
 def _admits(specifier: str, version: str, stable: Iterable[str]) -> bool:

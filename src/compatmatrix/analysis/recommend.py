@@ -6,7 +6,7 @@ that could answer, and a bound leaves out what is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -15,8 +15,10 @@ from packaging.specifiers import SpecifierSet
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.support import View
 from compatmatrix.analysis.verdict import together
+from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe
 from compatmatrix.core.states import OutcomeState
+from compatmatrix.core.text import spans
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,23 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     pairings: tuple[str, ...]
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that is only reported and decides a probe's answer too, with the versions that were seen, in words."""
+
+    name: str
+    supported: str
+    failing: str
+
+    @property
+    def words(self) -> str:
+        """``other decides it too: supported with 1.0 to 1.6 (5 versions tried); not with 0.9``."""
+        parts = (
+            f"supported with {self.supported}" if self.supported else "",
+            self.failing and f"not with {self.failing}",
+        )
+        return f"{self.name} decides it too: {'; '.join(filter(None, parts)) or 'no version was tried'}"
+
+
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Where a probe is supported.
 
@@ -35,12 +54,14 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
         unknown: The stable releases of which nothing is known; the specifier excludes them.
         refuted: Those that are known to lack it, with all pairings or with one.
         otherwise: Cells of admitted releases that lack it: pairs of the grid, and other platforms.
+        beside: The reported packages that decide it too: with other versions of them, these bounds may be others.
     """
 
     specifier: str | None
     unknown: tuple[str, ...] = ()
     refuted: tuple[str, ...] = ()
     otherwise: tuple[CellView, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 def recipe(view: View, version: str, order: Iterable[str]) -> Recipe | None:
@@ -90,7 +111,7 @@ def bounds(view: View, probe: str) -> Bounds:
     unknown, refuted = (tuple(v for v in stable if answers[v] is answer) for answer in (None, False))
     good, after = _newest_run({version: yes for version, yes in answers.items() if yes is not None})
     if not good:
-        return Bounds(specifier=None, unknown=unknown, refuted=refuted)
+        return Bounds(specifier=None, unknown=unknown, refuted=refuted, beside=beside(view, probe))
     run = f">={good[0]}" + (f",<{after}" if after else "")
     excluded = (release.version for release in view.releases if release.yanked or release.version in unknown)
     admitted = SpecifierSet(run, prereleases=False).filter(excluded)
@@ -100,7 +121,25 @@ def bounds(view: View, probe: str) -> Bounds:
         unknown=unknown,
         refuted=refuted,
         otherwise=tuple(cell for cell in compared if cell.counted(probe).state.yes is False),
+        beside=beside(view, probe),
     )
+
+
+def beside(view: View, probe: str) -> tuple[Beside, ...]:
+    """The reported packages that decide a probe's answer too, with the versions beside which it came out so or so."""
+    found = []
+    for name in view.config.deciding([probe]):
+        seen = [(cell.versions[name], cell.counted(probe).state) for cell in view.cells if name in cell.versions]
+        supported, failing = {one for one, state in seen if state.yes}, {one for one, state in seen if state.negative}
+        every = by_version(supported | failing)
+        found.append(Beside(name=name, supported=_tried(supported, every), failing=_tried(failing, every)))
+    return tuple(found)
+
+
+def _tried(versions: Collection[str], every: Sequence[str]) -> str:
+    """Versions in words; where some are drawn together, how many there are, for those between were not all tried."""
+    words = spans(versions, every)
+    return f"{words} ({len(versions)} versions tried)" if " to " in words else words
 
 
 def _newest_run(answers: Mapping[str, bool]) -> tuple[list[str], str | None]:

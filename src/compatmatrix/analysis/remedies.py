@@ -8,7 +8,8 @@ from compatmatrix.analysis import recommend
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import IMPORTS, Kind
-from compatmatrix.analysis.recommend import Recipe
+from compatmatrix.analysis.recommend import Bounds, Recipe
+from compatmatrix.analysis.standing import Environment, public
 from compatmatrix.core.encoding import by_version
 
 WORKS = (Kind.HEADLINE, Kind.WORKS)
@@ -70,8 +71,24 @@ def nearest(compatibility: Compatibility, version: str, other: str) -> tuple[str
     return tuple(f"{package}=={number}" for package, number in found.items() if package in names)
 
 
-def elsewhere(compatibility: Compatibility, error: Explanation) -> dict[str, str]:
-    """Each probe that raises the error, controls apart -> the specifier of the releases that support it."""
+def elsewhere(compatibility: Compatibility, error: Explanation) -> dict[str, Bounds]:
+    """Each probe that raises the error, controls apart -> where it is supported, if anywhere."""
     probes = [probe.id for probe in compatibility.view.probes if probe.id in error.probes and not probe.control]
-    found = {probe: compatibility.supported(probe).specifier for probe in probes}
-    return {probe: specifier for probe, specifier in found.items() if specifier}
+    found = {probe: compatibility.supported(probe) for probe in probes}
+    return {probe: bounds for probe, bounds in found.items() if bounds.specifier}
+
+
+def complete(compatibility: Compatibility, error: Explanation, probe: str) -> tuple[str, ...]:
+    """The requirements with which a probe is supported that other packages decide too: of the nearest pair, and of these.
+
+    Args:
+        compatibility: what is on record.
+        error: it is near the newest pair on which this was raised.
+        probe: its id.
+    """
+    subject, companion = compatibility.subject, compatibility.companion
+    seen = max(error.versions, key=lambda one: [public(one.get(name, "0")) for name in (subject, companion)])
+    if companion not in seen or not compatibility.supported(probe).beside:
+        return ()
+    found = compatibility.nearest(seen[subject], seen[companion], Environment(needs=(probe,)))
+    return tuple(f"{name}=={version}" for name, version in found.items())

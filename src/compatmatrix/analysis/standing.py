@@ -30,7 +30,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pythons: X.Y of each Python that it may run on.
         platform: name, as in the records.
-        others: versions of other packages, by the names in matrix.toml.
+        others: versions of other packages, by the names in matrix.toml; empty for one that is not installed.
         needs: ids of probes that must be supported, besides the controls.
     """
 
@@ -47,8 +47,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
             yield f"on Python {cell.python}"
         for name, version in self.others.items():
             seen = cell.versions.get(name)
-            if seen is None or Version(seen) != Version(Version(version).public):
-                yield f"with {name} {seen}" if seen else f"without {name}"
+            if not seen or not version or Version(seen) != public(version):
+                yield (f"with {name} {seen}" if seen else f"without {name}") + f" (yours: {version or 'none'})"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +115,11 @@ class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Mapping[str, tuple[Versions, ...]]
     bounds: Mapping[str, str]
     newest: Mapping[str, str]
+
+
+def public(version: str) -> Version:
+    """A version as it is compared: 1.0 is 1.0.0, and a local build (1.0+cuda12) is one of 1.0."""
+    return Version(Version(version).public)
 
 
 def together(evidence: Sequence[Evidence]) -> tuple[Standing, str]:

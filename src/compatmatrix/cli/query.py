@@ -120,6 +120,8 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     for what, versions in (("not supported", known.refuted), ("not known (not run, or inconclusive)", known.unknown)):
         if versions:
             context.say(f"  {what} {apart}: {spans(versions, releases)}")
+    for other in known.beside:
+        context.say(f"  {other.words}; with other versions of it, the bounds may be others")
     pairs = grid.grid(view)
     otherwise: dict[tuple[str, str, str], set[str]] = {}
     for cell in known.otherwise:

@@ -18,8 +18,9 @@ from packaging.version import Version
 
 from compatmatrix.config import source_addresses
 from compatmatrix.config.causes import read as read_causes
+from compatmatrix.config.defaults import TOOLS
 from compatmatrix.config.probe_files import read as read_probes
-from compatmatrix.config.tables import TOOLS, Config, Index, MatrixFile, Publish, Python, Subject
+from compatmatrix.config.tables import Config, Index, MatrixFile, Publish, Python, Subject
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Probe
@@ -200,6 +201,7 @@ def _probe_problems(config: Config, known: Sequence[str], folder: Path) -> Itera
         "subject.control": [subject.control],
         "publish.recipes": config.publish.recipes,
         "pairings.grid.probes": grid.probes if grid else (),
+        **{f"reported[{number}].probes": package.probes for number, package in enumerate(config.reported)},
     }
     for key, names in named.items():
         for name in names:

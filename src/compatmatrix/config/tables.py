@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Meta
 from packaging.utils import canonicalize_name
 
 from compatmatrix.config.causes import Cause
+from compatmatrix.config.defaults import PLATFORMS, TOOLS
 from compatmatrix.core.pairings import NEWEST, RELEASE_DAY, named
 
 
@@ -16,26 +18,6 @@ def _key(meaning: str, example: Any) -> Meta:
     """What a key means, in sentences, and a value that it may have."""
     return Meta(description=meaning, examples=[example])
 
-
-TOOLS = {
-    "pytest": "8.4.2",
-    "pytest-json-report": "1.5.0",
-    "pytest-metadata": "3.1.1",
-    "iniconfig": "2.1.0",
-    "pluggy": "1.6.0",
-}
-"""What runs the probes where matrix.toml has no ``[tools]``."""
-
-TOOLS_NEED = ("packaging", "pygments", "colorama", "exceptiongroup", "tomli", "typing-extensions")
-"""What these require besides. It is not pinned: what is tested may need a version of its own."""
-
-PLATFORMS = {
-    "linux-x86_64": "x86_64-manylinux_2_28",
-    "linux-aarch64": "aarch64-manylinux_2_28",
-    "macos-arm64": "aarch64-apple-darwin",
-    "windows-amd64": "x86_64-pc-windows-msvc",
-}
-"""The platforms where matrix.toml has no ``[platform]``."""
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -93,6 +75,13 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: Annotated[str, _key("Its name on the index.", "anyio")]
+    probes: Annotated[
+        tuple[str, ...],
+        _key(
+            "Ids of the probes whose answers its version decides too: what is said of them names the versions that were seen.",
+            ["streaming-response"],
+        ),
+    ] = ()
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +271,11 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
     def named(self) -> tuple[str, ...]:
         """The packages that make a cell what it is: the subject, then each companion and the packages that follow it."""
         return (self.subject.name, *(name for one in self.companions for name in (one.name, *one.follows)))
+
+    def deciding(self, probes: Iterable[str]) -> tuple[str, ...]:
+        """The packages, of those that are only reported, whose version decides one of these probes' answers too."""
+        asked = {*probes}
+        return tuple(package.name for package in self.reported if asked & {*package.probes})
 
     @property
     def tool_requirements(self) -> list[str]:

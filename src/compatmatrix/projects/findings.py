@@ -23,6 +23,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why nothing can be said, where neither ``pair`` nor ``ranges`` is there.
         examined: whether the file could be read; if not, ``reason`` says why.
         reported: the pinned versions of packages that no pair is told apart by, but whose versions are on record.
+        beside: the packages, among these, that decide what is needed too, with the versions that were seen, in words.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pair: PairStatus | None = None
     ranges: RangeStatus | None = None
     reported: Mapping[str, str] = {}
+    beside: tuple[str, ...] = ()
 
 
 def judge(
@@ -67,12 +69,12 @@ def judge(
             pythons=(python,) * bool(python),
         )
     for items, pythons in sets.items():
-        yield _finding(compatibility, file.name, dict(items), pythons, platform, tuple(needs))
+        yield _finding(compatibility, file, dict(items), pythons, platform, tuple(needs))
 
 
 def _finding(
     compatibility: Compatibility,
-    name: str,
+    file: ProjectFile,
     chosen: Mapping[str, Entry],
     pythons: Sequence[str],
     platform: str,
@@ -80,13 +82,17 @@ def _finding(
 ) -> Finding:
     subject, companion = chosen[compatibility.subject], chosen.get(compatibility.companion)
     pinned = {package: entry.version for package, entry in chosen.items() if entry.version}
-    named = compatibility.view.config.named
+    config = compatibility.view.config
+    named, deciding = config.named, config.deciding(needs)
+    if file.python:  # what an installed Python does not have is not to be installed beside it
+        pinned = dict.fromkeys(deciding, "") | pinned
     found = Finding(
-        file=name,
+        file=file.name,
         line=subject.line,
         pythons=tuple(pythons),
         platform=platform,
-        reported={package: version for package, version in pinned.items() if package not in named},
+        reported={package: version for package, version in pinned.items() if package not in (*named, *deciding)},
+        beside=tuple(f"{need}: {one.words}" for need in needs for one in compatibility.supported(need).beside),
     )
     for package, entry in chosen.items():
         if entry.source and package in named:
@@ -98,7 +104,7 @@ def _finding(
         others={
             package: version
             for package, version in pinned.items()
-            if package in named and package not in (compatibility.subject, compatibility.companion)
+            if package in (*named, *deciding) and package not in (compatibility.subject, compatibility.companion)
         },
         needs=needs,
     )

@@ -38,7 +38,8 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
         seen: release of the subject -> the companion's versions in words, the newest release first.
         commands: the commands that install it, where the versions are at fault.
         recipe: the remedy that is a script, of the newest release that has one.
-        supported: specifier of releases -> the probes, of those that raise the error, that they support.
+        supported: the command that installs other versions -> the probes, of those that raise the error, that they support.
+        beside: the packages that decide these too, in words.
         evidence: the newest sighting of each probe that has a traceback.
     """
 
@@ -48,6 +49,7 @@ class ErrorPage(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[Command, ...]
     recipe: Remedy | None
     supported: Mapping[str, Sequence[str]]
+    beside: tuple[str, ...]
     evidence: tuple[Sighting, ...]
 
     @property
@@ -99,8 +101,10 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
         beside.setdefault(versions[subject], set()).add(versions.get(companion, ""))
     found = remedies.remedies(compatibility, error)
     supported: dict[str, list[str]] = {}
-    for probe, specifier in remedies.elsewhere(compatibility, error).items():
-        supported.setdefault(specifier, []).append(probe)
+    other = remedies.elsewhere(compatibility, error)
+    for probe, bounds in other.items():
+        together = remedies.complete(compatibility, error, probe) or [f"{subject}{bounds.specifier}"]
+        supported.setdefault(findings.install(together), []).append(probe)
     evidence = compatibility.view.evidence
     newest: dict[str, Sighting] = {}
     for one in seen:
@@ -118,5 +122,6 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
         commands=tuple(one for one in commands if one),
         recipe=next((one for one in found if one.recipe), None),
         supported=supported,
+        beside=tuple(dict.fromkeys(one.words for bounds in other.values() for one in bounds.beside)),
         evidence=tuple(newest.values()),
     )

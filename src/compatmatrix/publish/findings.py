@@ -9,7 +9,7 @@ import msgspec
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import UNTRIED
-from compatmatrix.analysis.remedies import elsewhere
+from compatmatrix.analysis.remedies import complete, elsewhere
 from compatmatrix.analysis.remedies import remedies as remedies_of
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.core import sanitize
@@ -74,8 +74,11 @@ def explanation(compatibility: Compatibility, found: Explanation) -> str:
     if recipe := next((one for one in remedies if one.recipe), None):
         name = compatibility.subject
         lines.append(f"works on {name} {recipe.release}: `recipe --only '{name}=={recipe.release}'` prints it")
-    for probe, specifier in elsewhere(compatibility, found).items():
-        lines.append(f"{probe} is supported in {compatibility.subject}{specifier}")
+    for probe, bounds in elsewhere(compatibility, found).items():
+        others = [one.words for one in bounds.beside]
+        lines.append("; ".join([f"{probe} is supported in {compatibility.subject}{bounds.specifier}", *others]))
+        if together := complete(compatibility, found, probe):
+            lines.append(f"{probe} works with: {install(together)}")
     seen: dict[str, list[str]] = {}
     for versions in found.versions:
         seen.setdefault(versions[compatibility.subject], []).append(versions.get(compatibility.companion, ""))
@@ -99,10 +102,11 @@ def install(requirements: Iterable[str]) -> str:
 
 
 def _details(finding: Finding) -> list[str]:
+    details: Iterable[str] = _of_ranges(finding.ranges) if finding.ranges else ()
     if finding.pair:
         # Cells of one pair may differ in packages that are not named here.
-        return list(dict.fromkeys((*_of_pair(finding.pair), *_not_seen(finding.pair.evidence, finding))))
-    return _of_ranges(finding.ranges) if finding.ranges else []
+        details = dict.fromkeys((*_of_pair(finding.pair), *_not_seen(finding.pair.evidence, finding)))
+    return [*details, *finding.beside]
 
 
 def _of_pair(pair: PairStatus) -> Iterable[str]:

@@ -52,6 +52,7 @@ def render(view: View) -> str:
         pythons=list(_alike(list(found), lambda version: found[version].words)),
         legend=list(pair_map.legend(pairs, ASCII)),
         ranges=lambda probe, pairing: list(_ranges(view, probe, pairing)),
+        beside=lambda probe: recommend.beside(view, probe),
         cells=lambda version: _cells(view, version),
         titles=lambda cell: map(view.config.pairing_title, cell.pairings),
         counts=_counts,

@@ -18,7 +18,8 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from compatmatrix.config.tables import TOOLS, TOOLS_NEED, Config
+from compatmatrix.config.defaults import TOOLS, TOOLS_NEED
+from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import digest, parse_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
