@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import html
 import json
+import random
 import re
 from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.changes import Kind
-from compatmatrix.config.tables import Config
 from compatmatrix.core.states import TABLE, CellState, OutcomeState
 from compatmatrix.publish import change_words, json_data
 from compatmatrix.results.ledger import Ledger
@@ -31,24 +31,31 @@ from outputs import Said, first_of, one, plain, value_of
 COLORS = {"supported": "brightgreen", "raises": "red", "no-effect": "blueviolet"}
 
 
+SEED = random.randrange(2**32)
+"""Of this run: one seed for all tests here, so that the outputs of a ledger are made and read back once for all of them."""
+
+Checked = Callable[[Callable[[Said], None]], None]
+
+
 @pytest.fixture(scope="module")
-def configured(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return made_config(tmp_path_factory.mktemp("agreement"))
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """Holds a check against generated ledgers."""
+    config = made_config(tmp_path_factory.mktemp("agreement"))
+    known: dict[bytes, Said] = {}
 
+    def against_all(check: Callable[[Said], None]) -> None:
+        @seed(SEED)
+        @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+        @given(histories())
+        def holds(ledger: Ledger) -> None:
+            key = msgspec.json.encode(ledger)
+            if key not in known:
+                known[key] = Said(support.view(ledger, config, PUT))
+            check(known[key])
 
-def said(known: Ledger, configured: Config) -> Said:
-    return Said(support.view(known, configured, PUT))
+        holds()
 
-
-def checked(check: Callable[[Said], None], configured: Config) -> None:
-    """Hold it against generated ledgers."""
-
-    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-    @given(histories())
-    def holds(known: Ledger) -> None:
-        check(said(known, configured))
-
-    holds()
+    return against_all
 
 
 def verdicts(told: Said) -> None:
@@ -73,12 +80,12 @@ def verdicts(told: Said) -> None:
         assert told.json["verdict"]["since"] == since.split(" ")[0]
 
 
-def test_defect_sentence_badge_and_page_gave_different_verdicts(configured: Config) -> None:
+def test_defect_sentence_badge_and_page_gave_different_verdicts(checked: Checked) -> None:
     """The sentence said "No" where the badge said that it depends, and every no was tagged "raises"."""
-    checked(verdicts, configured)
+    checked(verdicts)
 
 
-def test_defect_a_yes_was_said_beside_a_control_that_failed_or_tampering(configured: Config) -> None:
+def test_defect_a_yes_was_said_beside_a_control_that_failed_or_tampering(checked: Checked) -> None:
     def holds(told: Said) -> None:
         for asked in PUT:
             stable = [release.version for release in told.view.releases if release.stable]
@@ -96,10 +103,10 @@ def test_defect_a_yes_was_said_beside_a_control_that_failed_or_tampering(configu
                 own = [version for version in stable if (pairing, version) in confirmed]
                 assert first == (own[0] if own else None)
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_first_supported_is_the_same_wherever_it_is_said(configured: Config) -> None:
+def test_first_supported_is_the_same_wherever_it_is_said(checked: Checked) -> None:
     def holds(told: Said) -> None:
         for asked in PUT:
             for pairing in told.view.pairings:
@@ -114,10 +121,10 @@ def test_first_supported_is_the_same_wherever_it_is_said(configured: Config) -> 
                 else:
                     assert first is None
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_a_cell_says_the_same_in_every_table(configured: Config) -> None:
+def test_a_cell_says_the_same_in_every_table(checked: Checked) -> None:
     def holds(told: Said) -> None:
         expected = {
             (pairing, release.version, asked.id): told.json_answer(pairing, release.version, asked.id)
@@ -140,10 +147,10 @@ def test_a_cell_says_the_same_in_every_table(configured: Config) -> None:
             for (name, pairing), (words, _) in told.today.items():
                 assert words == told.markdown_tables[pairing, told.view.latest.version, name]
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_defect_markdown_and_page_classed_one_pair_differently(configured: Config) -> None:
+def test_defect_markdown_and_page_classed_one_pair_differently(checked: Checked) -> None:
     """A control that is absent beside one that raises, and a pair that two cells hold, were classed by two rules."""
 
     def holds(told: Said) -> None:
@@ -164,10 +171,10 @@ def test_defect_markdown_and_page_classed_one_pair_differently(configured: Confi
             link = rf'release/{re.escape(version)}\.html">[^<]*</a></th>'
             assert told.markdown_imports[version] == one(rf"{link}<td>([^<]*)</td>", told.page("grid.html"))
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_a_pair_is_classed_by_what_its_cells_found(configured: Config) -> None:
+def test_a_pair_is_classed_by_what_its_cells_found(checked: Checked) -> None:
     def holds(told: Said) -> None:
         for version, row in told.json.get("pairs", {}).items():
             for other, kind in row.items():
@@ -188,10 +195,10 @@ def test_a_pair_is_classed_by_what_its_cells_found(configured: Config) -> None:
                 if kind == "headline":
                     assert all(told.json_confirms(cell, "standalone") for cell in known)
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_defect_bounds_and_verdict_and_first_supported_disagreed(configured: Config) -> None:
+def test_defect_bounds_and_verdict_and_first_supported_disagreed(checked: Checked) -> None:
     """Of a pre-release, of another platform, and of a pair of the grid."""
 
     def holds(told: Said) -> None:
@@ -236,10 +243,10 @@ def test_defect_bounds_and_verdict_and_first_supported_disagreed(configured: Con
                 if cell["subject"] in admitted and told.json_yes(cell, asked.id) is False
             }
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_a_feed_tells_of_no_yes_that_does_not_count(configured: Config) -> None:
+def test_a_feed_tells_of_no_yes_that_does_not_count(checked: Checked) -> None:
     def holds(told: Said) -> None:
         stable = {release.version: release.stable for release in told.view.releases}
         for asked in PUT:
@@ -255,10 +262,10 @@ def test_a_feed_tells_of_no_yes_that_does_not_count(configured: Config) -> None:
                         first = told.json["support"][asked.id][pairing]["first_supported"]
                         assert not stable[version] or Version(first) <= Version(version)
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_an_alarm_tells_of_no_yes_that_does_not_count(configured: Config) -> None:
+def test_an_alarm_tells_of_no_yes_that_does_not_count(checked: Checked) -> None:
     def holds(told: Said) -> None:
         newest = told.view.releases[-1].version if told.view.releases else ""
         before = msgspec.structs.replace(
@@ -278,14 +285,14 @@ def test_an_alarm_tells_of_no_yes_that_does_not_count(configured: Config) -> Non
             if stands.answer == "supported":
                 assert told.json_confirms(told.json_cell(pairing, stands.release), "standalone")
 
-    checked(holds, configured)
+    checked(holds)
 
 
 JUNK = re.compile(r"\s[,;](?=\s|$)|\(\s*\)|,\s*,|;\s*;|:\s*[.;,](?=\s|$)|raises(?=[A-Z])|since None|\bUndefined\b|1970")
 """What joining empty or trimmed pieces leaves behind."""
 
 
-def test_defect_words_ran_together_and_lists_had_empty_items(configured: Config) -> None:
+def test_defect_words_ran_together_and_lists_had_empty_items(checked: Checked) -> None:
     """`raisesIndexError`; "with Python , 3.11"; a day in 1970 for a release whose day nobody knows."""
 
     def holds(told: Said) -> None:
@@ -299,10 +306,10 @@ def test_defect_words_ran_together_and_lists_had_empty_items(configured: Config)
             match = JUNK.search(text)
             assert match is None, (name, text[max(match.start() - 60, 0) : match.end() + 30])
 
-    checked(holds, configured)
+    checked(holds)
 
 
-def test_the_data_are_what_their_schema_says(configured: Config) -> None:
+def test_the_data_are_what_their_schema_says(checked: Checked) -> None:
     schema = Draft202012Validator(json.loads(json_data.schema_json()))
 
     def holds(told: Said) -> None:
@@ -310,4 +317,4 @@ def test_the_data_are_what_their_schema_says(configured: Config) -> None:
         for listed, release in zip(told.json["releases"], told.view.releases, strict=True):
             assert listed["released"] == (release.released[:10] if release.released else None)
 
-    checked(holds, configured)
+    checked(holds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,31 +88,38 @@ def test_the_same_records_give_the_same_bytes_in_whatever_order_they_come(
     assert contents(support.view(known, config, probes)) == contents(support.view(turned, config, probes))
 
 
-def changed_by(config: Config, release: str, **fields: Any) -> dict[str, str]:
+ChangedBy = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def changed_by(tmp_path_factory: pytest.TempPathFactory) -> ChangedBy:
     """The files that are others, with their new text, where the records of one release have other fields."""
+    config = sample.make_config(tmp_path_factory.mktemp("sample"))
     known, probes = sample.make_ledger(hostile=False), sample.make_probes()
-    records = {
-        key: msgspec.structs.replace(one, **fields) if one.subject == release else one
-        for key, one in known.records.items()
-    }
-    before, after = (
-        contents(support.view(one, config, probes)) for one in (known, msgspec.structs.replace(known, records=records))
-    )
-    return {name: content.decode() for name, content in after.items() if content != before.get(name)}
+    before = contents(support.view(known, config, probes))
+
+    def change(release: str, **fields: Any) -> dict[str, str]:
+        records = {
+            key: msgspec.structs.replace(one, **fields) if one.subject == release else one
+            for key, one in known.records.items()
+        }
+        after = contents(support.view(msgspec.structs.replace(known, records=records), config, probes))
+        return {name: content.decode() for name, content in after.items() if content != before.get(name)}
+
+    return change
 
 
-def test_defect_running_one_release_again_changed_every_page(tmp_path: Path) -> None:
+def test_defect_running_one_release_again_changed_every_page(changed_by: ChangedBy) -> None:
     """Their footers had counts and the day of the newest record."""
-    changed = changed_by(sample.make_config(tmp_path), "0.20.0", recorded="2026-12-01T00:00:00Z")
+    changed = changed_by("0.20.0", recorded="2026-12-01T00:00:00Z")
     assert changed.keys() == {
         "compatibility.json", "compatibility.md", "site/compatibility.json", "site/compatibility.csv",
         "site/release/0.20.0.html", "site/constraints/gadget-0.20.0-py3.11.txt", "site/about.html",
     }  # fmt: skip
 
 
-def test_another_answer_of_one_release_changes_the_files_that_name_it(tmp_path: Path) -> None:
-    config = sample.make_config(tmp_path)
-    changed = changed_by(config, "0.20.0", state=CellState.CRASHED, detail="signal 11", outcomes={})
+def test_another_answer_of_one_release_changes_the_files_that_name_it(changed_by: ChangedBy) -> None:
+    changed = changed_by("0.20.0", state=CellState.CRASHED, detail="signal 11", outcomes={})
     # A bound that rests on it is "0.21.0 or earlier" now; an error's page no longer names it.
     others = {name: text for name, text in changed.items() if not name.startswith("site/error/")}
     assert [name for name, text in others.items() if "0.20.0" not in text and "0.21.0 or earlier" not in text] == []

@@ -41,12 +41,57 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="module")
 def view(config: Config) -> View:
-    return support.view(sample.make_ledger(), config, sample.make_probes())
+    return viewed(sample.make_ledger(), config)
 
 
 @pytest.fixture(scope="module")
 def files(view: View) -> Mapping[str, bytes]:
     return site.contents(view)
+
+
+def viewed(known: Ledger, config: Config) -> View:
+    return support.view(known, config, sample.make_probes())
+
+
+@pytest.fixture(scope="module")
+def harmless(config: Config) -> View:
+    """Without hostile text."""
+    return viewed(sample.make_ledger(hostile=False), config)
+
+
+@pytest.fixture(scope="module")
+def of_harmless(harmless: View) -> Mapping[str, bytes]:
+    return site.contents(harmless)
+
+
+@pytest.fixture(scope="module")
+def lifted(config: Config) -> View:
+    """On the day the limitation is lifted, where the site's address, and those of notes and comparisons, are known."""
+    links = msgspec.structs.replace(
+        config.publish,
+        url="https://example.org/matrix/",
+        release_notes="https://example.org/notes/v{version}",
+        comparison="https://example.org/compare/v{before}...v{after}",
+    )
+    return viewed(sample.make_ledger(hostile=False, headline_since=31), msgspec.structs.replace(config, publish=links))
+
+
+@pytest.fixture(scope="module")
+def of_that_day(lifted: View) -> Mapping[str, bytes]:
+    before, after = (
+        Judged(item=Item(id=number * 40, title=title), verdict=Verdict(kind=kind))
+        for number, title, kind in (
+            ("a", "<b>before</b>", ("raises", "KeyError: <i>")),
+            ("b", "<b>after</b>", ("supported", None)),
+        )
+    )
+    bisection = Bisection(
+        id="x",
+        question=Question(probe="bare-value", digest="x", good=before.item.id, bad=after.item.id),
+        ends=(before.item, after.item),
+        changes=(Found(before=before, after=after),),
+    )
+    return site.contents(lifted, site.Beside(bisections=(bisection,)))
 
 
 class Page(HTMLParser):
@@ -136,10 +181,9 @@ def test_every_answer_has_an_address_of_its_own(view: View, parsed: Mapping[str,
                 assert {f"{pairing}.{probe.id}" for probe in view.probes} <= ids
 
 
-def test_defect_a_release_said_the_same_error_thirty_times(config: Config) -> None:
+def test_defect_a_release_said_the_same_error_thirty_times(harmless: View, of_harmless: Mapping[str, bytes]) -> None:
     """An error stands once, with who raises it and every traceback; pairs that come to the same are one row."""
-    view = support.view(sample.make_ledger(hostile=False), config, sample.make_probes())
-    text = site.contents(view)["release/0.7.0.html"].decode()
+    view, text = harmless, of_harmless["release/0.7.0.html"].decode()
     raised = [
         (view.config.pairing_phrase(pairing).capitalize(), probe)
         for pairing in view.pairings
@@ -200,8 +244,8 @@ def test_a_cell_says_how_far_it_was_kept_apart_and_what_it_was_caught_at(config:
         for key, record in known.records.items()
     }
     changed = msgspec.structs.replace(known, records=records)
-    files = site.contents(support.view(changed, config, sample.make_probes()))
     told = {"0.31.0": "", "0.30.0": ", run with the network in reach", "0.29.0": ", run without network"}
+    files = site.contents(viewed(changed, config))
     for version, words in told.items():
         text = files[f"release/{version}.html"].decode()
         assert re.search(rf"cell <code>\w+</code>{words}\.</p>", text)
@@ -262,20 +306,19 @@ def test_an_entry_keeps_its_id_when_more_becomes_known(config: Config) -> None:
         records={key: record for key, record in whole.records.items() if int(record.subject.split(".")[1]) <= 20},
         releases={version: release for version, release in whole.releases.items() if int(version.split(".")[1]) <= 20},
     )
-    then, now = (history.entries(support.view(ledger, config, sample.make_probes())) for ledger in (part, whole))
+    then, now = (history.entries(viewed(ledger, config)) for ledger in (part, whole))
     assert {entry.id: entry.at for entry in then}.items() <= {entry.id: entry.at for entry in now}.items()
     assert len(now) > len(then)
 
 
-def test_the_day_the_limitation_is_lifted_is_one_entry(config: Config) -> None:
-    view = support.view(sample.make_ledger(headline_since=31), config, sample.make_probes())
-    lifted = [
+def test_the_day_the_limitation_is_lifted_is_one_entry(lifted: View, of_that_day: Mapping[str, bytes]) -> None:
+    found = [
         entry
-        for entry in history.entries(view)
+        for entry in history.entries(lifted)
         if entry.probe.id == "bare-value" and entry.after.state is OutcomeState.SUPPORTED
     ]
-    assert [(entry.release, entry.pairings) for entry in lifted] == [("0.31.0", ("release-day", "newest"))]
-    home = Page(site.contents(view)["index.html"].decode()).text
+    assert [(entry.release, entry.pairings) for entry in found] == [("0.31.0", ("release-day", "newest"))]
+    home = Page(of_that_day["index.html"].decode()).text
     assert "A bare Value can be trained since Gadget 0.31.0" in home
 
 
@@ -327,21 +370,19 @@ def test_the_json_is_the_one_beside_the_site(files: Mapping[str, bytes], view: V
 
 
 def test_rebuilding_gives_the_same_bytes(config: Config, files: Mapping[str, bytes]) -> None:
-    again = site.contents(support.view(sample.make_ledger(), config, sample.make_probes()))
-    assert again == files
+    assert site.contents(viewed(sample.make_ledger(), config)) == files
 
 
-def test_sizes(config: Config) -> None:
+def test_sizes(of_harmless: Mapping[str, bytes]) -> None:
     """Compressed, as a reader gets them: each page with its style sheet and scripts."""
-    files = site.contents(support.view(sample.make_ledger(hostile=False), config, sample.make_probes()))
-    for name, content in files.items():
+    for name, content in of_harmless.items():
         if name.endswith(".html"):
             loaded = {
                 link.rsplit("/", 1)[-1] for link in Page(content.decode()).links if link.endswith((".css", ".js"))
             }
-            size = sum(len(gzip.compress(part)) for part in (content, *(files[other] for other in loaded)))
+            size = sum(len(gzip.compress(part)) for part in (content, *(of_harmless[other] for other in loaded)))
             assert size < (60_000 if name == "index.html" else 150_000), name
-    assert sum(map(len, files.values())) < 9_000_000
+    assert sum(map(len, of_harmless.values())) < 9_000_000
 
 
 def test_what_is_not_made_any_more_goes_and_records_stay(tmp_path: Path) -> None:
@@ -355,7 +396,7 @@ def test_what_is_not_made_any_more_goes_and_records_stay(tmp_path: Path) -> None
 
 
 def test_an_empty_ledger_makes_a_site(config: Config) -> None:
-    made = site.contents(support.view(Ledger(), config, sample.make_probes()))
+    made = site.contents(viewed(Ledger(), config))
     assert "Not known yet" in Page(made["index.html"].decode()).text
     ElementTree.fromstring(made["changes.atom"])
 
@@ -385,20 +426,18 @@ def test_no_range_runs_over_what_was_not_examined(view: View) -> None:
     assert holed.answering("0.20.0", "jits") == "17.0 to 29.0, 31.0 to 36.0, 50.0 (some packages only)"
 
 
-def test_defect_an_address_that_ends_in_a_slash_made_double_ones(config: Config, tmp_path: Path) -> None:
+def test_defect_an_address_that_ends_in_a_slash_made_double_ones(
+    lifted: View, of_that_day: Mapping[str, bytes]
+) -> None:
     """Feeds, the badge to copy and the alarm's links led to `/matrix//release/`."""
-    published = msgspec.structs.replace(config.publish, url="https://example.org/matrix/")
-    with_url = msgspec.structs.replace(config, publish=published)
-    view = support.view(sample.make_ledger(hostile=False, headline_since=31), with_url, sample.make_probes())
-    files = site.contents(view)
-    told = {name: files[name].decode() for name in ("changes.atom", "feeds/step-1.atom", "data.html")}
+    told = {name: of_that_day[name].decode() for name in ("changes.atom", "feeds/step-1.atom", "data.html")}
     earlier = msgspec.structs.replace(
-        view, by_pairing={pairing: {**row, "0.31.0": None} for pairing, row in view.by_pairing.items()}
+        lifted, by_pairing={pairing: {**row, "0.31.0": None} for pairing, row in lifted.by_pairing.items()}
     )
-    moves = changes.between_views(earlier, view)
+    moves = changes.between_views(earlier, lifted)
     assert moves[0].kind is changes.Kind.LIFTED
     told["alarm"] = issue_texts.headline(
-        with_url,
+        lifted.config,
         Bulletin(
             verdict="Yes: it can", examined=1, fresh=True, missing=(), failed=(), refusals=(), before={}, after={},
             changes=moves,
@@ -410,13 +449,12 @@ def test_defect_an_address_that_ends_in_a_slash_made_double_ones(config: Config,
         assert not [address for address in addresses if "//" in address.removeprefix("https://")], name
 
 
-def test_defect_environments_that_were_never_installed_were_counted(config: Config) -> None:
+def test_defect_environments_that_were_never_installed_were_counted(of_harmless: Mapping[str, bytes]) -> None:
     known = sample.make_ledger(hostile=False)
     states = [record.state for record in known.records.values()]
     ruled_out, ran = states.count(CellState.UNRESOLVABLE), states.count(CellState.RAN)
     told = f"{len(states) - ruled_out} environments installed, the probes ran in {ran}; {ruled_out} more ruled out by package metadata"
-    files = site.contents(support.view(known, config, sample.make_probes()))
-    assert told in Page(files["about.html"].decode()).text
+    assert told in Page(of_harmless["about.html"].decode()).text
     assert 0 < ran < len(states) - ruled_out < len(states)
 
 
@@ -427,23 +465,22 @@ def test_defect_the_pythons_began_with_none(config: Config) -> None:
     lacking = msgspec.structs.replace(one, state=CellState.NO_PYTHON, python="", outcomes={})
     newer = msgspec.structs.replace(other, state=CellState.RAN, python="3.12")
     records = {**known.records, one.key: lacking, other.key: newer}
-    files = site.contents(support.view(msgspec.structs.replace(known, records=records), config, sample.make_probes()))
+    files = site.contents(viewed(msgspec.structs.replace(known, records=records), config))
     assert "with Python 3.11, 3.12;" in Page(files["about.html"].decode()).text
     assert "Python ," not in Page(files["release/0.1.0.html"].decode()).text
 
 
-def test_a_release_says_what_differs_from_the_stable_one_before(config: Config) -> None:
+def test_a_release_says_what_differs_from_the_stable_one_before(lifted: View, of_that_day: Mapping[str, bytes]) -> None:
     """Without scripts: the diff that `between_cells` makes, and not that to a yanked release (0.30.0)."""
-    view = support.view(sample.make_ledger(hostile=False, headline_since=31), config, sample.make_probes())
-    text = site.contents(view)["release/0.31.0.html"].decode()
+    text = of_that_day["release/0.31.0.html"].decode()
     section = text.split('<section id="changed"', 1)[1].split("</section>", 1)[0]
     assert 'Changed since <a href="0.29.0.html">' in section
     listed = set(re.findall(r'<th scope="row"><a href="../probe/([^"]*).html">', section))
     expected = set[str]()
-    for pairing in view.pairings:
-        before, after = (view.cell(pairing, version) for version in ("0.29.0", "0.31.0"))
+    for pairing in lifted.pairings:
+        before, after = (lifted.cell(pairing, version) for version in ("0.29.0", "0.31.0"))
         assert before and after
-        expected |= {*changes.between_cells(before, after, view.probes).changed}
+        expected |= {*changes.between_cells(before, after, lifted.probes).changed}
     assert listed == expected
     assert "bare-value" in listed
 
@@ -465,28 +502,8 @@ def test_the_page_that_compares_has_each_answer_and_how_any_two_differ(view: Vie
                 assert tree["kinds"][place] in (expected.kinds[probe].value, *comparison.TITLES.values())
 
 
-def test_a_question_has_its_requirement_and_what_changed_it(config: Config) -> None:
-    links = msgspec.structs.replace(
-        config.publish,
-        release_notes="https://example.org/notes/v{version}",
-        comparison="https://example.org/compare/v{before}...v{after}",
-    )
-    linked = msgspec.structs.replace(config, publish=links)
-    view = support.view(sample.make_ledger(hostile=False, headline_since=31), linked, sample.make_probes())
-    before, after = (
-        Judged(item=Item(id=number * 40, title=title), verdict=Verdict(kind=kind))
-        for number, title, kind in (
-            ("a", "<b>before</b>", ("raises", "KeyError: <i>")),
-            ("b", "<b>after</b>", ("supported", None)),
-        )
-    )
-    bisection = Bisection(
-        id="x",
-        question=Question(probe="bare-value", digest="x", good=before.item.id, bad=after.item.id),
-        ends=(before.item, after.item),
-        changes=(Found(before=before, after=after),),
-    )
-    text = site.contents(view, site.Beside(bisections=(bisection,)))["probe/bare-value.html"].decode()
+def test_a_question_has_its_requirement_and_what_changed_it(of_that_day: Mapping[str, bytes]) -> None:
+    text = of_that_day["probe/bare-value.html"].decode()
     assert "<code>gadget&gt;=0.31.0</code>" in text
     assert 'href="https://example.org/notes/v0.31.0"' in text
     assert 'href="https://example.org/compare/v0.29.0...v0.31.0"' in text
@@ -505,7 +522,7 @@ def published(config: Config) -> Mapping[str, bytes]:
         looked="2025-06-01T05:17:00Z", hours=24, recorded="2025-05-30", planned=3, examined=2,
         missing=(Missing(cell="gadget 0.31.0 <b>", why="the disk is full"),), refusals=("the control failed",),
     )  # fmt: skip
-    view = support.view(sample.make_ledger(), with_url, sample.make_probes())
+    view = viewed(sample.make_ledger(), with_url)
     return site.contents(view, site.Beside(status=status, picture=b"PNG"))
 
 

@@ -5,6 +5,7 @@ The result is plain text; each output (page, Markdown, terminal) still escapes i
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -50,6 +51,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+@functools.lru_cache(maxsize=4096)  # a message stands in many cells, and every view signs each of them
 def signature(exception: str, message: str) -> str:
     """An exception without what differs between releases and machines: paths, addresses, line numbers, shapes, counts."""
     text = line(message, SIGNATURE * 4)

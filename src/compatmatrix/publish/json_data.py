@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -215,6 +216,7 @@ def compact_json(view: View) -> bytes:
     return canonical(msgspec.structs.replace(data, cells=cells, sources=()))
 
 
+@functools.cache
 def schema_json() -> bytes:
     """JSON Schema 2020-12 of compatibility.json, generated from the types above."""
     schema = {
