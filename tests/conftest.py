@@ -19,7 +19,7 @@ from compatmatrix.environment.bytecode import ByteCode
 from compatmatrix.environment.interpreters import Interpreters
 from compatmatrix.environment.workspace import Workspace
 from compatmatrix.resolve import uv
-from fixtures import Project, Ready, learn_test_tools
+from fixtures import KnownCells, Project, Ready, learn_test_tools
 from packages import world
 from packages.index import LocalIndex
 from story import Story
@@ -33,11 +33,12 @@ settings.load_profile("suite")
 def group(file: Path) -> str:
     """The tests of a group run on one worker, so that a fixture that takes seconds is made once.
 
-    A group are the tests that take the story, and those of a file that has a fixture of its own. (The mark `xdist_group`
-    does nothing beside pytest 9.2.)
+    A group are the tests that take the story, those that share cells, and those of a file that has a fixture of its own.
+    (The mark `xdist_group` does nothing beside pytest 9.2.)
     """
     text = file.read_text(encoding="utf-8")
-    return "story" if "story: Story" in text else file.name if 'scope="module"' in text else ""
+    shared = next((name for name in ("story: Story", '"known_cells"') if name in text), "")
+    return shared or (file.name if 'scope="module"' in text else "")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -72,14 +73,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def new_cache(tmp_path: Path, cache: Path, byte_code: ByteCode, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Gives the engine another cache, which holds nothing of a project: only interpreters and byte code."""
+    """Gives the engine another cache, which holds nothing of a project: only interpreters, byte code, wheels of commits."""
     numbers = itertools.count()
 
     def change() -> None:
         new = tmp_path / f"cache-{next(numbers)}"
-        for name in ("interpreters", bytecode.FOLDER):
-            if (cache / name).is_dir():
-                shutil.copytree(cache / name, new / name)
+        new.mkdir()
+        for name in ("interpreters", bytecode.FOLDER, "wheels"):
+            (cache / name).mkdir(exist_ok=True)
+            (shutil.copytree if os.name == "nt" else os.symlink)(cache / name, new / name)
         monkeypatch.setenv("COMPATMATRIX_CACHE", str(new))
 
     return change
@@ -147,6 +149,17 @@ def ready(
 def works(ready: Callable[[str], Ready]) -> Ready:
     """The environment of a release that works; no test may change what is in it."""
     return ready("works")
+
+
+@pytest.fixture(scope="session")
+def cells_of_the_session() -> KnownCells:
+    return KnownCells()
+
+
+@pytest.fixture
+def known_cells(cells_of_the_session: KnownCells, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests on what is made of the answers of cells: what another test has run is not run again."""
+    cells_of_the_session.provide(monkeypatch)
 
 
 @pytest.fixture(scope="session")

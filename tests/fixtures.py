@@ -6,20 +6,22 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import dedent, indent
 
 import msgspec
+import pytest
 
 from compatmatrix.cli import main as cli
 from compatmatrix.config import matrix_file, probe_files
 from compatmatrix.config.matrix_file import host_platform
 from compatmatrix.config.tables import Config
-from compatmatrix.core.model import Cell, CellRequest, Probe
+from compatmatrix.core.model import Cell, CellRequest, Lock, Probe
 from compatmatrix.environment.bytecode import ByteCode
+from compatmatrix.environment.workspace import Workspace
 from compatmatrix.execution import cell_runner
 from compatmatrix.execution.cell_runner import Raw
 from compatmatrix.resolve import lock
@@ -266,6 +268,36 @@ class Ready:
         """Run the probes of a folder and read what they found."""
         raw = self.run(folder, stop=lambda: False, **limits)
         return interpret(raw, probe_files.read(folder))
+
+
+class KnownCells:
+    """What cells left, so that a cell that several tests need is installed and run once."""
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[Lock, tuple[str, ...]], Raw] = {}
+
+    def provide(self, patch: pytest.MonkeyPatch) -> None:
+        """Make the scheduler take what is known of a cell instead of running it."""
+        bring_to, run = Workspace.bring_to, cell_runner.run
+        postponed: dict[Lock, Workspace] = {}
+
+        def brought(workspace: Workspace, cell: Cell) -> Path:
+            if not any(lock == cell.lock for lock, _ in self._left):
+                return bring_to(workspace, cell)
+            postponed[cell.lock] = workspace
+            return Path()
+
+        def left(
+            config: Config, cell: Cell, python: Path, probes: Sequence[Probe], folder: Path, stop: Callable[[], bool]
+        ) -> Raw:
+            key = cell.lock, tuple(probe.digest for probe in probes)
+            if key not in self._left:
+                python = bring_to(postponed.pop(cell.lock), cell) if cell.lock in postponed else python
+                self._left[key] = run(config, cell, python, probes, folder, stop)
+            return self._left[key]
+
+        patch.setattr(Workspace, "bring_to", brought)
+        patch.setattr(cell_runner, "run", left)
 
 
 def question(name: str, body: str) -> str:

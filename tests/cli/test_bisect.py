@@ -12,6 +12,8 @@ import pytest
 from fixtures import Project, Said
 from repositories import Made, Repository, create, line
 
+pytestmark = pytest.mark.usefixtures("known_cells")
+
 ON_OFF_ON = [*line(("raises", 1), ("works", 1), ("raises", 3), ("works", 3))]
 
 

@@ -18,6 +18,8 @@ from packages import world
 from packages.index import LocalIndex
 from repositories import Made, Repository, create, line
 
+pytestmark = pytest.mark.usefixtures("known_cells")
+
 
 @pytest.fixture(autouse=True)
 def _cache(new_cache: Callable[[], None]) -> None:

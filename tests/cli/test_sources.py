@@ -19,6 +19,8 @@ from packages import world
 from packages.index import LocalIndex
 from repositories import Made, Repository, create, line
 
+pytestmark = pytest.mark.usefixtures("known_cells")
+
 
 def records(project: Project) -> list[Record]:
     return list(ledger.read(project.records).records.values())
