@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,11 @@ from fixtures import KnownCells, Project, Ready, learn_test_tools
 from packages import world
 from packages.index import LocalIndex
 from story import Story
+
+# Byte code is written whatever the environment says: every worker, and every engine that a test starts, would compile all
+# modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No database: what hypothesis keeps between runs would make one checkout's tests another's.
 settings.register_profile("suite", deadline=None, max_examples=40, database=None)
