@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from compatmatrix.analysis import ranges, remedies, support
+from compatmatrix.analysis import pythons, ranges, remedies, support
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.standing import Environment, Standing
-from compatmatrix.config.tables import Config, Reported
+from compatmatrix.config.tables import Config, PythonPairing, Reported
 from compatmatrix.core.model import Outcome, Record
 from compatmatrix.core.states import CellState
 from compatmatrix.projects import entries, findings
@@ -367,6 +367,50 @@ def test_defect_a_python_that_cannot_hold_the_pair_was_shown_as_one_that_it_was_
     said = words.as_text(finding)
     assert finding.standing is Standing.GOOD and "not seen on Python 3.10" in said
     assert f"not installable on {PLATFORM}, Python 3.10" in said and f" seen on {PLATFORM}, Python 3.10" not in said
+
+
+def on(python: str, made: Record) -> Record:
+    """The same cell on another Python, as the pairing `python` has it."""
+    name = f"{made.cell}-{python}"
+    return msgspec.structs.replace(made, python=python, pairings={"python": (DAY,)}, cell=name, key=name)
+
+
+def test_defect_another_release_was_proposed_where_an_older_companion_was_not_tried_on_that_python(
+    configured: Config,
+) -> None:
+    refused = "companion 2.0 needs Python >=3.11"
+    none = cell("0.2.0", "2.0", state=CellState.NO_PYTHON, detail=refused)
+    cells = (cell("0.1.0", "1.0"), *(cell("0.2.0", other) for other in ("1.0", "1.1", "2.0")))
+    found = Compatibility(support.view(ledger(*cells, on("3.10", cells[0]), on("3.10", none)), configured, PROBES))
+    status = found.pair(subject="0.2.0", companion="2.0", python="3.10")
+    assert (status.nearest["subject"], status.untried_with) == ("0.1.0", "1.0 to 1.1")
+    finding = findings.Finding(file="uv.lock", pair=status, standing=status.standing)
+    assert "known good on another Python: subject 0.2.0 with companion 1.0 to 1.1" in words.as_text(finding)
+    assert not found.pair(subject="0.2.0", companion="2.0", python="3.11").untried_with
+
+
+def test_defect_a_release_that_admits_no_such_python_was_only_seen_elsewhere(configured: Config) -> None:
+    needy = msgspec.structs.replace(release("0.1.0"), requires_python=">=3.11")
+    view = support.view(ledger(cell("0.1.0", "1.0"), releases=[needy]), configured, PROBES)
+    status = Compatibility(view).pair(subject="0.1.0", companion="1.0", python="3.10")
+    assert status.reason == "known good on Python 3.11; subject 0.1.0 needs Python >=3.11"
+    assert status.untried_with == ""
+    several = Compatibility(view).status("0.1.0", "1.0", Environment(pythons=("3.10", "3.12")))
+    assert several.reason == "known good on Python 3.11", "on one of these it can be installed"
+
+
+def test_defect_a_release_was_missing_where_the_pythons_are_told(configured: Config) -> None:
+    table = msgspec.structs.replace(configured.pairings, python=PythonPairing(versions=("3.10", "3.11")))
+    asking = msgspec.structs.replace(configured, pairings=table)
+    cells = [cell("0.1.0", "1.0", {"held": ABSENT}), cell("0.2.0", "1.0"), cell("0.3.0", "1.0")]
+    view = support.view(ledger(*cells), asking, PROBES)
+    assert pythons.pythons(view) == {}, "no Python is on record at all"
+    view = support.view(ledger(*cells, on("3.10", cells[2])), asking, PROBES)
+    assert [known.words for known in pythons.pythons(view).values()] == [
+        "not examined on each Python: no companion is on record beside which it works",
+        "not examined on each Python",
+        "with companion 1.0: works on Python 3.10; not examined on Python 3.11",
+    ]
 
 
 def test_defect_one_line_stood_there_for_each_of_several_cells_that_show_the_same(known: Compatibility) -> None:

@@ -10,11 +10,10 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from operator import ge, le
 
 import msgspec
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -22,7 +21,7 @@ from compatmatrix.analysis import errors, ranges, recommend
 from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import FAILS, UNTRIED, Kind, classify, grid, works
-from compatmatrix.analysis.pythons import Pythons, pythons
+from compatmatrix.analysis.pythons import Pythons, pythons, refusal
 from compatmatrix.analysis.ranges import InBrief
 from compatmatrix.analysis.recommend import Bounds
 from compatmatrix.analysis.standing import Environment, Evidence, PairStatus, RangeStatus, Standing, public, together
@@ -119,19 +118,23 @@ class Compatibility:
         evidence = tuple(self._evidence(_pair(subject, companion), where))
         here = tuple(one for one in evidence if not one.differs)
         known = tuple(one for one in evidence if one.standing is not Standing.UNKNOWN)
-        if not here and known:
-            reason = "; ".join(dict.fromkeys(f"{one.standing.value} {' and '.join(one.differs)}" for one in known))
-            status = PairStatus(versions=versions, standing=Standing.ELSEWHERE, reason=reason, evidence=known)
-        else:
-            standing, reason = together(here or evidence)
-            status = PairStatus(versions=versions, standing=standing, reason=reason, evidence=here or evidence)
-        status = msgspec.structs.replace(status, pythons=self.pythons(subject))
-        if status.standing is Standing.GOOD:
+        shown = here or known or evidence
+        standing, reason = together(shown)
+        if known and not here:
+            reasons = [f"{one.standing.value} {' and '.join(one.differs)}" for one in known]
+            standing, reason = Standing.ELSEWHERE, "; ".join(dict.fromkeys(reasons))
+        if (refused := refusal(self.view, subject, where.pythons)) not in reason:
+            reason = f"{reason}; {refused}"
+        status = PairStatus(
+            versions=versions, standing=standing, reason=reason, evidence=shown, pythons=self.pythons(subject)
+        )
+        if standing is Standing.GOOD:
             return status
         return msgspec.structs.replace(
             status,
             nearest=self.nearest(subject, companion, where),
             works_with=self.works_with(subject, where),
+            untried_with="" if refused else self._untried_with(subject, where),
             neighbors=() if known else tuple(self._neighbors(subject, companion, where)),
         )
 
@@ -145,8 +148,8 @@ class Compatibility:
                 not known good. What is broken counts whatever they are.
         """
         stable = [release.version for release in self.view.releases if release.stable]
-        rows = [version for version in self.grid.rows if _admits(subject, version, stable)]
-        columns = [version for version in self.grid.columns if _admits(companion, version, self.grid.columns)]
+        rows = [version for version in self.grid.rows if ranges.admits(subject, version, stable)]
+        columns = [version for version in self.grid.columns if ranges.admits(companion, version, self.grid.columns)]
         found = {pair: self._in_brief(_pair(*pair), where) for pair in product(rows, columns)}
         for pair, (standing, reason, here) in found.items():
             if here and standing is Standing.GOOD and where.others:
@@ -222,10 +225,9 @@ class Compatibility:
         if not near:
             return {}
         i, j = min(near, key=lambda one: (abs(one[0] - at) + abs(one[1] - beside), one[0] != at, -one[1], one[0]))
-        loose = msgspec.structs.replace(where, others={})
         config = self.view.config
-        names = [self.subject, *(companion.name for companion in config.companions), *config.deciding(where.needs)]
-        evidence = self._evidence((rows[i], columns[j]), loose)
+        names = [self.subject, *(one.name for one in config.companions), *config.deciding(where.needs)]
+        evidence = self._evidence((rows[i], columns[j]), msgspec.structs.replace(where, others={}))
         found = next(one for one in evidence if not one.differs and one.standing is Standing.GOOD)
         return {name: found.versions[name] for name in names if name in found.versions}
 
@@ -256,6 +258,12 @@ class Compatibility:
             return []
         good = [column for place, column in enumerate(self.grid.columns) if (row, place) in self._good(where)]
         return self.grid.runs([*self.grid.rows][row], good)
+
+    def _untried_with(self, subject: str, where: Environment) -> str:
+        """The companion's versions that are known good beside a release on another Python, and were not examined on these."""
+        good = chain(*self.good_runs(subject, msgspec.structs.replace(where, pythons=())))
+        tried = {pair for pair, held in self._cells.items() if any(cell.python in where.pythons for cell in held)}
+        return self.joined(subject, [one for one in good if where.pythons and _pair(subject, one) not in tried])
 
     def joined(self, subject: str, companions: Sequence[str]) -> str:
         """These of the companion's versions beside a release of the subject, neighbors drawn together, in words."""
@@ -289,10 +297,3 @@ class Compatibility:
 
 def _pair(subject: str, companion: str) -> tuple[Version, Version]:
     return public(subject), public(companion)
-
-
-def _admits(specifier: str, version: str, stable: Iterable[str]) -> bool:
-    """Whether an installer may take a version; a yanked one or a pre-release only where it is named."""
-    return SpecifierSet(specifier).contains(version, prereleases=True) and (
-        version in stable or f"=={version}" in specifier
-    )

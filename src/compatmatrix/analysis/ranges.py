@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
+
+from packaging.specifiers import SpecifierSet
 
 from compatmatrix.analysis.grid import Grid
 from compatmatrix.analysis.standing import RangeStatus, Standing, Versions
@@ -49,6 +51,13 @@ def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pai
         reasons=dict(reasons),
         bounds={name: specifier(chosen, every[name]) for name, chosen in zip(every, best, strict=bool(best))},
         newest={name: versions[-1] for name, versions in every.items() if versions},
+    )
+
+
+def admits(specifier: str, version: str, stable: Iterable[str]) -> bool:
+    """Whether an installer may take a version; a yanked one or a pre-release only where it is named."""
+    return SpecifierSet(specifier).contains(version, prereleases=True) and (
+        version in stable or f"=={version}" in specifier
     )
 
 

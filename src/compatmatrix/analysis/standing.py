@@ -82,6 +82,7 @@ class PairStatus(msgspec.Struct, frozen=True, kw_only=True):
         works_with: the companion's versions that are known good beside the same release of the subject, in words.
         neighbors: where nothing is known of the pair: the nearest on both sides of which something is.
         pythons: on which Pythons the release works, in words.
+        untried_with: those that are known good on another Python, and were not examined on the ones asked about, in words.
     """
 
     versions: Mapping[str, str]
@@ -92,6 +93,7 @@ class PairStatus(msgspec.Struct, frozen=True, kw_only=True):
     works_with: str = ""
     neighbors: tuple[PairStatus, ...] = ()
     pythons: str = ""
+    untried_with: str = ""
 
 
 class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):

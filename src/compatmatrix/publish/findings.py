@@ -127,6 +127,8 @@ def _of_pair(pair: PairStatus) -> Iterable[str]:
         yield f"nearest on record: {_beside(neighbor.versions, 2)}: {neighbor.standing.value}{_after(neighbor.reason)}"
     if pair.nearest:
         yield "nearest that works: " + " ".join(f"{name}=={version}" for name, version in pair.nearest.items())
+    if pair.untried_with and not pair.works_with:
+        yield f"not examined there, known good on another Python: {subject} {pair.versions[subject]} with {companion} {pair.untried_with}"
     if pair.works_with:
         yield f"{subject} {pair.versions[subject]} works with {companion} {pair.works_with}"
 

@@ -142,6 +142,7 @@ def published(view: View) -> Published:
         pythons={
             version: {python: one[0] if one else None for python, one in known.found.items()}
             for version, known in pythons(view).items()
+            if known.beside
         },
         probes=msgspec.convert(view.probes, tuple[PublishedProbe, ...], from_attributes=True),
         releases=tuple(_release(view, release) for release in view.releases),
