@@ -265,3 +265,9 @@ def test_defect_a_file_that_is_not_there_was_explained_as_an_error(project: Proj
     for name in (tmp_path / "missing" / "trace.log", "traceback.txt", tmp_path):
         said = project.main("explain", str(name))
         assert said.code == 2 and f"{name}: cannot be read" in said.out + said.err
+
+
+def test_defect_a_package_in_the_place_of_a_probe_was_answered_with_all_probes(project: Project) -> None:
+    ended = project.main("bounds", "Companion")
+    assert ended.code == 2
+    assert ended.err.startswith("error: bounds Companion: that is a package, not the id of a probe")

@@ -91,7 +91,7 @@ def test_no_file_is_replaced(tmp_path: Path, index: LocalIndex) -> None:
     [
         (("elsewhere",), 2, "elsewhere: no release has a wheel for Python"),
         (("empty",), 2, "empty 1.0: its wheel holds no module"),
-        (("nowhere",), 1, "no index lists any file of 'nowhere'"),
+        (("nowhere",), 2, "no index lists any file of 'nowhere'"),
         (("not a name",), 2, "is no name of a distribution"),
         (('"; import os',), 2, "is no name of a distribution"),
         (("space-things", "--engine", "x --index-url y"), 2, "has spaces"),

@@ -119,13 +119,15 @@ def test_defect_cells_were_run_whose_records_had_no_place(project: Project, tmp_
         assert "[1/" not in ended.out
 
 
-def test_an_index_that_cannot_be_reached_ends_with_1_and_shortens_nothing(project: Project, index: LocalIndex) -> None:
-    ended = project.main("run", "--index", index.url)  # it has nothing
-    assert ended.code == 1
-    assert ended.err.startswith(
-        "could not be done: no index lists any file of 'companion', 'companionlib', 'helper', 'su"
-    )
-    assert "Traceback" not in ended.err
+def test_an_index_that_has_nothing_ends_with_1_and_with_2_where_it_is_an_argument(
+    project: Project, index: LocalIndex
+) -> None:
+    missing = "no index lists any file of 'companion', 'companionlib', 'helper', 'su"
+    ended = project.main("run", "--index", index.url)
+    assert (ended.code, ended.err.startswith(f"error: --index {index.url}: {missing}")) == (2, True)
+    project.set(project.config.index.url, index.url)
+    ended = project.main("run")
+    assert (ended.code, ended.err.startswith(f"could not be done: {missing}")) == (1, True)
 
 
 def test_cells_that_could_not_be_resolved_end_with_1_and_are_listed(
@@ -185,6 +187,7 @@ def test_defect_an_index_without_upload_times_made_releases_of_1970(tmp_path: Pa
         project = Project.make(tmp_path / "project", index.url, pythons=(THIS,))
         planned = project.main("plan", "--save", str(tmp_path / "plan.json"))
         ran = project.main("run", "--only", "subject==0.5.0")
+    assert f"saved to {tmp_path / 'plan.json'}\n" in planned.out
     for ended in (planned, ran):
         assert ended.code == 1
         told = [line for line in ended.out.splitlines() if line.startswith("not examined: ")]

@@ -68,6 +68,7 @@ def test_defect_the_installed_command_told_users_to_run_a_module(started: str, p
         (("run", "--only", "flax===old"), "is not accepted"),  # ended in a traceback: "old" is near no version
         (("run", "--as-of", "yesterday"), "'yesterday' is no date; write one like 2025-06-02"),
         (("changes", "--since", "0001-01-01T00:00+14:00"), "is no date"),
+        (("changes", "--since", "9000-01-01"), "is in the future"),
         (("run", "--shard", "3/2"), "'3/2' is not accepted; write I/N with I from 1 to N, like 2/5"),
         (("run", "--shard", "1"), "like 2/5"),
         (("run", "--jobs", "0"), "must be at least 1"),

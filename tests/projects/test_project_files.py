@@ -175,6 +175,15 @@ def test_malformed_content_gets_one_line(tmp_path: Path, name: str, content: str
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("wrong", ["subject = 1.0", "two words", "subject==", "???"])
+def test_defect_a_line_that_is_no_requirement_was_not_shown(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "sub").mkdir()
+    written(tmp_path, "sub/base.txt", f"helper==1.0\n{wrong}\n")
+    with pytest.raises(NotReadable) as raised:
+        requirements(tmp_path, "-r sub/base.txt\n")
+    assert str(raised.value).startswith(f"{tmp_path / 'sub' / 'base.txt'}:2: {wrong!r} is no requirement")
+
+
 @pytest.mark.parametrize("name", ["uv.lock", "pyproject.toml"])
 @pytest.mark.parametrize(
     "content", ["version = " + "[" * 100_000, "a = " + "{b=" * 100_000, ".".join("a" * 100_000) + " = 1"]

@@ -79,10 +79,14 @@ def instant(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write one like 2025-06-02") from None
 
 
+def past(text: str) -> datetime:
+    """An instant of the past: what is on the index later is not known, and records made for then would stand until then."""
+    if (begin := instant(text)) > datetime.now(UTC):
+        raise argparse.ArgumentTypeError(f"{text!r} is in the future; write a day of the past, like 2025-06-02")
+    return begin
+
+
 def end(text: str) -> datetime:
     """An instant of the past; a day stands for its end, or for now if it is today."""
-    begin, now = instant(text), datetime.now(UTC)
-    if begin > now:  # what is on the index then is not known, and its records would stand until then
-        raise argparse.ArgumentTypeError(f"{text!r} is in the future; write a day of the past, like 2025-06-02")
-    has_time = len(text) > len("2025-06-02")
-    return begin if has_time else min(begin + timedelta(days=1), now)
+    has_time, begin = len(text) > len("2025-06-02"), past(text)
+    return begin if has_time else min(begin + timedelta(days=1), datetime.now(UTC))

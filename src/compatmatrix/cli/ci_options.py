@@ -25,7 +25,7 @@ class Changes(ReadingOptions):
 
     heading = "what and how"
     examples = ("changes --since 2025-06-02", "changes --since 2025-06-02 --format markdown")
-    since: datetime = value("DATE", "from the beginning of that day (UTC)", type=argument_types.instant, required=True)
+    since: datetime = value("DATE", "from the beginning of that day (UTC)", type=argument_types.past, required=True)
     format: str = choice("default: text", "text", "markdown", "json", default="text")
 
 

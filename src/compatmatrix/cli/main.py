@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
     from compatmatrix.ci import github
     from compatmatrix.cli import context
-    from compatmatrix.core.errors import InfrastructureError, UserError
+    from compatmatrix.core.errors import InfrastructureError, NotAnIndex, UserError
 
     # No other command's modules either: half a second is much for one that answers from a file.
     module, function = COMMANDS[type(chosen)]
@@ -51,8 +51,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             errors.print(Text(f"error: {error}"), soft_wrap=not errors.is_terminal)
             return WRONG
         except InfrastructureError as error:
-            errors.print(Text(f"could not be done: {error}"), soft_wrap=not errors.is_terminal)
-            return UNEXAMINED
+            wrong = isinstance(error, NotAnIndex) and getattr(chosen, "index", None)
+            lead = f"error: --index {wrong}" if wrong else "could not be done"
+            errors.print(Text(f"{lead}: {error}"), soft_wrap=not errors.is_terminal)
+            return WRONG if wrong else UNEXAMINED
         except KeyboardInterrupt as interrupt:
             rest = shlex.join(word for word in given if word != "--fresh")
             again = f"to run all again: {shlex.join(given)}\nto run what is not on record: {rest}"

@@ -128,6 +128,7 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
         raise
     if file:
         plan_file.save(plan, file)
+        context.say(f"saved to {file}")
     jobs = shard(plan.jobs, *chosen.shard)
     if chosen.format == "lines" and file:
         print(as_lines(plan, file, chosen.config), end="")

@@ -106,6 +106,9 @@ def _say_recipes(context: Context, view: View, version: str, exact: list[CellVie
 
 def bounds(context: Context, chosen: options.Bounds) -> int:
     """Print the specifier under which a probe is supported, and where the releases in it are known to import."""
+    if canonicalize_name(chosen.probe) in map(canonicalize_name, context.config.recorded):
+        package = "that is a package, not the id of a probe; `check` judges the versions of packages"
+        raise UserError(f"bounds {chosen.probe}: {package}")
     view, probe, name = context.view(), chosen.probe, context.config.subject.name
     if probe not in view.support:
         raise UserError(f"bounds {probe}: there is no such probe{alternatives(probe, view.support)}")

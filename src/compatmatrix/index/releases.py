@@ -28,7 +28,7 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.config.tables import Index
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import format_instant, parse_instant
-from compatmatrix.core.errors import InfrastructureError
+from compatmatrix.core.errors import InfrastructureError, NotAnIndex
 from compatmatrix.core.files import replace
 from compatmatrix.core.model import Release
 from compatmatrix.core.text import address as join
@@ -92,7 +92,7 @@ def fetch(
             for file in page.files:
                 projects[name].setdefault(file.name, file)
     if missing := sorted(name for name, files in projects.items() if not files):
-        raise InfrastructureError(
+        raise (NotAnIndex if len(missing) == len(projects) else InfrastructureError)(
             f"no index lists any file of {', '.join(map(repr, missing))} "
             f"(asked: {len({address for _, address in pages})} index address(es)); check the names and [index]"
         )
@@ -182,7 +182,7 @@ def _read(name: str, address: str, known: _Page | None, now: float) -> _Page:
     except requests.RequestException as error:
         raise InfrastructureError(f"the index did not answer for {name} ({type(error).__name__})") from None
     except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError, KeyError, TypeError) as error:
-        raise InfrastructureError(
+        raise NotAnIndex(
             f"the index's answer for {name} cannot be read ({type(error).__name__}: {str(error)[:120]})"
         ) from None
 

@@ -76,7 +76,7 @@ def _parts(path: Path, data: bytes) -> Iterator[Entry | str]:
                 source=("git" if found.link.is_vcs else "url") if found.link else "",
             )
         elif not (found.is_editable or re.search(r"://|^[./]|\.(whl|zip|gz)$", found.line)):
-            raise _no_requirement(path, found.line_number)
+            raise _no_requirement(path, found.line, found.line_number)
     for wrong in parsed.invalid_lines:
         yield from _with_unknown_option(path, wrong.line, wrong.line_number)
 
@@ -89,7 +89,7 @@ def _with_unknown_option(path: Path, text: str, number: int) -> Iterator[Entry]:
     try:
         requirement = Requirement(words)
     except InvalidRequirement:
-        raise _no_requirement(path, number) from None
+        raise _no_requirement(path, text, number) from None
     yield Entry(
         name=canonicalize_name(requirement.name),
         specifier=str(requirement.specifier),
@@ -99,5 +99,5 @@ def _with_unknown_option(path: Path, text: str, number: int) -> Iterator[Entry]:
     )
 
 
-def _no_requirement(path: Path, number: int) -> NotReadable:
-    return NotReadable(f"{path}:{number}: is no requirement, so this is no requirements file")
+def _no_requirement(path: Path, text: str, number: int) -> NotReadable:
+    return NotReadable(f"{path}:{number}: {line(text, 100)!r} is no requirement; write one like 'name==1.0'")
