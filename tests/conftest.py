@@ -43,7 +43,7 @@ def group(file: Path) -> str:
     (The mark `xdist_group` does nothing beside pytest 9.2.)
     """
     text = file.read_text(encoding="utf-8")
-    shared = next((name for name in ("story: Story", '"known_cells"') if name in text), "")
+    shared = next((name for name in ("story: Story", "known_cells") if name in text), "")
     return shared or (file.name if 'scope="module"' in text else "")
 
 

@@ -25,7 +25,7 @@ backend-path = ["build_backend"]
 """
 
 BACKEND = '''\
-"""Builds a wheel of the folder `subject`, with nothing but the standard library."""
+"""Builds a wheel of the folder `subject`, with nothing but the standard library; the same sources give the same bytes."""
 import pathlib
 import re
 import zipfile
@@ -41,7 +41,7 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     files[f"{info}/RECORD"] = "".join(f"{path},,\\n" for path in [*files, f"{info}/RECORD"])
     with zipfile.ZipFile(pathlib.Path(directory, name), "w") as wheel:
         for path, text in files.items():
-            wheel.writestr(path, text)
+            wheel.writestr(zipfile.ZipInfo(path), text)
     return name
 '''
 

@@ -19,8 +19,6 @@ from packages import world
 from packages.index import LocalIndex
 from repositories import Made, Repository, create, line
 
-pytestmark = pytest.mark.usefixtures("known_cells")
-
 
 def records(project: Project) -> list[Record]:
     return list(ledger.read(project.records).records.values())
@@ -45,6 +43,11 @@ def examined(said: Said) -> int:
 def bisect(project: Project, made: Repository, *arguments: str, good: str = "", bad: str = "main") -> Said:
     ends = ["--good", good or made.commits[0], "--bad", bad]
     return project.main("bisect", "standalone", *ends, "--repository", str(made.path), "--jobs", "1", *arguments)
+
+
+@pytest.fixture
+def project(project: Project, known_cells: None) -> Project:
+    return project
 
 
 @pytest.fixture
@@ -133,7 +136,8 @@ def test_a_nightly_companion_comes_from_its_own_index_and_nothing_else_does(proj
         assert (again.code, len(records(project))) == (0, 2), again
 
 
-def test_64_commits_are_bisected_with_cells(project: Project, tmp_path: Path) -> None:
+def test_64_commits_are_bisected_with_cells(served: LocalIndex, tmp_path: Path) -> None:
+    project = Project.make(tmp_path / "project", served.url)
     made = create(tmp_path / "made", *line(("raises", 40), ("unbuildable", 1), ("raises", 4), ("works", 19)))
     said = bisect(project, made)
     assert said.code == 0, said
