@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from compatmatrix.analysis import changes, recommend, support
 from compatmatrix.analysis.changes import Kind
-from compatmatrix.core.states import TABLE, CellState, OutcomeState
+from compatmatrix.core.states import TABLE, CellState
 from compatmatrix.publish import change_words, json_data
 from compatmatrix.results.ledger import Ledger
 from factories import config as made_config
@@ -67,7 +67,7 @@ def verdicts(told: Said) -> None:
     assert len({*told_by.values()}) == 1, told_by
     kind, sign = re.findall(r'<p class="lead"><span class="tag k-([\w-]+)">(\S+)', told.page("index.html"))[0]
     assert COLORS.get(kind, "lightgrey") == told.badge("standalone")["color"]
-    assert sign == OutcomeState(kind).sign
+    assert sign == TABLE[kind].sign
     latest = told.view.latest.version if told.view.latest else ""
     found = [cell for pairing in told.view.pairings if (cell := told.json_cell(pairing, latest))]
     confirmed = any(told.json_confirms(cell, "standalone") for cell in found)

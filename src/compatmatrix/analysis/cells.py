@@ -18,6 +18,7 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome, Probe, Record, Source
 from compatmatrix.core.pairings import BISECT, Over, named
 from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.text import grouped
 from compatmatrix.results.ledger import Ledger, holders
 
 NOT_RUN = Outcome(state=OutcomeState.NOT_RUN)
@@ -100,10 +101,8 @@ def read(ledger: Ledger, config: Config, probes: Sequence[Probe]) -> tuple[CellV
     for slot, record in holders(ledger.records.values(), config.map_companion).items():
         if slot[2] != BISECT.name:
             held[record.cell].add(slot[2])
-    grouped: dict[str, list[Record]] = defaultdict(list)
-    for record in ledger.records.values():
-        grouped[record.cell].append(record)
-    cells = [united(records, held[cell], config, probes) for cell, records in grouped.items() if cell in held]
+    by_cell = grouped((record.cell, record) for record in ledger.records.values())
+    cells = [united(records, held[cell], config, probes) for cell, records in by_cell.items() if cell in held]
     return tuple(sorted(cells, key=lambda cell: (Version(cell.subject), cell.pairings, cell.id)))
 
 

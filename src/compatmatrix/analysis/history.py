@@ -14,6 +14,7 @@ from compatmatrix.analysis.changes import Change, between_releases
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome, Probe, Release
 from compatmatrix.core.pairings import RELEASE_DAY
+from compatmatrix.core.text import span
 
 
 class Sort(Enum):
@@ -64,8 +65,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Where something between is unknown, the release is only the latest possible."""
         if not self.unknown:
             return ""
-        span = self.unknown[0] if len(self.unknown) == 1 else f"{self.unknown[0]} to {self.unknown[-1]}"
-        return f"or earlier: {span} not examined or inconclusive"
+        return f"or earlier: {span(self.unknown)} not examined or inconclusive"
 
 
 def entries(view: View) -> tuple[Entry, ...]:

@@ -11,7 +11,7 @@ from compatmatrix.analysis.grid import UNTRIED, Kind, classify, grid, works
 from compatmatrix.analysis.support import View
 from compatmatrix.core import sanitize
 from compatmatrix.core.pairings import Over, named
-from compatmatrix.core.text import aside, spans
+from compatmatrix.core.text import aside, grouped, spans
 from compatmatrix.index.wheel_tags import admits_python
 
 
@@ -33,9 +33,9 @@ class Pythons(msgspec.Struct, frozen=True, kw_only=True):
         """``with companion 1.2: works on Python 3.10 to 3.12; import-fails on Python 3.13 (…)``."""
         if not self.beside:
             return f"not examined on each Python{self.why and f': {self.why}'}"
-        same: dict[tuple[str, str], list[str]] = {}
-        for python, one in self.found.items():
-            same.setdefault((_word(one[0]), one[1]) if one else ("not examined", ""), []).append(python)
+        same = grouped(
+            ((_word(one[0]), one[1]) if one else ("not examined", ""), python) for python, one in self.found.items()
+        )
         parts = (f"{word} on Python {spans(pythons, self.found)}{aside(why)}" for (word, why), pythons in same.items())
         return f"with {self.beside}: {'; '.join(parts)}"
 

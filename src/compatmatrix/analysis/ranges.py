@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
@@ -10,6 +9,7 @@ from packaging.specifiers import SpecifierSet
 
 from compatmatrix.analysis.grid import Grid
 from compatmatrix.analysis.standing import RangeStatus, Standing, Versions
+from compatmatrix.core.text import grouped
 
 InBrief = tuple[Standing | None, str, bool]
 """What is known of a pair, None where the releases' own requirements rule it out; why; whether in this environment."""
@@ -28,9 +28,6 @@ def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pai
         for wanted in (Standing.GOOD, Standing.BROKEN, Standing.UNKNOWN, None)
     )
     elsewhere = tuple(pair for pair in (*good, *broken) if not found[pair][2])
-    reasons: dict[str, tuple[Versions, ...]] = defaultdict(tuple)
-    for pair in broken:
-        reasons[found[pair][1]] += (pair,)
     standing = Standing.UNKNOWN if unknown or not good else Standing.GOOD
     if elsewhere:
         standing = Standing.ELSEWHERE
@@ -48,7 +45,7 @@ def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pai
         broken=broken,
         unknown=unknown,
         elsewhere=elsewhere,
-        reasons=dict(reasons),
+        reasons={why: tuple(pairs) for why, pairs in grouped((found[pair][1], pair) for pair in broken).items()},
         bounds={name: specifier(chosen, every[name]) for name, chosen in zip(every, best, strict=bool(best))},
         newest={name: versions[-1] for name, versions in every.items() if versions},
     )

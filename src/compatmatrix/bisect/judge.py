@@ -18,7 +18,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core import sanitize
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import Probe, Record
-from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.core.states import CellState
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -116,4 +116,4 @@ def verdict(cell: CellView, probe: str) -> Verdict:
     if not outcome.state.known:
         return Verdict(why=outcome.note or outcome.state.value)
     state, signature = kind(outcome)
-    return Verdict(kind=(OutcomeState(state).value, signature))
+    return Verdict(kind=(state.value, signature))

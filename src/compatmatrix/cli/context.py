@@ -22,6 +22,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.files import cache_folder
 from compatmatrix.core.model import Probe
+from compatmatrix.core.text import grouped
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -66,10 +67,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     def say_failed(self, failed: Sequence[tuple[str, str]]) -> None:
         """List the cells that could not be examined, with the reason; those of one reason together."""
-        titles: dict[str, list[str]] = {}
-        for title, why in failed:
-            titles.setdefault(why, []).append(title)
-        for why, cells in titles.items():
+        for why, cells in grouped((why, title) for title, why in failed).items():
             together = "" if len(cells) == 1 else f"{len(cells)} cells"
             self.say(f"not examined: {together or cells[0]}: {why}")
             for title in cells if together else ():
@@ -146,16 +144,7 @@ def _published(data: Path, options: Options, console: Console) -> Context:
         raise UserError(f"{data}: {error.strerror}") from None
     except ValueError as error:
         raise UserError(f"{data} {error}") from None
-    return Context(
-        config=view.config,
-        probes=view.probes,
-        probes_folder=data.parent,
-        reports=data.parent,
-        cache=cache_folder(),
-        now=datetime.now(UTC),
-        console=console,
-        data=view,
-    )
+    return msgspec.structs.replace(_context(view.config, view.probes, data, data.parent, console), data=view)
 
 
 def read(file: Path, reports: Path | None, console: Console) -> Context:

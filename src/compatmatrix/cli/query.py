@@ -16,7 +16,7 @@ from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import DONE
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.text import alternatives, aside, spans
+from compatmatrix.core.text import alternatives, aside, grouped, spans
 from compatmatrix.planning.selection import Selection, check_selection, nearest
 from compatmatrix.projects import installed
 from compatmatrix.publish import labels, terminal
@@ -96,10 +96,7 @@ def _say_recipes(context: Context, view: View, version: str, exact: list[CellVie
     context.say(f"\nrecipe {best.probe} (ran as it is, supported {beside}):\n")
     code = next(one.recipes.get(best.file, "") for one in context.probes if one.id == best.probe)
     terminal.line(context.console, code)
-    others: dict[str, list[str]] = {}
-    for beside, one in found:
-        if one.probe != best.probe:
-            others.setdefault(beside, []).append(one.probe)
+    others = grouped((beside, one.probe) for beside, one in found if one.probe != best.probe)
     for beside, probes in others.items():
         context.say(f"also supported {beside}: {', '.join(probes)}")
 
@@ -126,26 +123,24 @@ def bounds(context: Context, chosen: options.Bounds) -> int:
     for other in known.beside:
         context.say(f"  {other.words}; with other versions of it, the bounds may be others")
     pairs = grid.grid(view)
-    otherwise: dict[tuple[str, str, str], set[str]] = {}
-    for cell in known.otherwise:
-        key = (cell.subject, cell.counted(probe).state.value, cell.platform)
-        otherwise.setdefault(key, set()).add(cell.versions.get(pairs.companion, ""))
-    lines = {
-        key: f"{key[1]} with {pairs.companion} {spans(otherwise[key], pairs.columns)} ({key[2]})" for key in otherwise
-    }
-    _say_ranges(context, releases, [(key[0], words) for key, words in lines.items()])
+    otherwise = grouped(
+        ((cell.subject, cell.counted(probe).state.value, cell.platform), cell.versions.get(pairs.companion, ""))
+        for cell in known.otherwise
+    )
+    lines = [
+        (f"{state} with {pairs.companion} {spans(others, pairs.columns)} ({platform})", version)
+        for (version, state, platform), others in otherwise.items()
+    ]
+    _say_ranges(context, releases, lines)
     if known.specifier and pairs.companion:
         admitted = SpecifierSet(known.specifier).filter(releases, prereleases=True)
-        _say_ranges(context, releases, [(version, _imports(pairs, version)) for version in admitted])
+        _say_ranges(context, releases, [(_imports(pairs, version), version) for version in admitted])
     return DONE
 
 
 def _say_ranges(context: Context, releases: Sequence[str], lines: Sequence[tuple[str, str]]) -> None:
-    """Print what is said of each release, those of which the same is said in one line."""
-    same: dict[str, list[str]] = {}
-    for version, words in lines:
-        same.setdefault(words, []).append(version)
-    for words, versions in same.items():
+    """Print what is said of releases, each given before the release, those of which the same is said in one line."""
+    for words, versions in grouped(lines).items():
         context.say(f"  {context.config.subject.name} {spans(versions, releases)}: {words}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Color(NamedTuple):
@@ -32,49 +32,58 @@ class State(NamedTuple):
     installed: bool = False
 
 
+_GREEN = Color("green", "brightgreen", "#1a7a4b")
+_RED = Color("red", "red", "#b3261e")
+_VIOLET = Color("bold magenta", "blueviolet", "#5b21b6")
+_YELLOW = Color("yellow", "lightgrey", "#59616c")
+_GRAY = Color("dim", "lightgrey", "#59616c")
+
+
 class _Listed(str, Enum):
-    """A state with its row of the table."""
+    """A state that is its row of the table too."""
 
-    @property
-    def sign(self) -> str:
-        return TABLE[self].sign
+    _value_: str
+    sign: str
+    label: str
+    clause: str
+    meaning: str
+    color: Color
+    negative: bool
+    known: bool
+    installed: bool
 
-    @property
-    def label(self) -> str:
-        return TABLE[self].label
-
-    @property
-    def clause(self) -> str:
-        return TABLE[self].clause
-
-    @property
-    def meaning(self) -> str:
-        return TABLE[self].meaning
-
-    @property
-    def color(self) -> Color:
-        return TABLE[self].color
+    def __new__(cls, value: str, row: State) -> Self:
+        state = str.__new__(cls, value)
+        state._value_ = value
+        vars(state).update(row._asdict())
+        return state
 
 
 class OutcomeState(_Listed):
     """What a probe found in a cell."""
 
-    SUPPORTED = "supported"
-    RAISES = "raises"
-    NO_EFFECT = "no-effect"
-    ABSENT = "absent"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not-run"
-
-    @property
-    def negative(self) -> bool:
-        """Whether it speaks against the capability, and so needs a control that works to mean anything."""
-        return TABLE[self].negative
-
-    @property
-    def known(self) -> bool:
-        """Whether it says yes or no."""
-        return TABLE[self].known
+    SUPPORTED = "supported", State(
+        "✓", "supported", "is supported", "it ran, and what came out is right", _GREEN, known=True
+    )  # fmt: skip
+    RAISES = "raises", State(
+        "✗", "raises", "raises", "an exception came up through the tested library or one beside it",
+        _RED, negative=True, known=True,
+    )  # fmt: skip
+    NO_EFFECT = "no-effect", State(
+        "∅", "silently no effect", "silently has no effect",
+        "no exception, but what came out is wrong: the dangerous one", _VIOLET, negative=True, known=True,
+    )  # fmt: skip
+    ABSENT = "absent", State(
+        "–", "absent", "is absent", "the API asked about does not exist in this release", _GRAY, known=True
+    )  # fmt: skip
+    INCONCLUSIVE = "inconclusive", State(
+        "?", "inconclusive", "is inconclusive",
+        "a basic check (the control) failed here, or the test itself is at fault: no statement", _YELLOW,
+    )  # fmt: skip
+    NOT_RUN = "not-run", State(
+        "·", "not run", "was not run",
+        "not examined, or the environment did not get as far as the test: no statement", _GRAY,
+    )  # fmt: skip
 
     @property
     def yes(self) -> bool | None:
@@ -85,65 +94,25 @@ class OutcomeState(_Listed):
 class CellState(_Listed):
     """How far a cell got. Any state but ``ran`` says nothing about a capability."""
 
-    RAN = "ran"
-    UNRESOLVABLE = "unresolvable"
-    NO_PYTHON = "no-python"
-    INSTALL_FAILED = "install-failed"
-    IMPORT_FAILS = "import-fails"
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"
-
-    @property
-    def installed(self) -> bool:
-        """Whether the cell's packages were installed."""
-        return TABLE[self].installed
-
-
-_GREEN = Color("green", "brightgreen", "#1a7a4b")
-_RED = Color("red", "red", "#b3261e")
-_VIOLET = Color("bold magenta", "blueviolet", "#5b21b6")
-_YELLOW = Color("yellow", "lightgrey", "#59616c")
-_GRAY = Color("dim", "lightgrey", "#59616c")
-
-TABLE: Mapping[str, State] = {
-    OutcomeState.SUPPORTED: State(
-        "✓", "supported", "is supported", "it ran, and what came out is right", _GREEN, known=True
-    ),
-    OutcomeState.RAISES: State(
-        "✗", "raises", "raises", "an exception came up through the tested library or one beside it", _RED, negative=True, known=True
-    ),
-    OutcomeState.NO_EFFECT: State(
-        "∅", "silently no effect", "silently has no effect",
-        "no exception, but what came out is wrong: the dangerous one", _VIOLET, negative=True, known=True,
-    ),
-    OutcomeState.ABSENT: State(
-        "–", "absent", "is absent", "the API asked about does not exist in this release", _GRAY, known=True
-    ),
-    OutcomeState.INCONCLUSIVE: State(
-        "?", "inconclusive", "is inconclusive",
-        "a basic check (the control) failed here, or the test itself is at fault: no statement",
-        _YELLOW,
-    ),
-    OutcomeState.NOT_RUN: State(
-        "·", "not run", "was not run", "not examined, or the environment did not get as far as the test: no statement", _GRAY
-    ),
-    CellState.RAN: State("✓", "ran", "ran", "installed, imported, and the probes ran", _GREEN, installed=True),
-    CellState.UNRESOLVABLE: State(
+    RAN = "ran", State("✓", "ran", "ran", "installed, imported, and the probes ran", _GREEN, installed=True)
+    UNRESOLVABLE = "unresolvable", State(
         "∦", "unresolvable", "is unresolvable", "no set of packages meets the requirements", _GRAY
-    ),
-    CellState.NO_PYTHON: State(
+    )  # fmt: skip
+    NO_PYTHON = "no-python", State(
         "○", "no compatible Python", "has no compatible Python version",
         "no compatible Python version among those that matrix.toml lists", _GRAY,
-    ),
-    CellState.INSTALL_FAILED: State(
+    )  # fmt: skip
+    INSTALL_FAILED = "install-failed", State(
         "!", "install failed", "cannot be installed", "what the index delivered cannot be installed", _GRAY
-    ),
-    CellState.IMPORT_FAILS: State(
+    )  # fmt: skip
+    IMPORT_FAILS = "import-fails", State(
         "⊘", "import fails", "does not import", "installs, but the import that the tests need fails", _GRAY, installed=True
-    ),
-    CellState.TIMEOUT: State("⧖", "timeout", "timed out", "no end within the time limit", _GRAY, installed=True),
-    CellState.CRASHED: State(
+    )  # fmt: skip
+    TIMEOUT = "timeout", State("⧖", "timeout", "timed out", "no end within the time limit", _GRAY, installed=True)
+    CRASHED = "crashed", State(
         "☓", "crashed", "crashed", "the process died or left no complete report", _GRAY, installed=True
-    ),
-}  # fmt: skip
-"""State -> its row. The states' spellings are unique, so that a spelling finds its row too."""
+    )  # fmt: skip
+
+
+TABLE: Mapping[str, OutcomeState | CellState] = {state: state for kind in (OutcomeState, CellState) for state in kind}
+"""Spelling -> state: no two states have the same."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 def address(base: str, *parts: str) -> str:
@@ -58,6 +61,20 @@ def span(run: Sequence[str]) -> str:
 def runs(chosen: Collection[str], ordered: Iterable[str]) -> list[list[str]]:
     """The chosen of some ordered names, in runs of neighbors."""
     return [[*run] for is_chosen, run in groupby(ordered, key=lambda name: name in chosen) if is_chosen]
+
+
+def alike(names: Sequence[str], said: Callable[[str], Value]) -> Iterator[tuple[str, Value]]:
+    """The spans of neighboring names of which the same is said, and that, the last first."""
+    for what, group in groupby(reversed(names), key=said):
+        yield span([*group][::-1]), what
+
+
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """Key -> the values that it is given with, both in their order."""
+    groups: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ from compatmatrix.core.errors import InfrastructureError, NotAnIndex
 from compatmatrix.core.files import replace
 from compatmatrix.core.model import Release
 from compatmatrix.core.text import address as join
+from compatmatrix.core.text import grouped
 
 if TYPE_CHECKING:
     from pypi_simple import ProjectPage
@@ -108,10 +109,11 @@ def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Rele
     Args:
         until: leave out files that were uploaded after this instant, or at an unknown one.
     """
-    grouped: dict[str, list[File]] = {}
-    for file in files:
-        if until is None or (file.uploaded is not None and parse_instant(file.uploaded) <= until):
-            grouped.setdefault(file.version, []).append(file)
+    by_version = grouped(
+        (file.version, file)
+        for file in files
+        if until is None or (file.uploaded is not None and parse_instant(file.uploaded) <= until)
+    )
     releases = [
         Release(
             version=version,
@@ -121,7 +123,7 @@ def releases(files: Iterable[File], until: datetime | None = None) -> tuple[Rele
             prerelease=Version(version).is_prerelease,
             wheels=tuple(sorted(file.name for file in group if file.name.endswith(".whl"))),
         )
-        for version, group in grouped.items()
+        for version, group in by_version.items()
     ]
     return tuple(sorted(releases, key=lambda release: Version(release.version)))
 

@@ -14,8 +14,7 @@ from compatmatrix.analysis.errors import Explanation
 from compatmatrix.analysis.grid import Grid, Pair
 from compatmatrix.analysis.support import View
 from compatmatrix.core.model import Outcome, Probe
-from compatmatrix.core.states import CellState
-from compatmatrix.core.text import span
+from compatmatrix.core.text import grouped, span
 from compatmatrix.publish import labels
 
 
@@ -55,10 +54,7 @@ class PageError(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def traces(self) -> Mapping[str, Sequence[Raised]]:
         """Name of a stored traceback, empty where none is, -> whose it is."""
-        found: dict[str, list[Raised]] = {}
-        for one in self.raised:
-            found.setdefault(one.outcome.evidence or "", []).append(one)
-        return found
+        return grouped((one.outcome.evidence or "", one) for one in self.raised)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -93,12 +89,12 @@ def page_errors(
     probes: Sequence[Probe], columns: Sequence[Column], known: Mapping[str, Explanation]
 ) -> Mapping[str, PageError]:
     """Every error in some cells by its signature, in the order of the probes."""
-    raised: dict[str, list[Raised]] = {}
-    for probe in probes:
-        for column in columns:
-            found = column.cell.outcome(probe.id)
-            if column.cell.state is CellState.RAN and found.signature in known:
-                raised.setdefault(found.signature or "", []).append(Raised(probe, column.title, found))
+    raised = grouped(
+        (found.signature or "", Raised(probe, column.title, found))
+        for probe in probes
+        for column in columns
+        if (found := column.cell.outcome(probe.id)).signature in known
+    )
     return {
         signature: PageError(error=known[signature], text=_text(ones[0].outcome), raised=tuple(ones))
         for signature, ones in raised.items()

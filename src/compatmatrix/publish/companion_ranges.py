@@ -9,7 +9,7 @@ import msgspec
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import IMPORTS, UNTRIED, Kind, Pair
 from compatmatrix.analysis.remedies import WORKS, works_runs
-from compatmatrix.core.text import span
+from compatmatrix.core.text import grouped, span
 from compatmatrix.publish import labels
 from compatmatrix.publish.error_pages import Command, command
 
@@ -24,7 +24,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Kind
-    spans: str
+    spans: str = ""
     answers: str = ""
     reason: str = ""
     path: str = ""
@@ -52,16 +52,9 @@ def of_release(compatibility: Compatibility, version: str, constraints: Sequence
         constraints: paths of the constraints files, below the site.
     """
     grid, row = compatibility.grid, compatibility.grid.rows[version]
-    same: dict[tuple[Kind, str, str, str], list[str]] = {}
-    for other, pair in row.items():
-        reason, path = ("", "") if pair.kind in (*WORKS, *UNTRIED) else _reason(compatibility, pair.reason)
-        answers = labels.answers_words(grid, pair) if pair.kind in IMPORTS and len(grid.answers) > 1 else ""
-        same.setdefault((pair.kind, answers, reason, path), []).append(other)
+    same = grouped((_level(compatibility, pair), other) for other, pair in row.items())
+    levels = [msgspec.structs.replace(level, spans=grid.joined(version, others)) for level, others in same.items()]
     order = list(Kind)
-    levels = [
-        Level(kind=kind, spans=grid.joined(version, others), answers=answers, reason=reason, path=path)
-        for (kind, answers, reason, path), others in same.items()
-    ]
     prefix = f"{compatibility.subject}-{version}-py"
     files = {path.rpartition("/")[2]: path for path in constraints}
     return Ranges(
@@ -90,9 +83,12 @@ def nearest_words(compatibility: Compatibility, pair: Pair) -> str:
     return f". Nearest that works: {compatibility.view.config.subject.display_name} {found[0]} with {compatibility.companion} {found[1]}"
 
 
-def _reason(compatibility: Compatibility, text: str) -> tuple[str, str]:
-    """A reason as it is shown, and the page of the error in it."""
-    found = compatibility.explain(text) if text else ()
-    if found and found[0].exact:
-        return found[0].texts[0], f"error/{found[0].name}.html"
-    return text, ""
+def _level(compatibility: Compatibility, pair: Pair) -> Level:
+    """How far a pair gets, without its version; of a reason that is an error on record, the text and the page of that."""
+    grid, reason, path = compatibility.grid, pair.reason, ""
+    if pair.kind in (*WORKS, *UNTRIED):
+        reason = ""
+    elif reason and (found := compatibility.explain(reason)) and found[0].exact:
+        reason, path = found[0].texts[0], f"error/{found[0].name}.html"
+    answers = labels.answers_words(grid, pair) if pair.kind in IMPORTS and len(grid.answers) > 1 else ""
+    return Level(kind=pair.kind, answers=answers, reason=reason, path=path)

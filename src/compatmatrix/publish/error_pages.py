@@ -13,6 +13,7 @@ from compatmatrix.analysis.errors import Explanation, Sighting
 from compatmatrix.analysis.remedies import Remedy
 from compatmatrix.core import sanitize
 from compatmatrix.core.encoding import by_version
+from compatmatrix.core.text import grouped
 from compatmatrix.publish import findings
 from compatmatrix.publish.render import embedded
 
@@ -96,15 +97,14 @@ def command(compatibility: Compatibility, release: str) -> Command | None:
 
 def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sighting]) -> ErrorPage:
     subject, companion = compatibility.subject, compatibility.companion
-    beside: dict[str, set[str]] = {}
-    for versions in error.versions:
-        beside.setdefault(versions[subject], set()).add(versions.get(companion, ""))
+    beside = grouped((versions[subject], versions.get(companion, "")) for versions in error.versions)
     found = remedies.remedies(compatibility, error)
-    supported: dict[str, list[str]] = {}
     other = remedies.elsewhere(compatibility, error)
-    for probe, bounds in other.items():
-        together = remedies.complete(compatibility, error, probe) or [f"{subject}{bounds.specifier}"]
-        supported.setdefault(findings.install(together), []).append(probe)
+    together = {
+        probe: remedies.complete(compatibility, error, probe) or [f"{subject}{bounds.specifier}"]
+        for probe, bounds in other.items()
+    }
+    supported = grouped((findings.install(requirements), probe) for probe, requirements in together.items())
     evidence = compatibility.view.evidence
     newest: dict[str, Sighting] = {}
     for one in seen:
@@ -116,7 +116,7 @@ def _page(compatibility: Compatibility, error: Explanation, seen: Sequence[Sight
         error=error,
         title=error.texts[0],
         seen={
-            version: compatibility.joined(version, by_version(beside[version] - {""}))
+            version: compatibility.joined(version, by_version({*beside[version]} - {""}))
             for version in reversed(by_version(beside))
         },
         commands=tuple(one for one in commands if one),

@@ -15,7 +15,7 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import aside, marks, span, spans
+from compatmatrix.core.text import aside, grouped, marks, span, spans
 
 REASON = 160
 """Characters of a reason within a sentence."""
@@ -41,9 +41,7 @@ class Group(NamedTuple):
 
 def groups(view: View) -> list[Group]:
     """All probes by group, in the order of the view."""
-    members: dict[str, list[Probe]] = {}
-    for probe in view.probes:
-        members.setdefault(probe.group, []).append(probe)
+    members = grouped((probe.group, probe) for probe in view.probes)
     return [Group(key, view.config.groups.get(key, key), tuple(probes)) for key, probes in members.items()]
 
 
@@ -148,9 +146,7 @@ def map_words(pairs: Grid, version: str) -> tuple[str, str]:
 
     The words stand together that hold with the same versions.
     """
-    same: dict[str, list[str]] = {}
-    for word in pairs.answers:
-        same.setdefault(pairs.answering(version, word) or "none known", []).append(word)
+    same = grouped((pairs.answering(version, word) or "none known", word) for word in pairs.answers)
     (first, lead), *others = same.items()
     parts = [f"with {pairs.companion} {first}", *(f"{joined(words)} with {range}" for range, words in others)]
     if fails := pairs.answering(version, IMPORTING, False):
@@ -248,10 +244,9 @@ def _or_earlier(bound: str, at_latest: bool) -> str:
 
 def _no_words(view: View, found: Verdict) -> str:
     """``raises ValueError``; where the pairings differ, what comes of each."""
-    pairings: dict[str, list[str]] = {}
-    for one in found.known:
-        clause = f"{one.outcome.state.clause} {one.outcome.exception or ''}".strip()
-        pairings.setdefault(clause, []).append(one.pairing)
+    pairings = grouped(
+        (f"{one.outcome.state.clause} {one.outcome.exception or ''}".strip(), one.pairing) for one in found.known
+    )
     if len(pairings) == 1:
         return next(iter(pairings))
     return joined(f"{clause} {phrases(view, names)}" for clause, names in pairings.items())
@@ -265,9 +260,7 @@ def _not_known(view: View, found: Verdict) -> str:
 
 def _unknown(view: View, found: Verdict, colon: str) -> str:
     """``at release it does not import``: the pairings that say neither yes nor no, and why."""
-    pairings: dict[str, list[str]] = {}
-    for one in found.unknown:
-        pairings.setdefault(_why_unknown(one), []).append(one.pairing)
+    pairings = grouped((_why_unknown(one), one.pairing) for one in found.unknown)
     return joined(f"{phrases(view, names)}{colon} it {why}" for why, names in pairings.items())
 
 

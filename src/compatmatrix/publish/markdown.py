@@ -6,9 +6,7 @@ Neighbors of which the same is said share a row, so that the report grows with t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from itertools import groupby
-from typing import TypeVar
+from collections.abc import Iterator
 
 from compatmatrix.analysis import grid, recommend
 from compatmatrix.analysis.cells import CellView
@@ -19,7 +17,7 @@ from compatmatrix.core import sanitize
 from compatmatrix.core.model import Outcome
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import span, spans
+from compatmatrix.core.text import alike, grouped, spans
 from compatmatrix.publish import labels, pair_map
 from compatmatrix.publish.labels import groups, sentence
 from compatmatrix.publish.pair_map import ASCII
@@ -28,8 +26,6 @@ from compatmatrix.publish.runs import runs
 
 BEGIN, END = "<!-- answer: made by `nox -s report` -->", "<!-- /answer -->"
 """The lines of README.md between which the answer stands."""
-
-Said = TypeVar("Said", bound=Hashable)
 
 
 def render(view: View) -> str:
@@ -43,13 +39,13 @@ def render(view: View) -> str:
         view=view,
         subject=view.config.subject.display_name,
         groups=groups(view),
-        advice=list(_alike(examined, lambda version: _advice(view, version))),
+        advice=list(alike(examined, lambda version: _advice(view, version))),
         companion=pairs.companion if pairs.columns else "",
         answers_of_pairs=pairs.answers,
-        reached=list(_alike(tried, lambda version: tuple(pairs.answering(version, word) for word in pairs.answers))),
-        reasons=list(_alike(tried, lambda version: _reasons(pairs, version))),
+        reached=list(alike(tried, lambda version: tuple(pairs.answering(version, word) for word in pairs.answers))),
+        reasons=list(alike(tried, lambda version: _reasons(pairs, version))),
         map="\n".join(line for block in pair_map.blocks(pairs, signs=ASCII) for line in block),
-        pythons=list(_alike(list(found), lambda version: found[version].words)),
+        pythons=list(alike(list(found), lambda version: found[version].words)),
         legend=list(pair_map.legend(pairs, ASCII)),
         ranges=lambda probe, pairing: list(_ranges(view, probe, pairing)),
         beside=lambda probe: recommend.beside(view, probe),
@@ -91,13 +87,6 @@ def shows_sources(view: View) -> str:
     return NEWEST.name if NEWEST.name in view.pairings else view.pairings[-1]
 
 
-def _alike(versions: Sequence[str], said: Callable[[str], Said]) -> Iterator[tuple[str, Said]]:
-    """The spans of neighboring releases of which the same is said, and that, newest first."""
-    for what, group in groupby(reversed(versions), key=said):
-        members = list(group)
-        yield span(members[::-1]), what
-
-
 def _advice(view: View, version: str) -> tuple[recommend.Recipe | None, str, tuple[str, ...]]:
     """The recipe that works on a release, under which pairings, and the probes that silently have no effect there."""
     recipe = recommend.recipe(view, version, view.config.publish.recipes)
@@ -108,31 +97,28 @@ def _advice(view: View, version: str) -> tuple[recommend.Recipe | None, str, tup
 
 def _reasons(pairs: Grid, version: str) -> tuple[tuple[str, str], ...]:
     """Why a release gets no further: with which companion versions, and the reason."""
-    reasons: dict[str, list[str]] = {}
-    for other, pair in pairs.rows[version].items():
-        if pair.reason and pair.kind not in UNTRIED:
-            reasons.setdefault(pair.reason, []).append(other)
+    tried = {other: pair for other, pair in pairs.rows[version].items() if pair.kind not in UNTRIED}
+    reasons = grouped((pair.reason, other) for other, pair in tried.items() if pair.reason)
     return tuple((pairs.joined(version, versions), reason) for reason, versions in reasons.items())
 
 
 def _ranges(view: View, probe: str, pairing: str) -> Iterator[tuple[str, str]]:
     """What a probe came to, newest first, and on which releases: ``✗ raises KeyError``, ``0.9.0 to 0.10.2, 0.11.0``."""
     versions = [release.version for release in view.releases]
-    found: dict[str, list[str]] = {}
-    for run in reversed(runs(view, probe, pairing)):
-        found.setdefault(f"{run.sign} {run.label}", []).extend(versions[run.start : run.start + run.count])
-    yield from ((label, spans(chosen, versions)) for label, chosen in found.items())
+    found = [(f"{run.sign} {run.label}", run) for run in reversed(runs(view, probe, pairing))]
+    same = grouped((label, version) for label, run in found for version in versions[run.start :][: run.count])
+    yield from ((label, spans(chosen, versions)) for label, chosen in same.items())
 
 
 def _cells(view: View, version: str) -> list[tuple[str, CellView | None]]:
     """The cells of a release, each with the titles of the pairings under which the same is found; None if not examined."""
     cells = {pairing: view.cell(pairing, version) for pairing in view.pairings}
-    alike: dict[str, list[str]] = {}
-    for pairing, cell in cells.items():
-        environment = labels.environment_words(view, cell) if cell else ""
-        alike.setdefault(repr((environment, _answers(view, cell))), []).append(pairing)
+    same = grouped(
+        (repr((labels.environment_words(view, cell) if cell else "", _answers(view, cell))), pairing)
+        for pairing, cell in cells.items()
+    )
     named = view.config.pairing_title
-    return [(labels.joined(map(named, pairings)), cells[pairings[0]]) for pairings in alike.values()]
+    return [(labels.joined(map(named, pairings)), cells[pairings[0]]) for pairings in same.values()]
 
 
 def _counts(cell: CellView | None) -> str:

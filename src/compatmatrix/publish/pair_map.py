@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from compatmatrix.analysis.grid import Grid, Kind
-from compatmatrix.core.text import span
+from compatmatrix.core.text import alike
 
 SIGNS: Mapping[Kind | None, str] = {None: "·", **{kind: kind.sign for kind in Kind}}
 """The sign of each kind; None stands for a pair that was not examined."""
@@ -24,9 +24,7 @@ def blocks(pairs: Grid, width: int = sys.maxsize, signs: Mapping[Kind | None, st
 
     What follows the name of a family of columns is read downwards.
     """
-    kinds = {version: _kinds(pairs, version) for version in [*pairs.rows][::-1]}
-    alike = (list(group) for _, group in groupby(kinds, key=kinds.__getitem__))
-    rows = {span(group[::-1]): kinds[group[0]] for group in alike}
+    rows = dict(alike([*pairs.rows], lambda version: _kinds(pairs, version)))
     margin = max(map(len, [pairs.companion, *rows])) + GAP
     columns = list(reversed(pairs.columns))
     while columns:

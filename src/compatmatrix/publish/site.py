@@ -23,7 +23,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.pairings import GRID
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import address
+from compatmatrix.core.text import address, grouped
 from compatmatrix.publish import (
     badge,
     cell_pages,
@@ -188,18 +188,15 @@ class Site:
     def _about(self) -> dict[str, Any]:
         """The environments there are, and what of every release and pairing is not known, and why."""
         view, ran = self.view, [cell for cell in self.view.cells if cell.state is CellState.RAN]
-        missing: dict[str, list[str]] = {}
-        unexamined: dict[tuple[str, CellState, str], list[str]] = {}
-        for pairing in view.pairings:
-            for release in view.releases:
-                cell = view.cell(pairing, release.version)
-                if cell is None:
-                    missing.setdefault(pairing, []).append(release.version)
-                elif cell.state is not CellState.RAN:
-                    unexamined.setdefault((pairing, cell.state, cell.detail), []).append(release.version)
+        versions = [release.version for release in view.releases]
+        cells = [(pairing, version, view.cell(pairing, version)) for pairing in view.pairings for version in versions]
         return {
-            "missing": missing,
-            "unexamined": unexamined,
+            "missing": grouped((pairing, version) for pairing, version, cell in cells if cell is None),
+            "unexamined": grouped(
+                ((pairing, cell.state, cell.detail), version)
+                for pairing, version, cell in cells
+                if cell and cell.state is not CellState.RAN
+            ),
             "ran_on": sorted({cell.platform for cell in ran}),
             "ran_with": by_version({cell.python for cell in ran}),
         }

@@ -19,7 +19,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Release
 from compatmatrix.core.pairings import named
 from compatmatrix.core.states import TABLE
-from compatmatrix.core.text import marks, shortened, span
+from compatmatrix.core.text import alike, grouped, marks, shortened, span
 from compatmatrix.publish import labels, pair_map
 from compatmatrix.publish.terminal import line
 
@@ -143,9 +143,7 @@ def _rows(view: View, columns: Sequence[_Column]) -> Iterator[_Row]:
 
     for _, group in groupby(reversed(view.releases), key=answers):
         releases = tuple(group)[::-1]
-        same: dict[tuple[str, ...], list[str]] = {}
-        for pairing in view.pairings:
-            same.setdefault(words(releases[0], pairing), []).append(pairing)
+        same = grouped((words(releases[0], pairing), pairing) for pairing in view.pairings)
         for pairings in same.values():
             cells = [view.cell(pairing, release.version) for release in releases for pairing in pairings]
             yield _Row(releases, tuple(pairings), tuple(cell for cell in cells if cell))
@@ -159,8 +157,8 @@ def print_map(console: Console, subject: str, pairs: Grid, in_words: bool = Fals
                 line(console, text)
         signs = ", ".join(f"{sign} {word}" for sign, word, _ in pair_map.legend(pairs))
         _say(console, f"A column is a {pairs.companion}, its version is read downwards: {signs}")
-    for words, group in groupby([*pairs.rows][::-1], key=lambda version: labels.map_words(pairs, version)):
-        _say(console, f"{subject} {span(tuple(group)[::-1])}: {' '.join(words)}")
+    for versions, words in alike([*pairs.rows], lambda version: labels.map_words(pairs, version)):
+        _say(console, f"{subject} {versions}: {' '.join(words)}")
 
 
 def _say(console: Console, text: str) -> None:
