@@ -213,11 +213,11 @@ def test_defect_what_is_partly_stood_among_what_works(configured: Config) -> Non
         return Compatibility(support.view(ledger(*records), asking(configured), PUT))
 
     some = known(SUPPORTED, RAISES, SUPPORTED, SUPPORTED)
-    assert companion_ranges.of_release(some, "0.1.0", []).works == "1.0, 1.2 to 1.3"
+    assert companion_ranges.of_release(some, "0.1.0", {}).works == "1.0, 1.2 to 1.3"
     assert remedies.requirements(some, "0.1.0")[1].endswith(">=1.2,<=1.3")
     assert "with companion 1.0, 1.2 to 1.3" in version_picker.for_release(some, "0.1.0").install_title
     none = known(RAISES, RAISES)
-    assert companion_ranges.of_release(none, "0.1.0", []).works == "1.0 to 1.1", "all that its controls ask works"
+    assert companion_ranges.of_release(none, "0.1.0", {}).works == "1.0 to 1.1", "all that its controls ask works"
 
 
 def test_a_cell_for_a_python_alone_is_not_on_the_map(configured: Config) -> None:

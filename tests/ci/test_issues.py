@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from announcements import Recorder, bulletin
-from compatmatrix.ci import run_result
 from compatmatrix.ci.gate import Refusal
 from compatmatrix.ci.github import NoIssuesError
 from compatmatrix.ci.issue_texts import topics
 from compatmatrix.ci.issues import LIMIT, Issue, Mark, Topic, cut_to_limit, read_mark, update
 from compatmatrix.cli import ci
+from compatmatrix.core import files
 from factories import config
 from fixtures import Project
 
@@ -146,7 +146,7 @@ def test_a_body_is_cut_to_what_github_takes() -> None:
 
 def test_the_announcement_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(bulletin(), tmp_path / "bulletin.json")
+    files.write_json(bulletin(), tmp_path / "bulletin.json")
     tracker = Recorder()
     monkeypatch.setattr(ci, "GitHub", lambda: tracker)
     for name in ("OUTPUT", "STEP_SUMMARY"):
@@ -173,7 +173,7 @@ def test_a_repository_without_issues_still_has_its_summary(tmp_path: Path, monke
             raise NoIssuesError("this repository has its issues switched off")
 
     project = Project.make(tmp_path / "project", "https://example.org/simple/")
-    run_result.save(bulletin(), tmp_path / "bulletin.json")
+    files.write_json(bulletin(), tmp_path / "bulletin.json")
     monkeypatch.setattr(ci, "GitHub", Off)
     said = project.main("announce", str(tmp_path / "bulletin.json"))
     assert said.code == 0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from compatmatrix.cli import context
 from compatmatrix.cli.plan import as_lines
+from compatmatrix.core import files
 from compatmatrix.core.encoding import digest
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Cell, Pin
@@ -98,7 +99,7 @@ def test_defect_a_plan_that_was_read_from_its_file_had_other_groups(numbers: lis
         jobs.append(Job(cell=cell, labels=("newest",), probes={"held": "1"}))
     made = plan(*jobs)
     with tempfile.TemporaryDirectory() as folder:
-        plan_file.save(made, Path(folder) / "plan.json")
+        files.write_json(made, Path(folder) / "plan.json")
         read = plan_file.read(Path(folder) / "plan.json")
     assert [one.group for one in read.jobs] == [("3.11", wheels, axles) for _, wheels, axles in numbers]
     assert [one.group for one in made.jobs] == [one.group for one in read.jobs]
@@ -117,7 +118,7 @@ def drained(made: Plan) -> Iterator[str]:
 
 
 def test_a_plan_for_other_probes_or_another_platform_is_refused(tmp_path: Path, project: Project) -> None:
-    plan_file.save(plan(numbered_job(1)), tmp_path / "plan.json")
+    files.write_json(plan(numbered_job(1)), tmp_path / "plan.json")
     with pytest.raises(UserError, match="the probe 'held' is another"):
         plan_file.read(tmp_path / "plan.json", project.probes, PLATFORM)
     with pytest.raises(UserError, match="this machine is plan9"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -12,6 +13,7 @@ from compatmatrix.analysis.cells import CellView
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import Kind
 from compatmatrix.analysis.standing import Standing
+from compatmatrix.core.encoding import by_version
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,16 +64,12 @@ def known_good(
     return _of(compatibility, max(fitting, key=lambda cell: _rank(compatibility, cell)), needed)
 
 
-def every(compatibility: Compatibility) -> dict[tuple[str, str], KnownGood]:
+def every(compatibility: Compatibility) -> Iterator[KnownGood]:
     """One set for each release and each Python on record for which there is one."""
     view = compatibility.view
-    pythons = sorted({cell.python for cell in view.cells} - {""}, key=Version)
-    found = {
-        (release.version, python): known_good(compatibility, release.version, python=python)
-        for release in view.releases
-        for python in pythons
-    }
-    return {key: known for key, known in found.items() if known}
+    for release, python in product(view.releases, by_version({cell.python for cell in view.cells} - {""})):
+        if known := known_good(compatibility, release.version, python=python):
+            yield known
 
 
 def _rank(compatibility: Compatibility, cell: CellView) -> tuple[Version, bool, str, str]:

@@ -53,6 +53,11 @@ class Bulletin(msgspec.Struct, frozen=True, kw_only=True):
         return changes.alarming(self.changes)
 
     @property
+    def not_examined(self) -> list[tuple[str, str]]:
+        """What was to be examined and was not, each with the reason."""
+        return [*self.failed, *((title, NO_RECORD) for title in self.missing)]
+
+    @property
     def state(self) -> str:
         """What the workflow does next depends on this: ``refused``, ``changed`` or ``same``."""
         return "refused" if self.refusals else "changed" if self.fresh else "same"
@@ -77,14 +82,13 @@ def make(config: Config, probes: Sequence[Probe], plan: Plan | None, ledgers: Le
 
 def status(plan: Plan, bulletin: Bulletin, view: View, run: str) -> Status:
     """The status of the job after a run; ``run`` is the run's address."""
-    missing = [*bulletin.failed, *((title, NO_RECORD) for title in bulletin.missing)]
     return Status(
         looked=plan.planned,
         hours=view.config.publish.hours,
         recorded=view.as_of or None,
         planned=len(plan.jobs),
         examined=bulletin.examined,
-        missing=tuple(Missing(cell=cell, why=why) for cell, why in missing),
+        missing=tuple(Missing(cell=cell, why=why) for cell, why in bulletin.not_examined),
         refusals=tuple(refusal.why for refusal in bulletin.refusals),
         run=run,
     )
@@ -93,8 +97,3 @@ def status(plan: Plan, bulletin: Bulletin, view: View, run: str) -> Status:
 def read(path: Path) -> Bulletin:
     """Read a bulletin; raises UserError where there is none, or none of this schema."""
     return files.read_json(path, Bulletin, SCHEMA, "merge --bulletin")
-
-
-def save(bulletin: Bulletin, path: Path) -> None:
-    """Write a bulletin; raises InfrastructureError where the disk does not take it."""
-    files.write_json(bulletin, path)

@@ -7,12 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 
+from compatmatrix.bisect.judge import Examination, Judge
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner
 from compatmatrix.cli.exit_codes import Failure
 from compatmatrix.core.errors import InfrastructureError
-from compatmatrix.core.model import CellRequest
+from compatmatrix.core.model import CellRequest, Probe, Record
 from compatmatrix.resolve import lock, uv
+from compatmatrix.results import ledger
 from compatmatrix.sources.builder import Unbuildable
 
 WORKERS = 2
@@ -51,10 +53,23 @@ class Ahead:
             if item not in self._futures and not self._recorded(item):
                 self._futures[item] = self._pool.submit(self._prepare, item)
 
-    def examining(self, request: Callable[[str], CellRequest], pairing: str) -> Callable[[str], list[Failure]]:
-        """How an item is examined: ``request`` builds it, where it has to be built; ``pairing`` labels what cannot be."""
+    def judge(
+        self, probe: Probe, pairing: str, item: Callable[[Record], str], request: Callable[[str], CellRequest]
+    ) -> Judge:
+        """What judges the items of a search.
+
+        Args:
+            probe: by which they are judged.
+            pairing: labels their cells.
+            item: the item that a record is about, empty for none.
+            request: makes the request of an item, building it where it has to be built.
+        """
         self._request, self._pairing = request, pairing
-        return self._examine
+        context, fresh = self.context, self.examiner.fresh
+        examination = Examination(
+            pairing=pairing, item=item, examine=self._examine, records=context.records, fresh=fresh
+        )
+        return Judge(context.config, context.probes, probe, examination, ledger.read(context.records))
 
     def _examine(self, item: str) -> list[Failure]:
         try:

@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from compatmatrix.bisect.judge import Examination, Judge, needed_probes
+from compatmatrix.bisect.judge import needed_probes
 from compatmatrix.bisect.result import ALL, FIRST, HALVE, Item, Judged, Question
 from compatmatrix.cli import options
 from compatmatrix.cli.ahead import Ahead
@@ -25,7 +25,6 @@ from compatmatrix.core.pairings import BISECT, COMMIT_DAY, GRID
 from compatmatrix.core.text import alternatives
 from compatmatrix.index import releases
 from compatmatrix.planning.selection import Selection, check_selection, no_match
-from compatmatrix.results import ledger
 from compatmatrix.sources import git
 from compatmatrix.sources.history import Repository
 
@@ -69,13 +68,9 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
         built = ahead.examiner.builder.commit(repository, sha, chosen.bad)
         return ahead.examiner.source_request(built, COMMIT_DAY.name, probes)
 
-    examination = Examination(
-        pairing=COMMIT_DAY.name,
-        item=lambda record: record.source.commit if record.source else "",
-        examine=ahead.examining(request, COMMIT_DAY.name),
-        records=context.records,
-        fresh=chosen.fresh,
-    )
+    def commit(record: Record) -> str:
+        return record.source.commit if record.source else ""
+
     question = Question(
         probe=probe.id,
         digest=probe.digest,
@@ -85,7 +80,7 @@ def _commits(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahea
         origin="" if repository.local else repository.name,
     )
     return Search(
-        judge=Judge(context.config, context.probes, probe, examination, ledger.read(context.records)),
+        judge=ahead.judge(probe, COMMIT_DAY.name, commit, request),
         question=question,
         items=items,
         describe=lambda sha: _item(repository, sha),
@@ -124,13 +119,6 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
     def request(version: str) -> CellRequest:
         return examiner.release_request(subject, pairing, probes, {companion: version})
 
-    examination = Examination(
-        pairing=pairing,
-        item=item,
-        examine=ahead.examining(request, pairing),
-        records=context.records,
-        fresh=chosen.fresh,
-    )
     dates = {one.version: one.released or "" for one in listed}
     context.say(f"beside {config.subject.name} {subject.version}")
     question = Question(
@@ -143,7 +131,7 @@ def _releases(context: Context, chosen: options.Bisect, probe: Probe, ahead: Ahe
         companion=companion,
     )
     return Search(
-        judge=Judge(config, context.probes, probe, examination, ledger.read(context.records)),
+        judge=ahead.judge(probe, pairing, item, request),
         question=question,
         items=items,
         describe=lambda version: Item(id=version, title=f"{companion} {version}", date=dates[version]),

@@ -21,6 +21,7 @@ from compatmatrix.cli.context import Context
 from compatmatrix.cli.exit_codes import exit_code
 from compatmatrix.cli.options import DONE, UNEXAMINED
 from compatmatrix.cli.report import write_reports, write_site
+from compatmatrix.core import files
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import UserError
 from compatmatrix.planning import plan_file
@@ -47,7 +48,7 @@ def merge(context: Context, chosen: ci_options.Merge) -> int:
     changed = _hash_of_reports(context) != hash_before
     bulletin = run_result.make(context.config, context.probes, plan, ledgers, changed)
     if chosen.bulletin:
-        run_result.save(bulletin, chosen.bulletin)
+        files.write_json(bulletin, chosen.bulletin)
     if plan:
         # What must not be published is not on the page either; that, and why, is in the status.
         status = run_result.status(plan, bulletin, context.view(after), issue_texts.run_address())
@@ -60,11 +61,8 @@ def merge(context: Context, chosen: ci_options.Merge) -> int:
     github.output("state", bulletin.state)
     run_now = {record.cell for record in delivered.records.values()}
     cells = [cell for cell in context.view(after).cells if cell.id in run_now]
-    failed = [
-        *bulletin.failed,
-        *((title, run_result.NO_RECORD) for title in bulletin.missing),
-    ]
-    code = exit_code(context, chosen.fail_on, [change.kind for change in bulletin.changes], cells, failed)
+    kinds = [change.kind for change in bulletin.changes]
+    code = exit_code(context, chosen.fail_on, kinds, cells, bulletin.not_examined)
     return code or (UNEXAMINED if bulletin.refusals else DONE)
 
 

@@ -139,7 +139,7 @@ class Examiner:
     """Makes requests of sources and releases, and brings each to a record. The index is asked on first use."""
 
     def __init__(self, context: Context, workers: int, fresh: bool, as_of: datetime | None = None) -> None:
-        self._context, self._workers, self._fresh, self._as_of = context, workers, fresh, as_of
+        self._context, self._workers, self.fresh, self._as_of = context, workers, fresh, as_of
         self.cells_run = 0
         self._results: list[Result] = []
         self._apart: dict[str, float] = defaultdict(float)
@@ -233,7 +233,7 @@ class Examiner:
 
     def examine(self, requested: Sequence[CellRequest]) -> list[Failure]:
         """Bring every request to a record, running what is missing; returns what could not be examined."""
-        return self.run(plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self._fresh))
+        return self.run(plan.resolve(self._context, requested, self.rows, Selection(as_of=self._as_of), self.fresh))
 
     def run(self, todo: Plan) -> list[Failure]:
         """Run the jobs of a plan; returns what could not be examined."""

@@ -15,6 +15,7 @@ from compatmatrix.ci import github
 from compatmatrix.cli import options
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.options import CONFIG, DONE, UNEXAMINED
+from compatmatrix.core import files
 from compatmatrix.core.encoding import format_instant
 from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.model import CellRequest, Release
@@ -57,8 +58,8 @@ def make(context: Context, selection: Selection, fresh: bool, queue: Queue | Non
     """
     config = context.config
     projects = releases.fetch(config.index, config.named, context.cache / "index", context.say)
-    files = projects[canonicalize_name(config.subject.name)]
-    if selection.as_of and not any(file.uploaded for file in files):
+    listed = projects[canonicalize_name(config.subject.name)]
+    if selection.as_of and not any(file.uploaded for file in listed):
         raise InfrastructureError(
             f"--as-of: the index gives no upload times of {config.subject.name}, so its past is unknown"
         )
@@ -70,10 +71,12 @@ def make(context: Context, selection: Selection, fresh: bool, queue: Queue | Non
     for text in planner.passed_over(selection):
         context.note(text)
     rows = requests.subject_releases(config, projects, selection.as_of)
-    listed = tuple(release.version for release in releases.releases(files))
     todo = resolve(context, requested, rows, selection, fresh, queue)
     return msgspec.structs.replace(
-        todo, requested=todo.requested + len(failed), failed=(*failed, *todo.failed), listed=listed
+        todo,
+        requested=todo.requested + len(failed),
+        failed=(*failed, *todo.failed),
+        listed=tuple(release.version for release in releases.releases(listed)),
     )
 
 
@@ -107,11 +110,7 @@ def resolve(
         )
     return msgspec.structs.replace(
         empty(context, selection),
-        requested=todo.requested,
-        answers=todo.answers,
-        jobs=todo.jobs,
-        ready=todo.ready,
-        failed=todo.failed,
+        **msgspec.structs.asdict(todo),
         # Without the names of its files, of which no report says anything.
         releases=tuple(msgspec.structs.replace(release, wheels=()) for release in rows),
     )
@@ -124,10 +123,10 @@ def show_plan(context: Context, chosen: options.Plan) -> int:
         plan = make(context, selection, chosen.fresh)
     except InfrastructureError as error:
         if file:  # `merge` and `announce` have to know why there is none
-            plan_file.save(msgspec.structs.replace(empty(context, selection), error=str(error)), file)
+            files.write_json(msgspec.structs.replace(empty(context, selection), error=str(error)), file)
         raise
     if file:
-        plan_file.save(plan, file)
+        files.write_json(plan, file)
         context.say(f"saved to {file}")
     jobs = shard(plan.jobs, *chosen.shard)
     if chosen.format == "lines" and file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from compatmatrix.config import toml_errors
 from compatmatrix.config.toml_errors import Problem, raise_all, structure_problems
-from compatmatrix.core.errors import UserError
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,15 +37,9 @@ def read(path: Path) -> tuple[Cause, ...]:
     Raises:
         UserError: the file cannot be read, is not TOML, or holds something that is not accepted.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = tomllib.loads(text)
-    except FileNotFoundError:
+    if not path.exists():
         return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    text, tree = toml_errors.read(path)
     raise_all(path, text, structure_problems(tree, _File))
     causes = msgspec.convert(tree, _File).error
     raise_all(path, text, _wrong_patterns(causes))

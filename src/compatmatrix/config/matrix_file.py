@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform as machine
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from compatmatrix.config import source_addresses
+from compatmatrix.config import source_addresses, toml_errors
 from compatmatrix.config.causes import read as read_causes
 from compatmatrix.config.defaults import TOOLS
 from compatmatrix.config.probe_files import read as read_probes
@@ -40,14 +39,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     Raises:
         UserError: the file is missing, is not TOML, or holds something that is not accepted.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); name another file with --config") from None
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    text, tree = toml_errors.read(path, "; name another file with --config")
     problems = list(structure_problems(tree, MatrixFile))
     with suppress(msgspec.ValidationError):
         config = Config(**msgspec.structs.asdict(msgspec.convert(tree, MatrixFile)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -16,6 +17,24 @@ from compatmatrix.core.text import suggestion
 
 Problem = tuple[str, str]
 """A dotted key like ``companion[1].name``, and what is wrong there."""
+
+
+def read(path: Path, advice: str = "") -> tuple[str, dict[str, Any]]:
+    """Text and content of a TOML file.
+
+    Args:
+        advice: what to do where it cannot be read.
+
+    Raises:
+        UserError: it cannot be read, or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}){advice}") from None
 
 
 def raise_all(path: Path, text: str, problems: Iterable[Problem]) -> None:

@@ -50,8 +50,8 @@ class MissingWork(msgspec.Struct, frozen=True, kw_only=True):
     for one common reason counted once.
     """
 
-    requested: int
-    answers: tuple[Answer, ...]
+    requested: int = 0
+    answers: tuple[Answer, ...] = ()
     jobs: tuple[Job, ...] = ()
     ready: tuple[Record, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()

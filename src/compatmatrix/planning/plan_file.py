@@ -16,10 +16,10 @@ from packaging.version import Version
 from compatmatrix.core import files
 from compatmatrix.core.encoding import by_version, digest, parse_instant
 from compatmatrix.core.errors import UserError
-from compatmatrix.core.model import Probe, Record, Release
+from compatmatrix.core.model import Probe, Release
 from compatmatrix.core.states import CellState
 from compatmatrix.planning.job_queue import Job
-from compatmatrix.planning.missing import Answer
+from compatmatrix.planning.missing import MissingWork
 from compatmatrix.results.ledger import Ledger
 
 SCHEMA = 3
@@ -38,25 +38,19 @@ SMOKE_CELLS = 4
 """How many cells a pull request runs."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a run has to do: jobs with their locks, records that need no run, and requests that could not be resolved.
+class Plan(MissingWork, frozen=True, kw_only=True):
+    """All that a run has to do.
 
-    ``planned`` dates every record and ``instant`` every label; ``requested`` is the number of requests, and ``answers``
-    says which cell each of them means; ``listed`` are all versions of the subject that the index listed, ``releases``
-    those that are rows. ``error`` says why there is no plan at all.
+    ``planned`` dates every record and ``instant`` every label; ``listed`` are all versions of the subject that the index
+    listed, ``releases`` those that are rows. ``error`` says why there is no plan at all.
     """
 
     schema: int = SCHEMA
     planned: str
     instant: str
     platform: str
-    requested: int = 0
-    jobs: tuple[Job, ...] = ()
-    ready: tuple[Record, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
     listed: tuple[str, ...] = ()
     releases: tuple[Release, ...] = ()
-    answers: tuple[Answer, ...] = ()
     error: str = ""
 
     @property
@@ -113,11 +107,6 @@ def read(path: Path, probes: Sequence[Probe] | None = None, platform: str = "") 
                 if today.get(name) != source:
                     raise UserError(f"{path}: the probe {name!r} is another than when this was planned; plan again")
     return plan
-
-
-def save(plan: Plan, path: Path) -> None:
-    """Raises InfrastructureError where the disk does not take it."""
-    files.write_json(plan, path)
 
 
 def unrecorded(plan: Plan, known: Ledger) -> tuple[Job, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from compatmatrix.analysis.compatibility import Compatibility
 from compatmatrix.analysis.grid import IMPORTS, UNTRIED, Kind, Pair
+from compatmatrix.analysis.known_good import KnownGood
 from compatmatrix.analysis.remedies import WORKS, works_runs
 from compatmatrix.core.text import grouped, span
 from compatmatrix.publish import labels
@@ -43,29 +44,23 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[Level, ...]
 
 
-def of_release(compatibility: Compatibility, version: str, constraints: Sequence[str]) -> Ranges:
+def of_release(compatibility: Compatibility, version: str, constraints: Mapping[str, KnownGood]) -> Ranges:
     """The ranges of a release.
 
     Args:
         compatibility: what is on record.
         version: of the subject.
-        constraints: paths of the constraints files, below the site.
+        constraints: the sets of all releases, by the paths of their files below the site.
     """
     grid, row = compatibility.grid, compatibility.grid.rows[version]
     same = grouped((_level(compatibility, pair), other) for other, pair in row.items())
     levels = [msgspec.structs.replace(level, spans=grid.joined(version, others)) for level, others in same.items()]
     order = list(Kind)
-    prefix = f"{compatibility.subject}-{version}-py"
-    files = {path.rpartition("/")[2]: path for path in constraints}
     return Ranges(
         release=version,
         works=works_words(compatibility, version),
         command=command(compatibility, version),
-        constraints={
-            name.removeprefix(prefix).removesuffix(".txt"): path
-            for name, path in files.items()
-            if name.startswith(prefix)
-        },
+        constraints={known.python: path for path, known in constraints.items() if known.subject == version},
         levels=tuple(sorted(levels, key=lambda level: order.index(level.kind))),
     )
 

@@ -12,12 +12,10 @@ FOLDER = "constraints"
 """Below the site; the addresses in it are a contract with those who install from them."""
 
 
-def files(compatibility: Compatibility) -> Mapping[str, bytes]:
-    """A file for each release and Python: ``constraints/NAME-1.0-py3.11.txt``."""
-    return {
-        f"{FOLDER}/{compatibility.subject}-{version}-py{python}.txt": text(known).encode()
-        for (version, python), known in known_good.every(compatibility).items()
-    }
+def files(compatibility: Compatibility) -> Mapping[str, KnownGood]:
+    """Path below the site -> the set, for each release and Python: ``constraints/NAME-1.0-py3.11.txt``."""
+    sets = known_good.every(compatibility)
+    return {f"{FOLDER}/{compatibility.subject}-{one.subject}-py{one.python}.txt": one for one in sets}
 
 
 def text(known: KnownGood) -> str:

@@ -260,11 +260,6 @@ def _verdict(view: View) -> PublishedVerdict:
 
 
 def _release(view: View, release: Release) -> PublishedRelease:
-    return PublishedRelease(
-        version=release.version,
-        released=release.day or None,
-        requires_python=release.requires_python,
-        yanked=release.yanked,
-        prerelease=release.prerelease,
-        recipe=recommend.recipe(view, release.version, view.config.publish.recipes),
-    )
+    recipe = recommend.recipe(view, release.version, view.config.publish.recipes)
+    published = msgspec.convert(release, PublishedRelease, from_attributes=True)
+    return msgspec.structs.replace(published, released=release.day or None, recipe=recipe)

@@ -42,7 +42,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "code": code,
-        "line": _line,
+        "line": functools.lru_cache(maxsize=4096)(sanitize.line),  # one message stands on many pages
         "block": sanitize.block,
         "md": escaped,
         "md_code": markdown_code,
@@ -145,13 +145,3 @@ def short(link: str) -> str:
     if match := re.match(r"https?://[^/]+/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)$", link):
         return f"{match.group(1)}#{match.group(2)}"
     return re.sub(r"^https?://", "", link)
-
-
-def _line(text: object, limit: int = sanitize.MESSAGE) -> str:
-    return _cached_line(str(text), limit)
-
-
-@functools.lru_cache(maxsize=4096)
-def _cached_line(text: str, limit: int) -> str:
-    """`sanitize.line`, cached: one message stands on many pages."""
-    return sanitize.line(text, limit)

@@ -71,8 +71,8 @@ class Site:
         self.constraints = constraints.files(self.compatibility)
         self.errors = error_pages.pages(self.compatibility)
         self.ranges = {
-            release.version: companion_ranges.of_release(self.compatibility, release.version, list(self.constraints))
-            for release in view.releases
+            one.version: companion_ranges.of_release(self.compatibility, one.version, self.constraints)
+            for one in view.releases
         }
         self.answers = {
             one.version: version_picker.for_release(self.compatibility, one.version) for one in view.releases
@@ -285,7 +285,7 @@ OUTPUTS: tuple[Callable[[Site], Mapping[str, bytes]], ...] = (
     _locks,
     lambda site: feed.feeds(site.view, site.news),
     lambda site: badge.files(site.view),
-    lambda site: site.constraints,
+    lambda site: {path: constraints.text(known).encode() for path, known in site.constraints.items()},
     lambda site: timeline.files(site.view),
 )
 """What makes the files below the site; another output is another line."""
