@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from compatmatrix.cli import argument_types
-from compatmatrix.cli.fields import choice, path, value
-from compatmatrix.cli.options import FAIL_ON, Options, ReadingOptions, RecordsOptions
+from compatmatrix.cli.options import FAIL_ON, Options, ReadingOptions, RecordsOptions, choice, path, value
 
 
 class Merge(RecordsOptions):

@@ -1,6 +1,7 @@
 """The options of a command: a class whose docstring is its help, and whose fields are the settings of argparse.
 
 Here are those of the commands that run cells or show records; the others are in `ci_options` and `project_options`.
+`value`, `path`, `repeated`, `flag` and `choice` make the settings of a field.
 
 Imports nothing heavy (not even dataclasses), so that `--help` answers at once.
 """
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.cli import argument_types
-from compatmatrix.cli.fields import choice, flag, path, repeated, value
 from compatmatrix.core.pairings import NAMES
 
 DONE, UNEXAMINED, WRONG, FAILED_ON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,6 +28,31 @@ CONDITIONS = {
     "inconclusive": "a control failed, or a probe is at fault, in a cell of this run",
 }
 """What `--fail-on` takes, and when it holds."""
+
+
+def value(metavar: str, text: str, **settings: Any) -> Any:
+    """The settings of an option with a value."""
+    return {"metavar": metavar, "help": text, **settings}
+
+
+def path(metavar: str, text: str, **settings: Any) -> Any:
+    """The same with a path."""
+    return value(metavar, text, type=Path, **settings)
+
+
+def repeated(metavar: str, text: str, **settings: Any) -> Any:
+    """The same for an option that may be given more than once."""
+    return value(metavar, f"{text}; repeatable", action="append", default=[], **settings)
+
+
+def flag(text: str) -> Any:
+    """The settings of an option without a value."""
+    return {"help": text, "action": "store_true"}
+
+
+def choice(text: str, *choices: str, **settings: Any) -> Any:
+    """The settings of an option with one of some values."""
+    return {"help": text, "choices": choices, **settings}
 
 
 _ONLY: Any = repeated(

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.cli import argument_types
-from compatmatrix.cli.fields import choice, flag, path, repeated, value
-from compatmatrix.cli.options import DataOptions, ReadingOptions
+from compatmatrix.cli.options import DataOptions, ReadingOptions, choice, flag, path, repeated, value
 
 _NEEDS: Any = repeated("PROBE", "a probe that must be supported, besides the controls")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 
 from compatmatrix import __version__
 from compatmatrix.analysis.support import View
+from compatmatrix.config.toml_errors import toml
 from compatmatrix.publish import json_data
 
 _PYPROJECT = """\
@@ -17,8 +17,8 @@ requires = ["hatchling>=1.27"]
 build-backend = "hatchling.build"
 
 [project]
-name = {name}
-version = {version}
+name = {name_in_toml}
+version = {data_version}
 description = {description}
 readme = "README.md"
 requires-python = ">=3.11"
@@ -99,7 +99,7 @@ def files(view: View) -> Mapping[str, bytes]:
     words = {
         "name": name(view),
         "module": name(view).replace("-", "_"),
-        "title": subject.title or subject.name,
+        "title": subject.display_name,
         "subject": subject.name,
         "subject_word": subject.name.replace("-", "_"),
         "companion": companions[0].name if companions else "package",
@@ -107,19 +107,13 @@ def files(view: View) -> Mapping[str, bytes]:
         "version": view.latest.version if view.latest else "VERSION",
         "day": view.as_of,
         "engine": __version__,
+        "name_in_toml": toml(name(view)),
+        "data_version": toml(".".join(part.lstrip("0") for part in view.as_of.split("-")) or "0"),
+        "description": toml(f"Which releases of {subject.display_name} work beside which companions: the data"),
     }
-    pyproject = _PYPROJECT.format_map(
-        words
-        | {
-            "version": json.dumps(".".join(part.lstrip("0") for part in view.as_of.split("-")) or "0"),
-            "description": json.dumps(f"Which releases of {words['title']} work beside which companions: the data"),
-        }
-    )
     module = words["module"]
     return {
-        "pyproject.toml": pyproject.replace(
-            f"name = {words['name']}\n", f"name = {json.dumps(words['name'])}\n"
-        ).encode(),
+        "pyproject.toml": _PYPROJECT.format_map(words).encode(),
         "README.md": _README.format_map(words).encode(),
         f"{module}/__init__.py": _MODULE.format_map(words).encode(),
         f"{module}/py.typed": b"",

@@ -20,20 +20,8 @@ from compatmatrix.resolve import uv, uv_errors
 
 # The environment variables that a build inherits: enough to run and to reach the index, no secrets.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
-_NETWORK = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "UV_HTTP_RETRIES",
-    "UV_NATIVE_TLS",
-)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", *_PROXIES, *map(str.lower, _PROXIES), "UV_HTTP_RETRIES", "UV_NATIVE_TLS")
 
 
 class Failed(Exception):
