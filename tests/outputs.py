@@ -15,7 +15,7 @@ from rich.console import Console
 
 from compatmatrix.analysis.support import View
 from compatmatrix.core.pairings import named
-from compatmatrix.publish import json_data, markdown, pair_map, site, terminal_table
+from compatmatrix.publish import json_data, markdown, pair_map, site, terminal
 
 
 def one(pattern: str, text: str) -> str:
@@ -71,7 +71,7 @@ class Said:
     @cached_property
     def terminal(self) -> str:
         console = Console(width=900, file=io.StringIO())
-        terminal_table.print_table(console, self.view, [probe.id for probe in self.view.probes])
+        terminal.print_table(console, self.view, [probe.id for probe in self.view.probes])
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
 
@@ -169,7 +169,7 @@ class Said:
                     told |= {
                         (pairing, version, probe): words
                         for probe, words in zip(headings, columns, strict=True)
-                        if probe in self.view.support and words != terminal_table.NOT_EXAMINED
+                        if probe in self.view.support and words != terminal.NOT_EXAMINED
                     }
         return told
 

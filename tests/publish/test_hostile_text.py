@@ -23,7 +23,7 @@ from compatmatrix.config.tables import Config
 from compatmatrix.core.encoding import canonical, digest
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.model import Record
-from compatmatrix.publish import terminal, terminal_table, write
+from compatmatrix.publish import terminal, write
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 from factories import HELD, RAISES, STANDALONE, SUPPORTED, config, record, release, unsigned
@@ -89,8 +89,8 @@ def test_the_terminal_shows_it_and_the_log_takes_no_command_of_it(configured: Co
     view = support.view(hostile_ledger(text), configured, (HELD, STANDALONE))
     out = io.StringIO()
     console = Console(file=out, width=250, force_terminal=False)
-    terminal_table.print_table(console, view)
-    terminal_table.print_map(console, "subject", grid.grid(view))
+    terminal.print_table(console, view)
+    terminal.print_map(console, "subject", grid.grid(view))
     terminal.print_release(console, view, view.cells, True)
     shown = out.getvalue()
     assert "run without network" in shown

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,12 +12,13 @@ from compatmatrix.analysis.support import View
 from compatmatrix.config.tables import Config
 from compatmatrix.core.model import Probe
 from compatmatrix.core.pairings import named
+from compatmatrix.core.text import grouped
 from compatmatrix.planning.missing import Answer
 from compatmatrix.results.ledger import Ledger
 
 
 def view(
-    known: Ledger, config: Config, probes: Sequence[Probe], answers: Iterable[Answer], as_of: datetime | None = None
+    known: Ledger, config: Config, probes: Sequence[Probe], answers: Sequence[Answer], as_of: datetime | None = None
 ) -> View:
     """What the records show of the requested releases and pairings.
 
@@ -29,13 +29,9 @@ def view(
         answers: Which cell each request means; a request without a record is a cell that the view does not have.
         as_of: The end of the day that was asked about; None for today.
     """
-    labels: dict[str, list[str]] = defaultdict(list)
-    subjects, listed = set(), dict[str, None]()
-    for answer in answers:
-        labels[answer.cell].append(answer.pairing)
-        subjects.add(answer.subject)
-        if named(answer.pairing).over is None:
-            listed[answer.pairing] = None
+    labels = grouped((answer.cell, answer.pairing) for answer in answers)
+    subjects = {answer.subject for answer in answers}
+    listed = dict.fromkeys(answer.pairing for answer in answers if named(answer.pairing).over is None)
     records = {
         key: msgspec.structs.replace(
             record, pairings={label: (record.recorded,) for label in dict.fromkeys(labels[record.cell])}

@@ -13,8 +13,7 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.bisect.judge import needed_probes
 from compatmatrix.bisect.result import ALL, FIRST, HALVE, Item, Judged, Question
 from compatmatrix.cli import options
-from compatmatrix.cli.ahead import Ahead
-from compatmatrix.cli.bisection import Search
+from compatmatrix.cli.bisection import Ahead, Search
 from compatmatrix.cli.context import Context
 from compatmatrix.cli.examine import Examiner
 from compatmatrix.cli.options import DONE, UNEXAMINED

@@ -23,7 +23,7 @@ from compatmatrix.cli.report import write_reports
 from compatmatrix.config import source_addresses
 from compatmatrix.config.source_addresses import Address
 from compatmatrix.core.errors import InfrastructureError, UserError
-from compatmatrix.core.model import Cell, CellRequest, Probe, Record, Release, Source, record_key
+from compatmatrix.core.model import Cell, CellRequest, Record, Release, Source, record_key
 from compatmatrix.core.pairings import NEWEST
 from compatmatrix.core.text import without_credentials
 from compatmatrix.planning.job_queue import Job
@@ -105,7 +105,7 @@ class _Run:
             with self.examiner.timed("build"):
                 built = builder.address(address)
             source = built.source
-            after = self._resolved(self.examiner.source_request(built, NEWEST.name, self._probes))
+            after = self._resolved(self.examiner.source_request(built, NEWEST.name, self._context.probes))
         except Unbuildable as failure:
             source, after = failure.source, self.examiner.unbuildable(failure, NEWEST.name)
         return after, self._base(address, source, after) if self._chosen.against else None
@@ -114,7 +114,7 @@ class _Run:
         against, examiner = self._chosen.against or "", self.examiner
         release = examiner.newest if against == LATEST else _named(examiner, against)
         if release:
-            return self._beside(examiner.release_request(release, NEWEST.name, self._probes), after)
+            return self._beside(examiner.release_request(release, NEWEST.name, self._context.probes), after)
         url = address.url or (address.path.resolve().as_uri() if address.path and address.path.is_dir() else "")
         if not url:
             raise UserError(f"--against {against}: a wheel has no history; name `newest` or a release")
@@ -130,7 +130,7 @@ class _Run:
                 built = examiner.builder.commit(repository, sha, name)
         except Unbuildable as failure:
             return examiner.unbuildable(failure, NEWEST.name)
-        return self._beside(examiner.source_request(built, NEWEST.name, self._probes), after)
+        return self._beside(examiner.source_request(built, NEWEST.name, self._context.probes), after)
 
     def _main(self, repository: Repository) -> str:
         """The commit of the branch that pull requests are merged into."""
@@ -142,10 +142,6 @@ class _Run:
             if sha := repository.resolve(name):
                 return sha
         raise repository.lacking("branch `main`; name a reference with --against")
-
-    @property
-    def _probes(self) -> Sequence[Probe]:
-        return self._context.probes
 
     def _resolved(self, request: CellRequest) -> Target:
         """The request's cell, or the record that there is none."""

@@ -21,7 +21,7 @@ from compatmatrix.planning.job_queue import Job, Queue
 from compatmatrix.planning.missing import Answer
 from compatmatrix.planning.plan_file import Plan, shard, unrecorded
 from compatmatrix.planning.scheduler import Result
-from compatmatrix.publish import change_words, labels, terminal_table
+from compatmatrix.publish import change_words, labels, terminal
 from compatmatrix.results import ledger
 from compatmatrix.results.ledger import Ledger
 
@@ -118,10 +118,10 @@ def _show(context: Context, chosen: options.Run, done: _Done, view: View, known:
     new = bool(done.results or done.failed or chosen.table)
     if new and view.pairings and view.releases:
         probes = done.probes() if len(done.probes()) < len(view.probes) else []
-        terminal_table.print_table(context.console, view, probes)
+        terminal.print_table(context.console, view, probes)
     if done.pairs:
         pairs = grid.grid(context.view(known)).limited(done.pairs)
-        terminal_table.print_map(context.console, view.config.subject.name, pairs, in_words=not new)
+        terminal.print_map(context.console, view.config.subject.name, pairs, in_words=not new)
     if done.pythons:
         compatibility = Compatibility(context.view(known))
         for version in done.pythons:

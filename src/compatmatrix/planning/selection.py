@@ -16,7 +16,7 @@ from compatmatrix.core import pairings
 from compatmatrix.core.encoding import by_version
 from compatmatrix.core.errors import UserError
 from compatmatrix.core.pairings import Over
-from compatmatrix.core.text import alternatives
+from compatmatrix.core.text import alternatives, grouped
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +70,9 @@ def nearest(specifier: SpecifierSet, versions: Iterable[str]) -> str:
 
 def no_match(selection: Selection, cells: Iterable[Mapping[str, str]]) -> UserError:
     """The error of a selection that admits none of these cells, each given by its versions."""
-    held: dict[str, set[str]] = {}
-    for versions in cells:
-        for name, version in versions.items():
-            held.setdefault(canonicalize_name(name), set()).add(version)
+    held = grouped((canonicalize_name(name), version) for cell in cells for name, version in cell.items())
     for requirement in map(Requirement, selection.only):
-        there = held.get(canonicalize_name(requirement.name), set())
+        there = {*held.get(canonicalize_name(requirement.name), ())}
         if not any(requirement.specifier.contains(version, prereleases=True) for version in there):
             near = nearest(requirement.specifier, there)
             return UserError(f"--only {requirement}: nothing that was asked for has such a version{near}")
