@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import py_compile
 import shutil
 import subprocess
 import zipfile
@@ -134,6 +136,28 @@ def test_an_environment_is_brought_from_lock_to_lock(project: Project, index: Lo
     workspace.discard(new.python)
     assert not python.exists()
     assert installed(workspace.bring_to(new)) == {pin.name: pin.version for pin in new.lock}
+
+
+def test_defect_byte_code_of_a_module_was_taken_for_that_of_its_next_version(
+    project: Project, index: LocalIndex, workspace: Workspace
+) -> None:
+    """Where both sources have one size and were unpacked in one second; uv leaves byte code that no package has."""
+    world.fill(index, tools=False)
+    releases = [
+        replace(HELPER, version=version, requires=(), modules={"lone.py": f"VERSION = {version!r}\n"})
+        for version in ("8.1", "8.2")
+    ]
+    index.add(*releases)
+    old, new = (cell_of(project, pin(artifacts(release)[0])) for release in releases)
+    python = workspace.bring_to(old)
+    module = next(python.parents[1].glob("lib/python*/site-packages/lone.py"))
+    py_compile.compile(str(module), doraise=True)
+    status = module.stat()
+    workspace.bring_to(new)
+    os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert module.stat().st_size == status.st_size
+    told = subprocess.run([python, "-I", "-c", "import lone; print(lone.VERSION)"], capture_output=True, text=True)
+    assert told.stdout.split() == ["8.2"]
 
 
 def test_an_environment_without_its_interpreter_is_made_anew(

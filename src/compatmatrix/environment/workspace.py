@@ -85,6 +85,13 @@ class Workspace:
         try:
             self._installed_path(place).unlink(missing_ok=True)
             self._sync(cell, base, folder, self._write_lock(cell, place), installed)
+            # uv removes byte code with its package, but not that of a module outside of any. For Python it fits the next
+            # version's source too, if that has the same size and was unpacked in the same second.
+            for stale in (
+                *folder.glob("lib/python*/site-packages/__pycache__"),
+                *folder.glob("Lib/site-packages/__pycache__"),
+            ):
+                untrusted_files.remove(stale)
             if self._byte_code:
                 self._byte_code.provide(base, cell.python, folder)
             if not has_shared_files(folder):  # else the next cell gets a new one
