@@ -148,7 +148,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in kept.items()}
 
 
-def test_the_sharding_law(small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sharding_law(small: Project, tmp_path: Path, known_cells: None, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plan.json"
     assert small.main("plan", "--save", str(file), "--format", "lines").out.count("\n") == 1
     made = plan_file.read(file)
