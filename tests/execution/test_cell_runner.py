@@ -178,7 +178,7 @@ def test_defect_a_release_that_ends_python_at_its_start_was_our_trouble(
 @NEEDS_SIGNALS
 def test_a_release_that_hangs_at_pythons_start_is_a_timeout(tmp_path: Path, works: Ready) -> None:
     ready = started_by(tmp_path, works, "import os; os.remove('../events.jsonl'); os.mkfifo('../events.jsonl')")
-    reading = interpret(ready.run(ask(tmp_path / "probes", "pass"), seconds=3), ())
+    reading = interpret(ready.run(ask(tmp_path / "probes", "pass"), seconds=1), ())
     assert (reading.state, reading.detail) == (CellState.TIMEOUT, "no end within the time limit (at its start)")
 
 

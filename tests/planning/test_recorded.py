@@ -11,6 +11,7 @@ import pytest
 
 from compatmatrix.core.model import Cell, Record
 from compatmatrix.core.states import CellState, OutcomeState
+from compatmatrix.index import releases
 from compatmatrix.planning.recorded import Slot, cell_of, installable
 from compatmatrix.results import ledger
 from fixtures import THIS, Project
@@ -121,7 +122,7 @@ def test_a_yanked_wheel_can_still_be_installed(days: Days) -> None:
 
 
 def test_what_the_index_lists_is_asked_once_and_only_where_a_lock_on_record_is_to_be_run(
-    days: Days, tmp_path: Path
+    days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = days.cells()
     assert len(held) == CELLS
@@ -131,6 +132,7 @@ def test_what_the_index_lists_is_asked_once_and_only_where_a_lock_on_record_is_t
     assert installable(days.project.config, held, tmp_path / "lists") == held
     assert days.pages().count("/simple/other/") == 1
     days.index.fault(Fault.ERROR, "/simple/other/")
+    monkeypatch.setattr(releases, "ATTEMPTS", 0)  # to wait between them would take seconds
     assert installable(days.project.config, held, tmp_path / "more") == {}, "unknown: to resolve it will tell"
 
 
