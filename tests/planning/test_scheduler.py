@@ -349,6 +349,7 @@ class Endings:
         self.discarded: list[str] = []
         self._left = {subject.replace("_", "."): list(raws) for subject, raws in tries.items()}
         self._at_work = 0
+        self.looks = 1  # of 10 ms each, at how many cells run at once
         monkeypatch.setattr(Workspace, "bring_to", lambda workspace, cell: Path("environment/bin/python"))
         monkeypatch.setattr(Workspace, "discard", lambda workspace, python: self.discarded.append(python))
         monkeypatch.setattr(scheduler.cell_runner, "run", self._run)  # type: ignore[attr-defined]
@@ -356,7 +357,7 @@ class Endings:
     def _run(self, config: Config, cell: Cell, *more: object) -> Raw:
         self._at_work += 1
         most = 0
-        for _ in range(20):
+        for _ in range(self.looks):
             time.sleep(0.01)
             most = max(most, self._at_work)
         self._at_work -= 1
@@ -400,6 +401,7 @@ def test_the_second_try_is_alone_and_in_an_environment_of_its_own(
 ) -> None:
     tries = {subject: [ended(-9, "one")] * 2 for subject in ("1_0", "1_1", "1_2")}
     endings = Endings(monkeypatch, **tries)
+    endings.looks = 20
     todo = cells(project, "1.0", "1.1", "1.2")
     for one in scheduled(project, Notes(), tmp_path).run(Queue(todo), 3):
         assert one.record is not None
