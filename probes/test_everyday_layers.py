@@ -186,15 +186,16 @@ def test_scan_over_layers(check: Check) -> None:
 
 
 @pytest.mark.probe(
-    title="Scan over layers as another release's guide writes it",
+    title="Scan over layers in the other form that guides show",
     group="traps",
     links=("https://flax.readthedocs.io/en/latest/migrating/nnx_010_to_nnx_011.html",),
 )
 def test_scan_other_guide(check: Check) -> None:
-    """Does the scan of `scan-over-layers` also run in a form that Flax's guides of other releases show?
+    """Does the scan of `scan-over-layers` also run in the other of the two forms that Flax's guides show?
 
-    They have `nnx.split_rngs` around it from 0.10.0 to 0.12.2, and not in later releases. The form with it is asked about where
-    the one without gives the right answer, else the one without; the note says which form gives it here.
+    Some have `nnx.split_rngs` around `nnx.scan`, which Flax 0.10 needs, and some do not; both forms are still in guides of
+    later releases. The form with it is asked about where the one without gives the right answer, else the one without; the
+    note says which form gives it here.
     """
     nnx_api.require("scan", "Carry")
 

@@ -318,9 +318,11 @@ def stored(configured: Config, *beside: tuple[str, Outcome]) -> Compatibility:
 def test_defect_a_bound_of_the_subject_was_that_of_a_reported_package(configured: Config) -> None:
     known = stored(configured, ("1.0", RAISES), ("2.0", SUPPORTED), ("3.0", SUPPORTED))
     assert [one.words for one in known.supported("standalone").beside] == [
-        "storage decides it too: supported with 2.0 to 3.0 (2 versions tried); not with 1.0"
+        "storage decides it too: supported with 2.0 to 3.0 (2 versions tried); never seen to work with 1.0"
     ]
     assert known.supported("held").beside == (), "no probe that it decides"
+    both = stored(configured, ("1.0", RAISES), ("2.0", SUPPORTED), ("2.0", RAISES))
+    assert [one.failing for one in both.supported("standalone").beside] == ["1.0"], "2.0 is not what fails"
     (error,) = known.explain("NotTrainable: no")
     assert remedies.complete(known, error, "standalone") == ("subject==0.2.0", "companion==1.0", "storage==2.0")
     said = words.explanation(known, error)
@@ -328,12 +330,22 @@ def test_defect_a_bound_of_the_subject_was_that_of_a_reported_package(configured
     assert 'standalone works with: pip install "subject==0.2.0" "companion==1.0" "storage==2.0"' in said
 
 
+def test_defect_a_version_that_nobody_names_of_what_decides_a_need_was_known_good(configured: Config) -> None:
+    """What an installer takes may be another version than the one that was seen."""
+    known = stored(configured, ("2.0", SUPPORTED))
+    pins = (pin("subject", "0.1.0"), pin("companion", "1.0"))
+    for more in ((), (Entry(name="storage", specifier=">=2.0"),)):
+        (finding,) = findings.judge(known, file(*pins, *more), "3.11", PLATFORM, ("standalone",))
+        assert finding.standing is Standing.ELSEWHERE
+        assert next(iter(findings.judge(known, file(*pins, *more), "3.11", PLATFORM, ()))).standing is Standing.GOOD
+
+
 @pytest.mark.parametrize(
     ("storage", "needs", "standing", "reason"),
     [
         ("2.0", ("standalone",), Standing.GOOD, ""),
         ("1.0", ("standalone",), Standing.ELSEWHERE, "known good with storage 2.0 (yours: 1.0)"),
-        ("", ("standalone",), Standing.ELSEWHERE, "known good with storage 2.0 (yours: none)"),
+        ("", ("standalone",), Standing.ELSEWHERE, "known good with storage 2.0 (yours: neither pinned nor installed)"),
         ("1.0", (), Standing.GOOD, ""),
     ],
 )
@@ -395,6 +407,10 @@ def test_defect_a_release_that_admits_no_such_python_was_only_seen_elsewhere(con
     status = Compatibility(view).pair(subject="0.1.0", companion="1.0", python="3.10")
     assert status.reason == "known good on Python 3.11; subject 0.1.0 needs Python >=3.11"
     assert status.untried_with == ""
+    ranges = Compatibility(view).ranges("", "", Environment(pythons=("3.10",)))
+    assert ranges.refused == ("subject 0.1.0 needs Python >=3.11",)
+    finding = findings.Finding(file="uv.lock", ranges=ranges, standing=ranges.standing)
+    assert "subject 0.1.0 needs Python >=3.11" in words.as_text(finding)
     several = Compatibility(view).status("0.1.0", "1.0", Environment(pythons=("3.10", "3.12")))
     assert several.reason == "known good on Python 3.11", "on one of these it can be installed"
 

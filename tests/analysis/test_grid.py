@@ -103,6 +103,13 @@ def test_defect_a_pair_that_saves_with_the_packages_of_its_day_only_was_said_to_
     assert remedies.works_runs(known, "0.1.0") == [["1.0"]], "what the controls ask works with all packages"
 
 
+@pytest.mark.parametrize("state", [CellState.CRASHED, CellState.TIMEOUT])
+def test_defect_a_process_that_died_was_said_not_to_import(configured: Config, state: CellState) -> None:
+    found = pair(configured, cell({}, state=state))
+    assert (found.kind, found.answers) == (Kind[state.name], {})
+    assert pair(configured, cell({}, state=CellState.IMPORT_FAILS)).answers == {"imports": False}
+
+
 def test_what_is_not_known_of_a_cell_says_nothing_against_another_of_its_pair(configured: Config) -> None:
     good = cell({"held": SUPPORTED, "jitted": SUPPORTED, "standalone": RAISES})
     for state in (CellState.UNRESOLVABLE, CellState.NO_PYTHON):

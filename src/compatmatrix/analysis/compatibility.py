@@ -155,7 +155,8 @@ class Compatibility:
             if here and standing is Standing.GOOD and where.others:
                 seen = [one for one in self._evidence(_pair(*pair), where) if not one.differs]
                 found[pair] = standing, reason, together(seen)[0] is Standing.GOOD
-        return ranges.status({self.subject: subject, self.companion: companion}, found, self.grid)
+        refused = tuple(filter(None, (refusal(self.view, version, where.pythons) for version in rows)))
+        return ranges.status({self.subject: subject, self.companion: companion}, found, self.grid, refused)
 
     @cached_property
     def _pythons(self) -> Mapping[str, Pythons]:

@@ -222,7 +222,8 @@ def _packages(cell: CellView) -> str:
 def _answers(view: View, cell: CellView, kind: Kind) -> dict[str, bool]:
     """The map's answers that a cell of a kind gives, by word."""
     if kind not in IMPORTS:
-        return {} if kind in UNTRIED else {IMPORTING: False}
+        # A process that died or did not end may have imported it: that says nothing.
+        return {IMPORTING: False} if kind in (Kind.IMPORT_FAILS, Kind.INSTALL_FAILED) else {}
     known = {word: cell.counted(probe).state.yes for word, probe in _asked(view).items()}
     return {IMPORTING: True, **{word: yes for word, yes in known.items() if yes is not None}}
 

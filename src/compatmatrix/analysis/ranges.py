@@ -15,13 +15,16 @@ InBrief = tuple[Standing | None, str, bool]
 """What is known of a pair, None where the releases' own requirements rule it out; why; whether in this environment."""
 
 
-def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pairs: Grid) -> RangeStatus:
+def status(
+    specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pairs: Grid, refused: tuple[str, ...] = ()
+) -> RangeStatus:
     """What is known of the pairs that two specifiers admit, and which ranges admit good ones alone.
 
     Args:
         specifiers: those of the subject and of the companion, by package.
         found: what is known of each pair that they admit, in the order of the versions.
         pairs: the map of all pairs.
+        refused: which admitted releases need another Python, in words.
     """
     good, broken, unknown, ruled_out = (
         tuple(pair for pair, (standing, _, _) in found.items() if standing is wanted)
@@ -48,6 +51,7 @@ def status(specifiers: Mapping[str, str], found: Mapping[Versions, InBrief], pai
         reasons={why: tuple(pairs) for why, pairs in grouped((found[pair][1], pair) for pair in broken).items()},
         bounds={name: specifier(chosen, every[name]) for name, chosen in zip(every, best, strict=bool(best))},
         newest={name: versions[-1] for name, versions in every.items() if versions},
+        refused=refused,
     )
 
 

@@ -38,10 +38,10 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """``other decides it too: supported with 1.0 to 1.6 (5 versions tried); not with 0.9``."""
+        """``other decides it too: supported with 1.0 to 1.6 (5 versions tried); never seen to work with 0.9``."""
         parts = (
             f"supported with {self.supported}" if self.supported else "",
-            self.failing and f"not with {self.failing}",
+            self.failing and f"never seen to work with {self.failing}",
         )
         return f"{self.name} decides it too: {'; '.join(filter(None, parts)) or 'no version was tried'}"
 
@@ -129,8 +129,13 @@ def beside(view: View, probe: str) -> tuple[Beside, ...]:
     """The reported packages that decide a probe's answer too, with the versions beside which it came out so or so."""
     found = []
     for name in view.config.deciding([probe]):
-        seen = [(cell.versions[name], cell.counted(probe).state) for cell in view.cells if name in cell.versions]
-        supported, failing = {one for one, state in seen if state.yes}, {one for one, state in seen if state.negative}
+        cells = [
+            cell for cell in view.cells if name in cell.versions and cell.counted(view.config.subject.control).state.yes
+        ]
+        seen = [(cell.versions[name], cell.counted(probe).state) for cell in cells]
+        supported = {one for one, state in seen if state.yes}
+        # Where it was supported with something else, the version is not what fails.
+        failing = {one for one, state in seen if state.negative} - supported
         every = by_version(supported | failing)
         found.append(Beside(name=name, supported=_tried(supported, every), failing=_tried(failing, every)))
     return tuple(found)

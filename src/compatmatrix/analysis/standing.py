@@ -30,7 +30,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pythons: X.Y of each Python that it may run on.
         platform: name, as in the records.
-        others: versions of other packages, by the names in matrix.toml; empty for one that is not installed.
+        others: versions of other packages, by the names in matrix.toml; empty for one that is neither pinned nor installed.
         needs: ids of probes that must be supported, besides the controls.
     """
 
@@ -48,7 +48,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         for name, version in self.others.items():
             seen = cell.versions.get(name)
             if not seen or not version or Version(seen) != public(version):
-                yield (f"with {name} {seen}" if seen else f"without {name}") + f" (yours: {version or 'none'})"
+                yield (
+                    f"with {name} {seen}" if seen else f"without {name}"
+                ) + f" (yours: {version or 'neither pinned nor installed'})"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):
         reasons: why pairs are broken, each with the pairs that it holds for.
         bounds: the tightest specifiers that admit known good pairs alone, by package; empty where there are none.
         newest: the newest version on record of each package: nothing is known of later ones.
+        refused: the admitted releases that run on none of the Pythons asked about, in words.
     """
 
     specifiers: Mapping[str, str]
@@ -117,6 +120,7 @@ class RangeStatus(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Mapping[str, tuple[Versions, ...]]
     bounds: Mapping[str, str]
     newest: Mapping[str, str]
+    refused: tuple[str, ...] = ()
 
 
 def public(version: str) -> Version:

@@ -84,8 +84,8 @@ def _finding(
     pinned = {package: entry.version for package, entry in chosen.items() if entry.version}
     config = compatibility.view.config
     named, deciding = config.named, config.deciding(needs)
-    if file.python:  # what an installed Python does not have is not to be installed beside it
-        pinned = dict.fromkeys(deciding, "") | pinned
+    # What decides a need is not known good in a version that nobody names; nor is what an installed Python does not have.
+    pinned = dict.fromkeys(deciding, "") | pinned
     found = Finding(
         file=file.name,
         line=subject.line,

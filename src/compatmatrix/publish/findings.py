@@ -156,6 +156,8 @@ def _of_ranges(ranges: RangeStatus) -> list[str]:
         lines.append(
             f"seen on another platform or Python, or with other versions, only: {_listed(subject, companion, ranges.elsewhere)}"
         )
+    if ranges.refused:
+        lines.append("; ".join(ranges.refused[-SHOWN:]))
     if ranges.bounds and ranges.standing is not Standing.GOOD:
         lines.append("known good throughout: " + " ".join(f'"{name}{bound}"' for name, bound in ranges.bounds.items()))
     lines.append(
