@@ -111,8 +111,9 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
     current = {probe.id: probe.digest for probe in probes}
     ordered = sorted(records, key=lambda record: (record.recorded, record.key))
     # How far a question of yesterday got, one that nobody asks any more, says nothing of the cell today.
-    dated = [(at, record.key, record) for record in ordered if (at := _answered_at(record, current))]
-    relevant = [record for _, _, record in sorted(dated, key=lambda one: one[:2])] or ordered
+    dated = [(at, record) for record in ordered if (at := _answered_at(record, current))]
+    dated.sort(key=lambda one: (one[0], one[1].key))
+    relevant = [record for _, record in dated] or ordered
     last = relevant[-1]
     answers = sorted(
         (record.answered_at(name), record.key, name, outcome)
@@ -124,7 +125,7 @@ def united(records: Iterable[Record], pairings: Iterable[str], config: Config, p
     return CellView(
         id=last.cell, subject=last.subject, python=last.python, platform=last.platform, pairings=tuple(sorted(pairings)),
         versions=last.versions, state=last.state, lock=last.lock, source=last.source, detail=last.detail,
-        recorded=(_answered_at(last, current) or last.recorded)[:10],
+        recorded=(dated[-1][0] if dated else last.recorded)[:10],
         outcomes=weigh(outcomes, probes, config.subject.control), network=last.network, control=config.subject.control,
         tampering=tuple(dict.fromkeys(found for record in relevant for found in record.tampering)),
     )  # fmt: skip

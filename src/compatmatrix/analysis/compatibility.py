@@ -123,7 +123,7 @@ class Compatibility:
         if known and not here:
             reasons = [f"{one.standing.value} {' and '.join(one.differs)}" for one in known]
             standing, reason = Standing.ELSEWHERE, "; ".join(dict.fromkeys(reasons))
-        if (refused := refusal(self.view, subject, where.pythons)) not in reason:
+        if (refused := refusal(self.view, subject, where.pythons)) and refused not in reason:
             reason = f"{reason}; {refused}"
         status = PairStatus(
             versions=versions, standing=standing, reason=reason, evidence=shown, pythons=self.pythons(subject)

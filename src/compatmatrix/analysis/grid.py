@@ -20,7 +20,7 @@ from compatmatrix.core.encoding import by_version
 from compatmatrix.core.model import Outcome, Probe
 from compatmatrix.core.pairings import GRID, named
 from compatmatrix.core.states import CellState, OutcomeState
-from compatmatrix.core.text import runs, span
+from compatmatrix.core.text import grouped, runs, span
 
 
 def _state(state: CellState) -> tuple[str, str, str, str]:
@@ -66,6 +66,9 @@ FAILS = tuple(kind for kind in Kind if kind not in (*IMPORTS, *UNTRIED))
 
 _SILENT = (Kind.UNKNOWN, *UNTRIED)
 """Says nothing against what another cell of the pair came to."""
+
+_WORST_FIRST = (*(kind for kind in reversed(Kind) if kind not in _SILENT), *_SILENT)
+"""The order in which the cells of a pair decide what it is."""
 
 
 IMPORTING = "imports"
@@ -127,11 +130,9 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """
         row = self.rows[version]
         parts = [self.joined(version, [other for other, pair in row.items() if pair.answers.get(word) is yes])]
-        some: dict[str, list[str]] = {}
-        for other, pair in row.items():
-            if yes and word in pair.depends:
-                some.setdefault(only(pair.depends[word]), []).append(other)
-        return ", ".join(filter(None, (*parts, *(f"{self.joined(version, some[one])} ({one})" for one in some))))
+        some = grouped((only(pair.depends[word]), other) for other, pair in row.items() if yes and word in pair.depends)
+        parts += [f"{self.joined(version, others)} ({packages})" for packages, others in some.items()]
+        return ", ".join(filter(None, parts))
 
     def joined(self, version: str, companions: Collection[str]) -> str:
         """These of a release's companion versions, neighbors drawn together."""
@@ -180,11 +181,10 @@ def _asked(view: View) -> Mapping[str, str]:
 
 
 def _pair(view: View, version: str, cells: Sequence[CellView]) -> Pair:
-    order = list(Kind)
     classed = [(*classify(view, cell), cell) for cell in cells]
     # Of cells that come to the same, the one that was made for the map, then the newest.
     classed.sort(key=lambda one: (GRID.name in one[2].pairings, one[2].recorded, one[2].id), reverse=True)
-    classed.sort(key=lambda one: order.index(one[0]) if one[0] in _SILENT else -order.index(one[0]) - 1)
+    classed.sort(key=lambda one: _WORST_FIRST.index(one[0]))
     kind, reason, decisive = classed[0]
     others = {
         f"with the {_packages(cell)}: {other.word}{f' ({why})' if why else ''}": None

@@ -41,7 +41,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
         """``other decides it too: supported with 1.0 to 1.6 (5 versions tried); never seen to work with 0.9``."""
         parts = (
             f"supported with {self.supported}" if self.supported else "",
-            self.failing and f"never seen to work with {self.failing}",
+            f"never seen to work with {self.failing}" if self.failing else "",
         )
         return f"{self.name} decides it too: {'; '.join(filter(None, parts)) or 'no version was tried'}"
 

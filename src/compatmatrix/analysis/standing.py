@@ -48,9 +48,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         for name, version in self.others.items():
             seen = cell.versions.get(name)
             if not seen or not version or Version(seen) != public(version):
-                yield (
-                    f"with {name} {seen}" if seen else f"without {name}"
-                ) + f" (yours: {version or 'neither pinned nor installed'})"
+                words = f"with {name} {seen}" if seen else f"without {name}"
+                yield f"{words} (yours: {version or 'neither pinned nor installed'})"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

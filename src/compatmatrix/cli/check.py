@@ -58,10 +58,11 @@ def constraints(context: Context, chosen: project_options.Constraints) -> int:
         needs=chosen.needs,
     )
     if known is None:
-        pythons = sorted({one.python for one in every(compatibility) if one.subject == versions[0]}, key=Version)
+        sets = [*every(compatibility)]
+        pythons = sorted({one.python for one in sets if one.subject == versions[0]}, key=Version)
         there = f"; with fewer options there is one, for Python {' and '.join(pythons)}"
         if not pythons:
-            there = nearest(requirement.specifier, {one.subject for one in every(compatibility)})
+            there = nearest(requirement.specifier, {one.subject for one in sets})
         raise UserError(f"{chosen.release}: no set of versions is known in which that works{there}")
     context.say(constraints_file.text(known).rstrip("\n"))
     return DONE

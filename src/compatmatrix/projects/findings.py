@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why nothing can be said, where neither ``pair`` nor ``ranges`` is there.
         examined: whether the file could be read; if not, ``reason`` says why.
         reported: the pinned versions of packages that no pair is told apart by, but whose versions are on record.
-        beside: the packages, among these, that decide what is needed too, with the versions that were seen, in words.
+        beside: the packages that are only reported and decide what is needed too, with the versions seen, in words.
     """
 
     file: str
@@ -83,7 +83,8 @@ def _finding(
     subject, companion = chosen[compatibility.subject], chosen.get(compatibility.companion)
     pinned = {package: entry.version for package, entry in chosen.items() if entry.version}
     config = compatibility.view.config
-    named, deciding = config.named, config.deciding(needs)
+    deciding = config.deciding(needs)
+    compared = (*config.named, *deciding)
     # What decides a need is not known good in a version that nobody names; nor is what an installed Python does not have.
     pinned = dict.fromkeys(deciding, "") | pinned
     found = Finding(
@@ -91,11 +92,11 @@ def _finding(
         line=subject.line,
         pythons=tuple(pythons),
         platform=platform,
-        reported={package: version for package, version in pinned.items() if package not in (*named, *deciding)},
+        reported={package: version for package, version in pinned.items() if package not in compared},
         beside=tuple(f"{need}: {one.words}" for need in needs for one in compatibility.supported(need).beside),
     )
     for package, entry in chosen.items():
-        if entry.source and package in named:
+        if entry.source and package in config.named:
             reason = f"{package} is not a release on an index, it comes from: {entry.source}"
             return msgspec.structs.replace(found, reason=reason)
     where = Environment(
@@ -104,7 +105,7 @@ def _finding(
         others={
             package: version
             for package, version in pinned.items()
-            if package in (*named, *deciding) and package not in (compatibility.subject, compatibility.companion)
+            if package in compared and package not in (compatibility.subject, compatibility.companion)
         },
         needs=needs,
     )

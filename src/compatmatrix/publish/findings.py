@@ -13,7 +13,7 @@ from compatmatrix.analysis.remedies import complete, elsewhere
 from compatmatrix.analysis.remedies import remedies as remedies_of
 from compatmatrix.analysis.standing import Evidence, PairStatus, RangeStatus, Standing
 from compatmatrix.core import sanitize
-from compatmatrix.core.text import spans
+from compatmatrix.core.text import grouped, spans
 from compatmatrix.projects.findings import Finding
 
 SHOWN = 5
@@ -79,21 +79,20 @@ def explanation(compatibility: Compatibility, found: Explanation) -> str:
         lines.append("; ".join([f"{probe} is supported in {compatibility.subject}{bounds.specifier}", *others]))
         if together := complete(compatibility, found, probe):
             lines.append(f"{probe} works with: {install(together)}")
-    seen: dict[str, list[str]] = {}
-    for versions in found.versions:
-        seen.setdefault(versions[compatibility.subject], []).append(versions.get(compatibility.companion, ""))
-    same: dict[str, list[str]] = {}
-    for subject, companions in seen.items():
-        beside = (
-            f" with {compatibility.companion} {compatibility.joined(subject, companions)}" if any(companions) else ""
-        )
-        good = compatibility.works_with(subject) if subject in found.of_versions else ""
-        same.setdefault(f"{beside}; works with {compatibility.companion} {good}" if good else beside, []).append(
-            subject
-        )
+    subject, companion = compatibility.subject, compatibility.companion
+    seen = grouped((versions[subject], versions.get(companion, "")) for versions in found.versions)
+    same = grouped((_seen_words(compatibility, found, release, seen[release]), release) for release in seen)
     releases = [release.version for release in compatibility.view.releases]
-    lines += [f"{compatibility.subject} {spans(subjects, releases)}{words}" for words, subjects in same.items()]
+    lines += [f"{subject} {spans(of_them, releases)}{words}" for words, of_them in same.items()]
     return "\n    ".join(lines)
+
+
+def _seen_words(compatibility: Compatibility, found: Explanation, release: str, companions: Sequence[str]) -> str:
+    """Beside which of the companion's versions an error was seen on a release, and with which the release works."""
+    name = compatibility.companion
+    beside = f" with {name} {compatibility.joined(release, companions)}" if any(companions) else ""
+    good = compatibility.works_with(release) if release in found.of_versions else ""
+    return f"{beside}; works with {name} {good}" if good else beside
 
 
 def install(requirements: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import msgspec
 from compatmatrix.core.encoding import canonical
 from compatmatrix.core.model import Record, record_key
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import grouped
 
 
 def folded(records: Iterable[Record]) -> list[Record]:
@@ -53,9 +54,7 @@ def _of_cell(records: Iterable[Record]) -> Iterator[Record]:
 
 def _united(answers: dict[str, Record]) -> Record:
     """One record of these answers, each given with the record that has it; these are alike in everything else."""
-    dates: dict[str, list[str]] = defaultdict(list)
-    for probe, record in answers.items():
-        dates[record.answered_at(probe)].append(probe)
+    dates = grouped((record.answered_at(probe), probe) for probe, record in answers.items())
     one, recorded = next(iter(answers.values())), max(dates)
     probes = {probe: record.probes[probe] for probe, record in answers.items()}
     return msgspec.structs.replace(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from compatmatrix.core.errors import InfrastructureError
 from compatmatrix.core.files import replace
 from compatmatrix.core.model import Record, Release
 from compatmatrix.core.states import CellState
+from compatmatrix.core.text import grouped
 from compatmatrix.results.folding import folded
 from compatmatrix.results.records import (
     PINS,
@@ -145,9 +145,7 @@ def append(folder: Path, additions: Ledger) -> None:
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     replace(path, text.encode())
-            files: dict[str, list[Record]] = defaultdict(list)
-            for record in additions.records.values():
-                files[_file(record)].append(record)
+            files = grouped((_file(record), record) for record in additions.records.values())
             gone = set[str]()
             for name, records in files.items():
                 gone |= _rewrite(folder / name, Ledger.of(records))
